@@ -1,0 +1,50 @@
+/* Time and randomness. Any process. */
+#include "base/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/types.h>
+#include <time.h>
+
+static int64_t offset;
+
+static uint64_t read_clock(clockid_t id)
+{
+    struct timespec now;
+    (void)clock_gettime(id, &now);
+    return (uint64_t)((int64_t)now.tv_sec * (int64_t)SK_SECOND + now.tv_nsec + offset);
+}
+
+uint64_t sk_clock_wall(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
+uint64_t sk_clock_boot(void)
+{
+    return read_clock(CLOCK_BOOTTIME);
+}
+
+void sk_clock_advance(int64_t nanoseconds)
+{
+    offset += nanoseconds;
+}
+
+void sk_random(void *out, size_t len)
+{
+    for (size_t got = 0; got < len;) {
+        ssize_t n = getrandom((char *)out + got, len - got, 0);
+        if (n <= 0) {
+            abort();
+        }
+        got += (size_t)n;
+    }
+}
+
+void sk_wipe(void *data, size_t len)
+{
+    if (len) {
+        explicit_bzero(data, len);
+    }
+}

@@ -1,0 +1,24 @@
+/*
+ * Time and randomness, through one door so that tests can set the clock. Wall time is UTC nanoseconds since 1970;
+ * boot time is CLOCK_BOOTTIME nanoseconds and never steps: limits and time-outs count in it.
+ */
+#pragma once
+
+#include "sekisho/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SK_SECOND UINT64_C(1000000000)
+#define SK_MILLISECOND UINT64_C(1000000)
+
+uint64_t sk_clock_wall(void);
+uint64_t sk_clock_boot(void);
+/* Adds to both clocks from now on. Tests only: no program calls it. */
+void sk_clock_advance(int64_t nanoseconds);
+
+/* Fills `out` from the kernel's generator. Ends the process when the kernel has none: there is no going on without. */
+void sk_random(void *out, size_t len);
+
+/* Overwrites in a way that the compiler keeps. */
+void sk_wipe(void *data, size_t len);

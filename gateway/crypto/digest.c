@@ -1,0 +1,102 @@
+/* Hashing. Any process that links libcrypto. */
+#include "crypto/digest.h"
+
+#include "base/text.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+
+#define CHECK(call)                                                                                          \
+    do {                                                                                                     \
+        if ((call) <= 0) {                                                                                   \
+            abort();                                                                                         \
+        }                                                                                                    \
+    } while (0)
+
+static const EVP_MD *sha256(void)
+{
+    static EVP_MD *md;
+    if (!md) {
+        md = EVP_MD_fetch(NULL, "SHA256", NULL);
+        CHECK(md != NULL);
+    }
+    return md;
+}
+
+static EVP_MD_CTX *context(void)
+{
+    static EVP_MD_CTX *ctx;
+    if (!ctx) {
+        ctx = EVP_MD_CTX_new();
+        CHECK(ctx != NULL);
+    }
+    return ctx;
+}
+
+void sk_digest_sha256(struct sk_slice bytes, uint8_t out[SK_SHA256_SIZE])
+{
+    sk_digest_sha256_parts(&bytes, 1, out);
+}
+
+void sk_digest_sha256_parts(const struct sk_slice *parts, size_t count, uint8_t out[SK_SHA256_SIZE])
+{
+    EVP_MD_CTX *ctx = context();
+    CHECK(EVP_DigestInit_ex2(ctx, sha256(), NULL));
+    for (size_t i = 0; i < count; i++) {
+        CHECK(EVP_DigestUpdate(ctx, parts[i].data, parts[i].len));
+    }
+    CHECK(EVP_DigestFinal_ex(ctx, out, NULL));
+}
+
+/* HMAC by its definition (RFC 2104): keys here are at most a block, and two plain digests cost less than a MAC object. */
+void sk_digest_hmac(struct sk_slice key, struct sk_slice bytes, uint8_t out[SK_SHA256_SIZE])
+{
+    uint8_t pad[64] = {0};
+    uint8_t inner[SK_SHA256_SIZE];
+    if (key.len > sizeof(pad)) {
+        sk_digest_sha256(key, pad);
+    } else {
+        memcpy(pad, key.data, key.len);
+    }
+    for (size_t i = 0; i < sizeof(pad); i++) {
+        pad[i] ^= 0x36;
+    }
+    sk_digest_sha256_parts((const struct sk_slice[]){sk_slice(pad, sizeof(pad)), bytes}, 2, inner);
+    for (size_t i = 0; i < sizeof(pad); i++) {
+        pad[i] ^= 0x36 ^ 0x5c;
+    }
+    sk_digest_sha256_parts((const struct sk_slice[]){sk_slice(pad, sizeof(pad)), sk_slice(inner, sizeof(inner))}, 2, out);
+    OPENSSL_cleanse(pad, sizeof(pad));
+}
+
+void sk_digest_derive(struct sk_slice key, const char *label, struct sk_slice context_bytes, uint8_t out[SK_SHA256_SIZE])
+{
+    uint8_t info[256];
+    size_t label_len = strlen(label) + 1;
+    CHECK(label_len + context_bytes.len + 1 <= sizeof(info));
+    memcpy(info, label, label_len);
+    if (context_bytes.len) {
+        memcpy(info + label_len, context_bytes.data, context_bytes.len);
+    }
+    info[label_len + context_bytes.len] = 1;
+    sk_digest_hmac(key, sk_slice(info, label_len + context_bytes.len + 1), out);
+}
+
+void sk_digest_websocket_accept(struct sk_slice key, char out[29])
+{
+    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    uint8_t hash[20];
+    EVP_MD_CTX *ctx = context();
+    CHECK(EVP_DigestInit_ex2(ctx, EVP_sha1(), NULL));
+    CHECK(EVP_DigestUpdate(ctx, key.data, key.len));
+    CHECK(EVP_DigestUpdate(ctx, guid, sizeof(guid) - 1));
+    CHECK(EVP_DigestFinal_ex(ctx, hash, NULL));
+    (void)sk_base64_encode(sk_slice(hash, sizeof(hash)), out);
+}
+
+bool sk_digest_equal(struct sk_slice a, struct sk_slice b)
+{
+    return a.len == b.len && CRYPTO_memcmp(a.data, b.data, a.len) == 0;
+}

@@ -1,0 +1,19 @@
+/* ES256 (ECDSA on P-256 with SHA-256) in JOSE's form: RFC 7518 section 3.4, keys as RFC 7517, compact JWS of RFC 7515. */
+#pragma once
+
+#include "base/buf.h"
+
+struct sk_sign_key; /* private key */
+
+struct sk_sign_key *sk_sign_generate(void);
+/* DER of RFC 5915 in and out; NULL or negative when it cannot be. */
+struct sk_sign_key *sk_sign_load(struct sk_slice der);
+int sk_sign_store(const struct sk_sign_key *key, struct sk_buf *der) sk_nodiscard;
+struct sk_sign_key *sk_sign_free(struct sk_sign_key *key);
+
+/* The key's id: base64url of the RFC 7638 thumbprint. NUL-terminated, lives as long as the key. */
+const char *sk_sign_id(const struct sk_sign_key *key);
+/* Puts the public key as a JWK object. */
+int sk_sign_jwk(const struct sk_sign_key *key, struct sk_buf *out) sk_nodiscard;
+/* Puts a compact JWS over the JSON `claims`, header {"alg":"ES256","kid":…,"typ":"JWT"}. */
+int sk_sign_jws(const struct sk_sign_key *key, struct sk_slice claims, struct sk_buf *out) sk_nodiscard;

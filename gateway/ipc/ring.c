@@ -1,0 +1,164 @@
+/* The record ring. Producers: worker, auth. Consumer: audit. */
+#include "ipc/ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MASK (SK_RING_SIZE - 1)
+#define LINE 64
+
+/* Positions only grow; an entry is a 32-bit length, the bytes, and a pad to 8. */
+struct sk_ring_shared {
+    _Alignas(LINE) _Atomic uint64_t put; /* producer's */
+    _Alignas(LINE) _Atomic uint64_t got; /* consumer's from here on */
+    _Atomic uint64_t durable;
+    _Atomic uint32_t failed;
+    _Alignas(LINE) _Atomic uint32_t asleep; /* consumer sets, producer clears */
+    _Alignas(LINE) uint8_t data[SK_RING_SIZE];
+};
+
+int sk_ring_make(int fds[3])
+{
+    fds[0] = memfd_create("ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    fds[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    fds[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    /* Sealed in size: a producer that shrank the memory would kill the consumer that touches it. */
+    if (fds[0] >= 0 && fds[1] >= 0 && fds[2] >= 0 && ftruncate(fds[0], (off_t)sizeof(struct sk_ring_shared)) == 0 &&
+            fcntl(fds[0], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
+        return 0;
+    }
+    int r = -errno;
+    for (int i = 0; i < 3; i++) {
+        if (fds[i] >= 0) {
+            (void)close(fds[i]);
+        }
+    }
+    return r;
+}
+
+int sk_ring_open(struct sk_ring *ring, const int fds[3])
+{
+    void *memory = mmap(NULL, sizeof(struct sk_ring_shared), PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
+    int r = memory == MAP_FAILED ? -errno : 0;
+    (void)close(fds[0]);
+    if (r) {
+        (void)close(fds[1]);
+        (void)close(fds[2]);
+        return r;
+    }
+    *ring = (struct sk_ring){memory, fds[1], fds[2], 0, 0};
+    return 0;
+}
+
+void sk_ring_close(struct sk_ring *ring)
+{
+    if (ring->shared) {
+        (void)munmap(ring->shared, sizeof(*ring->shared));
+        (void)close(ring->to_consumer);
+        (void)close(ring->to_producer);
+    }
+    *ring = SK_RING_NULL;
+}
+
+static void copy_in(struct sk_ring_shared *shared, uint64_t at, const void *from, size_t len)
+{
+    size_t start = at & MASK;
+    size_t first = len < SK_RING_SIZE - start ? len : SK_RING_SIZE - start;
+    memcpy(shared->data + start, from, first);
+    memcpy(shared->data, (const uint8_t *)from + first, len - first);
+}
+
+static void copy_out(const struct sk_ring_shared *shared, uint64_t at, void *to, size_t len)
+{
+    size_t start = at & MASK;
+    size_t first = len < SK_RING_SIZE - start ? len : SK_RING_SIZE - start;
+    memcpy(to, shared->data + start, first);
+    memcpy((uint8_t *)to + first, shared->data, len - first);
+}
+
+int sk_ring_put(struct sk_ring *ring, struct sk_slice entry)
+{
+    uint32_t len = (uint32_t)entry.len;
+    uint64_t need = (sizeof(len) + entry.len + 7) & ~UINT64_C(7);
+    uint64_t got = atomic_load_explicit(&ring->shared->got, memory_order_acquire);
+    uint64_t used = ring->at - got;
+    if (entry.len > SK_RING_ENTRY_MAX || used > SK_RING_SIZE || need > SK_RING_SIZE - used) {
+        return 1;
+    }
+    copy_in(ring->shared, ring->at, &len, sizeof(len));
+    copy_in(ring->shared, ring->at + sizeof(len), entry.data, entry.len);
+    ring->at += need;
+    ring->count++;
+    atomic_store_explicit(&ring->shared->put, ring->at, memory_order_seq_cst);
+    return 0;
+}
+
+static void wake(int fd)
+{
+    uint64_t one = 1;
+    ssize_t n = write(fd, &one, sizeof(one));
+    (void)n;
+}
+
+void sk_ring_ring(struct sk_ring *ring)
+{
+    if (atomic_load_explicit(&ring->shared->asleep, memory_order_seq_cst) &&
+            atomic_exchange_explicit(&ring->shared->asleep, 0, memory_order_seq_cst)) {
+        wake(ring->to_consumer);
+    }
+}
+
+uint64_t sk_ring_durable(const struct sk_ring *ring)
+{
+    return atomic_load_explicit(&ring->shared->durable, memory_order_acquire);
+}
+
+bool sk_ring_failed(const struct sk_ring *ring)
+{
+    return atomic_load_explicit(&ring->shared->failed, memory_order_acquire) != 0;
+}
+
+int sk_ring_get(struct sk_ring *ring, uint8_t *out)
+{
+    uint64_t put = atomic_load_explicit(&ring->shared->put, memory_order_acquire);
+    uint64_t there = put - ring->at;
+    uint32_t len;
+    if (there == 0) {
+        return 0;
+    }
+    if (there > SK_RING_SIZE || there < sizeof(len)) {
+        return -EPROTO;
+    }
+    copy_out(ring->shared, ring->at, &len, sizeof(len));
+    uint64_t need = (sizeof(len) + (uint64_t)len + 7) & ~UINT64_C(7);
+    if (len == 0 || len > SK_RING_ENTRY_MAX || need > there) {
+        return -EPROTO;
+    }
+    copy_out(ring->shared, ring->at + sizeof(len), out, len);
+    ring->at += need;
+    atomic_store_explicit(&ring->shared->got, ring->at, memory_order_release);
+    return (int)len;
+}
+
+bool sk_ring_sleep(struct sk_ring *ring)
+{
+    atomic_store_explicit(&ring->shared->asleep, 1, memory_order_seq_cst);
+    return atomic_load_explicit(&ring->shared->put, memory_order_seq_cst) != ring->at;
+}
+
+void sk_ring_acknowledge(struct sk_ring *ring, uint64_t count, bool failed)
+{
+    atomic_store_explicit(&ring->shared->failed, failed, memory_order_release);
+    atomic_store_explicit(&ring->shared->durable, count, memory_order_release);
+    wake(ring->to_producer);
+}
+
+void sk_ring_woken(int fd)
+{
+    uint64_t count;
+    ssize_t n = read(fd, &count, sizeof(count));
+    (void)n;
+}

@@ -1,0 +1,74 @@
+/*
+ * The journal's files: a header block, then commit groups, each starting at a multiple of 4 KiB. FORMAT.md is the
+ * text of record. Pure apart from hashing; shared by audit and sekisho-verify, which links not one line that writes.
+ *
+ *   file   header: magic, format, file number, hash of the previous file's last group
+ *   group  header: magic, file number, group number, sizes, count, times, previous group's hash, hash of the body;
+ *          body:   records, then zeros to the block's end
+ *   record header: length, kind, tenant id, tenant seq, link; then the CBOR
+ *
+ * link(n) = SHA-256(0x00 || link(n-1) || CBOR(n)), per tenant, link(-1) = SHA-256("sekisho journal 1" || tenant id).
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "sekisho/audit.h"
+
+#define SK_FRAME_BLOCK ((size_t)4096)
+#define SK_FRAME_HASH 32
+#define SK_FRAME_FORMAT 1U
+#define SK_FRAME_GROUP_HEADER ((size_t)136)
+#define SK_FRAME_RECORD_HEADER ((size_t)64)
+#define SK_FRAME_BODY_MAX ((size_t)16 << 20)
+
+/* What a record's bytes are. Sealed forms come with the tenant keys of a later format; a reader refuses unknown kinds. */
+enum sk_frame_kind { SK_FRAME_PLAIN = 1 };
+
+struct sk_frame_file {
+    uint64_t number;
+    uint8_t node[SK_ID_SIZE];
+    uint8_t previous[SK_FRAME_HASH]; /* zero in file 1 */
+};
+
+struct sk_frame_group {
+    uint64_t file;
+    uint64_t number; /* counts on over files */
+    uint32_t body;   /* bytes, without the zeros behind */
+    uint32_t count;
+    uint64_t wall, boot; /* ns, when the group was closed */
+    uint8_t previous[SK_FRAME_HASH];
+    uint8_t hash[SK_FRAME_HASH]; /* of this group: SHA-256 over header (without this) and body */
+};
+
+struct sk_frame_record {
+    uint32_t len;
+    enum sk_frame_kind kind;
+    uint8_t tenant[SK_ID_SIZE];
+    uint64_t seq;
+    uint8_t link[SK_FRAME_HASH];
+};
+
+/* Bytes that a group with this body takes on disk. */
+static inline size_t sk_frame_group_size(size_t body)
+{
+    return (SK_FRAME_GROUP_HEADER + body + SK_FRAME_BLOCK - 1) & ~(SK_FRAME_BLOCK - 1);
+}
+
+void sk_frame_put_file(const struct sk_frame_file *file, uint8_t out[SK_FRAME_BLOCK]);
+/* 0; 1 not a journal file; 2 a newer format. */
+int sk_frame_get_file(const uint8_t in[SK_FRAME_BLOCK], struct sk_frame_file *file) sk_nodiscard;
+
+/* Fills `group->hash` from the rest and the body, and writes the header. */
+void sk_frame_put_group(struct sk_frame_group *group, const uint8_t *body, uint8_t out[SK_FRAME_GROUP_HEADER]);
+/* Reads the header alone. 0; 1 no group begins here. */
+int sk_frame_get_group(const uint8_t in[SK_FRAME_GROUP_HEADER], struct sk_frame_group *group) sk_nodiscard;
+/* True when header and body are those that were hashed. */
+bool sk_frame_check_group(const uint8_t header[SK_FRAME_GROUP_HEADER], const uint8_t *body, size_t len);
+
+void sk_frame_put_record(const struct sk_frame_record *record, uint8_t out[SK_FRAME_RECORD_HEADER]);
+/* Takes the next record off `body`; `cbor` borrows. 0; 1 malformed. */
+int sk_frame_next_record(struct sk_slice *body, struct sk_frame_record *record, struct sk_slice *cbor) sk_nodiscard;
+
+void sk_frame_first_link(const uint8_t tenant[SK_ID_SIZE], uint8_t link[SK_FRAME_HASH]);
+/* `link` goes from the previous record's to this one's. */
+void sk_frame_next_link(struct sk_slice cbor, uint8_t link[SK_FRAME_HASH]);

@@ -1,0 +1,140 @@
+/*
+ * The policy engine's contract: an immutable image of one tenant's rules, and one pure decision over it.
+ *
+ * An image is flat and relocatable: it is compiled once, written to shared memory, and mapped read-only wherever it
+ * is needed. Deciding allocates nothing and costs the depth of the path and the rules that match it, whatever the
+ * number of roles, networks, users and tenants.
+ *
+ * Semantics: deny wins over allow; what nothing allows is denied. A role held brings the roles it inherits. A role
+ * (or inherited role) whose `from` networks do not hold gives nothing, but its denials still count.
+ */
+#pragma once
+
+#include "sekisho/error.h"
+#include "sekisho/slice.h"
+
+struct sk_addr;
+
+/* Limits of one tenant. */
+#define SK_POLICY_SETS 4 /* 64-bit words of a set */
+#define SK_POLICY_MEMBERS (SK_POLICY_SETS * 64)
+#define SK_POLICY_ROLES SK_POLICY_MEMBERS
+#define SK_POLICY_NETWORKS SK_POLICY_MEMBERS
+#define SK_POLICY_APPS 64
+#define SK_POLICY_HOSTS 64
+
+/* A set of roles or of networks, by their index in the image. */
+struct sk_policy_set {
+    uint64_t words[SK_POLICY_SETS];
+};
+
+/* X(name, text, meaning): text is the stable reason code that users and records see. */
+#define SK_POLICY_REASONS(X)                                                                                 \
+    X(ALLOWED, "allowed", "a rule allows it and none denies it")                                             \
+    X(TENANT_CLOSED, "tenant-closed", "the tenant is not open")                                              \
+    X(NETWORK_NOT_ALLOWED, "network-not-allowed", "the address is in none of the tenant's networks")         \
+    X(APP_NETWORK_NOT_ALLOWED, "app-network-not-allowed", "the address is in none of the app's networks")    \
+    X(NO_APP, "no-app", "no app serves this host and path")                                                  \
+    X(LOGIN_REQUIRED, "login-required", "nobody is logged in")                                               \
+    X(USER_NETWORK_NOT_ALLOWED, "user-network-not-allowed", "the address is in none of the user's networks") \
+    X(DENIED_BY_RULE, "denied-by-rule", "a rule denies it")                                                  \
+    X(ROLE_NETWORK_NOT_ALLOWED, "role-network-not-allowed",                                                  \
+            "a rule would allow it, but not from this address")                                              \
+    X(NOT_PERMITTED, "not-permitted", "no rule of the subject's roles allows it")
+
+enum sk_policy_reason {
+#define X(name, text, meaning) SK_POLICY_##name,
+    SK_POLICY_REASONS(X)
+#undef X
+};
+
+enum sk_policy_decision { SK_POLICY_DENY = 0, SK_POLICY_CHALLENGE, SK_POLICY_ALLOW };
+
+enum sk_app_kind { SK_APP_API = 0, SK_APP_PANEL, SK_APP_BUILTIN };
+
+/* The app for the gateway's own reserved paths is always in an image, with this name and index. */
+#define SK_POLICY_BUILTIN_APP 0
+#define SK_POLICY_BUILTIN_NAME "sekisho"
+#define SK_POLICY_BUILTIN_PATH "/.sekisho/api"
+
+/* An opened image; borrows the bytes. */
+struct sk_policy {
+    const uint8_t *bytes;
+    size_t size;
+};
+
+/* Who asks. Indexes are of the image asked: they are resolved anew when the image changes. */
+struct sk_policy_subject {
+    struct sk_policy_set roles;    /* held directly */
+    struct sk_policy_set networks; /* the user's own; counts when restricted */
+    bool restricted;
+};
+
+struct sk_policy_request {
+    const struct sk_addr *address;
+    struct sk_slice host; /* lower case, no port */
+    struct sk_slice method;
+    struct sk_slice path;                    /* normal form (http/target.h), begins with '/' */
+    const struct sk_policy_subject *subject; /* NULL: nobody yet */
+};
+
+struct sk_policy_verdict {
+    enum sk_policy_decision decision;
+    enum sk_policy_reason reason;
+    int32_t app;  /* index, or -1 */
+    int32_t rule; /* the rule that decided, or -1 */
+};
+
+/* One step of a decision as `explain` shows it. `name` and `text` live as long as the image. */
+struct sk_policy_step {
+    const char *name;
+    bool holds;
+    struct sk_slice text;
+};
+
+struct sk_policy_trace {
+    struct sk_policy_step steps[64];
+    size_t count;
+};
+
+/* Checks every offset and index of the image once. 0, or 1 when it is not a valid image. */
+int sk_policy_open(struct sk_policy *policy, struct sk_slice bytes) sk_nodiscard;
+
+/* The one decision function. Never fails: what it cannot decide is denied. `trace` may be NULL. */
+struct sk_policy_verdict sk_policy_decide(
+        const struct sk_policy *policy, const struct sk_policy_request *request, struct sk_policy_trace *trace);
+
+/* The app for a host and path: the longest prefix that ends at a segment; -1 when there is none. */
+int32_t sk_policy_app(const struct sk_policy *policy, struct sk_slice host, struct sk_slice path);
+
+/* Indexes by name, -1 when unknown; names by index. */
+int32_t sk_policy_find_role(const struct sk_policy *policy, struct sk_slice name);
+int32_t sk_policy_find_network(const struct sk_policy *policy, struct sk_slice name);
+struct sk_slice sk_policy_app_name(const struct sk_policy *policy, int32_t app);
+enum sk_app_kind sk_policy_app_kind(const struct sk_policy *policy, int32_t app);
+/* A rule as it was written, "role reader: allow api GET /api/x"; the null slice for -1. */
+struct sk_slice sk_policy_rule_text(const struct sk_policy *policy, int32_t rule);
+/* Every network that covers the address. */
+struct sk_policy_set sk_policy_networks(const struct sk_policy *policy, const struct sk_addr *address);
+
+struct sk_slice sk_policy_reason_text(enum sk_policy_reason reason);
+struct sk_slice sk_policy_reason_meaning(enum sk_policy_reason reason);
+
+static inline void sk_policy_set_add(struct sk_policy_set *set, unsigned member)
+{
+    set->words[member / 64] |= UINT64_C(1) << (member % 64);
+}
+
+static inline bool sk_policy_set_has(const struct sk_policy_set *set, unsigned member)
+{
+    return (set->words[member / 64] >> (member % 64)) & 1;
+}
+
+static inline bool sk_policy_set_meets(const struct sk_policy_set *a, const struct sk_policy_set *b)
+{
+    uint64_t any = 0;
+    for (int i = 0; i < SK_POLICY_SETS; i++) {
+        any |= a->words[i] & b->words[i];
+    }
+    return any != 0;
+}

@@ -1,0 +1,261 @@
+/* The one decision. Pure: no clock, no memory, no input but the image and the request. */
+#include "policy/read.h"
+
+#include "base/addr.h"
+
+/* What the path's rules say for this subject. */
+struct findings {
+    int32_t allow;    /* a rule of an active role, or -1 */
+    int32_t inactive; /* a rule of a role held but not from here, or -1 */
+    int32_t deny;
+};
+
+struct question {
+    const struct sk_policy *policy;
+    uint32_t method;
+    struct sk_policy_set held;   /* with all inherited */
+    struct sk_policy_set active; /* of those, the ones this address may use */
+};
+
+static void step(struct sk_policy_trace *trace, const char *name, bool holds, struct sk_slice text)
+{
+    if (trace && trace->count < SK_COUNT(trace->steps)) {
+        trace->steps[trace->count++] = (struct sk_policy_step){name, holds, text};
+    }
+}
+
+static bool app_covers(const struct sk_policy *policy, const struct image_app *app, uint64_t host_bit, struct sk_slice path)
+{
+    struct sk_slice prefix = image_text(policy, app->path);
+    if (!(app->hosts & host_bit)) {
+        return false;
+    }
+    if (prefix.len == 1) {
+        return true;
+    }
+    return sk_slice_starts(path, prefix) && (path.len == prefix.len || path.data[prefix.len] == '/');
+}
+
+int32_t sk_policy_app(const struct sk_policy *policy, struct sk_slice host, struct sk_slice path)
+{
+    const struct image_header *h = image_header(policy);
+    uint64_t host_bit = 0;
+    for (uint32_t i = 0; i < h->hosts.count; i++) {
+        if (sk_slice_eq(image_text(policy, image_hosts(policy)[i]), host)) {
+            host_bit = UINT64_C(1) << i;
+        }
+    }
+    int32_t best = -1;
+    for (uint32_t i = 0; host_bit && i < h->apps.count; i++) {
+        const struct image_app *app = &image_apps(policy)[i];
+        bool longer = best < 0 || app->path.len > image_apps(policy)[best].path.len;
+        if (longer && app_covers(policy, app, host_bit, path)) {
+            best = (int32_t)i;
+        }
+    }
+    return best;
+}
+
+/* Closes the held roles over inheritance, once for what is held and once for what this address may use. */
+static void close_roles(struct question *q, const struct sk_policy_subject *subject, const struct sk_policy_set *networks)
+{
+    q->held = subject->roles;
+    q->active = subject->roles;
+    for (uint32_t i = image_header(q->policy)->roles.count; i-- > 0;) {
+        const struct image_role *role = &image_roles(q->policy)[i];
+        if (!sk_policy_set_has(&q->held, i)) {
+            continue;
+        }
+        bool active = sk_policy_set_has(&q->active, i) &&
+                      (!role->restricted || sk_policy_set_meets(&role->from, networks));
+        if (!active) {
+            q->active.words[i / 64] &= ~(UINT64_C(1) << (i % 64));
+        }
+        for (int w = 0; w < SK_POLICY_SETS; w++) {
+            q->held.words[w] |= role->inherits.words[w];
+            q->active.words[w] |= active ? role->inherits.words[w] : 0;
+        }
+    }
+}
+
+static void weigh(const struct question *q, struct image_array range, struct findings *found)
+{
+    for (uint32_t i = range.offset; i < range.offset + range.count; i++) {
+        const struct image_rule *rule = &image_rules(q->policy)[i];
+        bool matches = (rule->methods == IMAGE_ANY_METHOD || (rule->methods & q->method)) &&
+                       sk_policy_set_has(&q->held, rule->role);
+        if (!matches) {
+            continue;
+        }
+        if (rule->deny) {
+            found->deny = (int32_t)i;
+        } else if (sk_policy_set_has(&q->active, rule->role)) {
+            found->allow = (int32_t)i;
+        } else {
+            found->inactive = (int32_t)i;
+        }
+    }
+}
+
+static uint32_t find_edge(const struct sk_policy *policy, const struct image_node *node, struct sk_slice label)
+{
+    const struct image_edge *edges = image_edges(policy) + node->edges.offset;
+    uint32_t low = 0;
+    for (uint32_t high = node->edges.count; low < high;) {
+        uint32_t middle = low + (high - low) / 2;
+        struct sk_slice at = image_text(policy, edges[middle].label);
+        int order = memcmp(at.data, label.data, at.len < label.len ? at.len : label.len);
+        order = order ? order : (at.len > label.len) - (at.len < label.len);
+        if (order == 0) {
+            return edges[middle].node;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return SK_IMAGE_NONE;
+}
+
+/* Nodes reached at one depth. A segment leads to at most two children, so the front is bounded by the image's shape;
+ * a front that would not fit counts as a denial. */
+#define FRONT 64U
+
+struct front {
+    uint32_t nodes[FRONT];
+    uint32_t count;
+};
+
+static bool front_add(struct front *front, uint32_t node)
+{
+    if (node == SK_IMAGE_NONE) {
+        return true;
+    }
+    if (front->count == FRONT) {
+        return false;
+    }
+    front->nodes[front->count++] = node;
+    return true;
+}
+
+/* Walks the path through the app's tree. False when the pattern set is too branched to be judged. */
+static bool match(const struct question *q, uint32_t root, struct sk_slice path, struct findings *found)
+{
+    struct front front = {.nodes = {root}, .count = 1};
+    struct sk_slice rest = sk_slice_from(path, 1);
+    /* A slash at the end names the same resource to many servers: it is judged without. */
+    if (rest.len && rest.data[rest.len - 1] == '/') {
+        rest.len--;
+    }
+    while (rest.len && front.count) {
+        struct sk_slice segment = sk_slice_split(&rest, '/');
+        struct front next = {.count = 0};
+        for (uint32_t i = 0; i < front.count; i++) {
+            const struct image_node *node = &image_nodes(q->policy)[front.nodes[i]];
+            weigh(q, node->below, found);
+            if (!front_add(&next, find_edge(q->policy, node, segment)) || !front_add(&next, node->any)) {
+                return false;
+            }
+        }
+        front = next;
+    }
+    for (uint32_t i = 0; i < front.count; i++) {
+        const struct image_node *node = &image_nodes(q->policy)[front.nodes[i]];
+        weigh(q, node->below, found);
+        weigh(q, node->exact, found);
+    }
+    return true;
+}
+
+static void permission(const struct question *q, const struct sk_policy_request *request, struct sk_policy_verdict *verdict,
+        struct sk_policy_trace *trace)
+{
+    struct findings found = {-1, -1, -1};
+    bool judged = match(q, image_apps(q->policy)[verdict->app].root, request->path, &found);
+    verdict->decision = SK_POLICY_DENY;
+    if (!judged || found.deny >= 0) {
+        verdict->reason = SK_POLICY_DENIED_BY_RULE;
+        verdict->rule = found.deny;
+    } else if (found.allow >= 0) {
+        verdict->decision = SK_POLICY_ALLOW;
+        verdict->reason = SK_POLICY_ALLOWED;
+        verdict->rule = found.allow;
+    } else if (found.inactive >= 0) {
+        verdict->reason = SK_POLICY_ROLE_NETWORK_NOT_ALLOWED;
+        verdict->rule = found.inactive;
+    } else {
+        verdict->reason = SK_POLICY_NOT_PERMITTED;
+    }
+    if (found.deny >= 0) {
+        step(trace, "no rule denies", false, sk_policy_rule_text(q->policy, found.deny));
+    } else {
+        step(trace, "no rule denies", judged, SK_SLICE_NULL);
+    }
+    if (found.allow >= 0) {
+        step(trace, "a rule allows", true, sk_policy_rule_text(q->policy, found.allow));
+    } else {
+        step(trace, "a rule allows", false, sk_policy_rule_text(q->policy, found.inactive));
+    }
+}
+
+/* Each gate before permission; false when the verdict is reached. */
+static bool gates(const struct sk_policy *policy, const struct sk_policy_request *request, const struct sk_policy_set *networks,
+        struct sk_policy_verdict *verdict, struct sk_policy_trace *trace)
+{
+    const struct image_header *h = image_header(policy);
+    step(trace, "tenant is open", h->open, SK_SLICE_NULL);
+    if (!h->open) {
+        verdict->reason = SK_POLICY_TENANT_CLOSED;
+        return false;
+    }
+    bool in = sk_policy_set_meets(&h->from, networks);
+    step(trace, "address is in the tenant's networks", in, SK_SLICE_NULL);
+    if (!in) {
+        verdict->reason = SK_POLICY_NETWORK_NOT_ALLOWED;
+        return false;
+    }
+    verdict->app = sk_policy_app(policy, request->host, request->path);
+    step(trace, "an app serves host and path", verdict->app >= 0, sk_policy_app_name(policy, verdict->app));
+    if (verdict->app < 0) {
+        verdict->reason = SK_POLICY_NO_APP;
+        return false;
+    }
+    const struct image_app *app = &image_apps(policy)[verdict->app];
+    in = !app->restricted || sk_policy_set_meets(&app->from, networks);
+    step(trace, "address is in the app's networks", in, app->restricted ? SK_SLICE_NULL : SK_LIT("not restricted"));
+    if (!in) {
+        verdict->reason = SK_POLICY_APP_NETWORK_NOT_ALLOWED;
+        return false;
+    }
+    step(trace, "somebody is logged in", request->subject != NULL, SK_SLICE_NULL);
+    if (!request->subject) {
+        verdict->decision = SK_POLICY_CHALLENGE;
+        verdict->reason = SK_POLICY_LOGIN_REQUIRED;
+        return false;
+    }
+    in = !request->subject->restricted || sk_policy_set_meets(&request->subject->networks, networks);
+    step(trace, "address is in the user's networks", in, request->subject->restricted ? SK_SLICE_NULL : SK_LIT("not restricted"));
+    if (!in) {
+        verdict->reason = SK_POLICY_USER_NETWORK_NOT_ALLOWED;
+    }
+    return in;
+}
+
+struct sk_policy_verdict sk_policy_decide(
+        const struct sk_policy *policy, const struct sk_policy_request *request, struct sk_policy_trace *trace)
+{
+    struct sk_policy_verdict verdict = {SK_POLICY_DENY, SK_POLICY_NOT_PERMITTED, -1, -1};
+    if (request->path.len == 0 || request->path.data[0] != '/') {
+        verdict.reason = SK_POLICY_NO_APP;
+        return verdict;
+    }
+    struct sk_policy_set networks = sk_policy_networks(policy, request->address);
+    if (!gates(policy, request, &networks, &verdict, trace)) {
+        return verdict;
+    }
+    struct question q = {.policy = policy, .method = image_method(request->method)};
+    close_roles(&q, request->subject, &networks);
+    permission(&q, request, &verdict, trace);
+    return verdict;
+}

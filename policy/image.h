@@ -1,0 +1,103 @@
+/*
+ * The image's layout: a header, then arrays of fixed records, each 8-byte aligned, then the text pool. Offsets count
+ * from the start of the image. The writer and the reader are of one build: a foreign version is refused.
+ */
+#pragma once
+
+#include "sekisho/policy.h"
+
+#define SK_IMAGE_MAGIC 0x50534b53U /* "SKSP" */
+#define SK_IMAGE_VERSION 1U
+#define SK_IMAGE_NONE UINT32_MAX
+
+struct image_array {
+    uint32_t offset;
+    uint32_t count;
+};
+
+struct image_text {
+    uint32_t offset;
+    uint32_t len;
+};
+
+struct image_header {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t size;
+    uint32_t open;
+    struct sk_policy_set from; /* tenant-wide networks */
+    struct image_array hosts;  /* image_text */
+    struct image_array networks;
+    struct image_array v4; /* image_v4, sorted, the first at 0 */
+    struct image_array v6;
+    struct image_array sets; /* sk_policy_set */
+    struct image_array roles;
+    struct image_array apps;
+    struct image_array nodes;
+    struct image_array edges;
+    struct image_array rules;
+    struct image_array texts; /* bytes */
+};
+
+struct image_network {
+    struct image_text name;
+};
+
+/* Addresses from `start` up to the next entry's start are in exactly the networks of sets[set]. */
+struct image_v4 {
+    uint32_t start;
+    uint32_t set;
+};
+
+struct image_v6 {
+    uint8_t start[16];
+    uint32_t set;
+    uint32_t pad;
+};
+
+/* A role's parents have lower indexes, so one pass from high to low closes a set over inheritance. */
+struct image_role {
+    struct image_text name;
+    struct sk_policy_set inherits;
+    struct sk_policy_set from;
+    uint32_t restricted;
+    uint32_t pad;
+};
+
+struct image_app {
+    struct image_text name;
+    struct image_text path; /* "/" or "/a/b", no slash at the end */
+    uint64_t hosts;         /* bit for each of the tenant's hosts */
+    struct sk_policy_set from;
+    uint32_t restricted;
+    uint32_t kind;
+    uint32_t root; /* node */
+    uint32_t pad;
+};
+
+/* A node of an app's path tree. `exact` rules hold when the path ends here, `below` when it ends here or deeper. */
+struct image_node {
+    struct image_array edges; /* into the edge array: first, count; sorted by label */
+    uint32_t any;             /* child for a `*` segment, or SK_IMAGE_NONE */
+    uint32_t pad;
+    struct image_array exact; /* into the rule array */
+    struct image_array below;
+};
+
+struct image_edge {
+    struct image_text label;
+    uint32_t node;
+    uint32_t pad;
+};
+
+struct image_rule {
+    struct image_text text;
+    uint32_t methods; /* bits by image_method; IMAGE_ANY_METHOD for all */
+    uint16_t role;
+    uint16_t deny;
+};
+
+#define IMAGE_ANY_METHOD UINT32_MAX
+
+/* Bit of a method that rules can name, or 0 for one they cannot: that is only matched by `*`. */
+uint32_t image_method(struct sk_slice name);
