@@ -364,19 +364,6 @@ static int build_apps(struct builder *b)
 
 /* ---- rules ---- */
 
-uint32_t image_method(struct sk_slice name)
-{
-    static const struct sk_slice known[] = {{"GET", 3}, {"HEAD", 4}, {"POST", 4}, {"PUT", 3}, {"PATCH", 5}, {"DELETE", 6},
-            {"OPTIONS", 7}, {"PROPFIND", 8}, {"PROPPATCH", 9}, {"MKCOL", 5}, {"COPY", 4}, {"MOVE", 4}, {"LOCK", 4},
-            {"UNLOCK", 6}, {"REPORT", 6}, {"SEARCH", 6}};
-    for (size_t i = 0; i < SK_COUNT(known); i++) {
-        if (sk_slice_eq(known[i], name)) {
-            return UINT32_C(1) << i;
-        }
-    }
-    return 0;
-}
-
 static int parse_methods(struct builder *b, const char *where, struct sk_slice list, uint32_t *methods)
 {
     *methods = sk_slice_eq(list, SK_LIT("*")) ? IMAGE_ANY_METHOD : 0;

@@ -22,6 +22,19 @@ struct sk_slice sk_policy_reason_meaning(enum sk_policy_reason reason)
     return reasons[reason].meaning;
 }
 
+uint32_t image_method(struct sk_slice name)
+{
+    static const struct sk_slice known[] = {{"GET", 3}, {"HEAD", 4}, {"POST", 4}, {"PUT", 3}, {"PATCH", 5}, {"DELETE", 6},
+            {"OPTIONS", 7}, {"PROPFIND", 8}, {"PROPPATCH", 9}, {"MKCOL", 5}, {"COPY", 4}, {"MOVE", 4}, {"LOCK", 4},
+            {"UNLOCK", 6}, {"REPORT", 6}, {"SEARCH", 6}};
+    for (size_t i = 0; i < SK_COUNT(known); i++) {
+        if (sk_slice_eq(known[i], name)) {
+            return UINT32_C(1) << i;
+        }
+    }
+    return 0;
+}
+
 static bool array_fits(const struct image_header *h, struct image_array array, size_t row)
 {
     return array.offset % 8 == 0 && array.offset <= h->size && array.count <= (h->size - array.offset) / row;

@@ -105,7 +105,7 @@ int sk_cidr_parse(struct sk_slice text, struct sk_cidr *cidr)
 
 bool sk_cidr_covers(const struct sk_cidr *cidr, const struct sk_addr *addr)
 {
-    if (cidr->addr.family != addr->family) {
+    if (cidr->addr.family != addr->family || addr->family == SK_FAMILY_NONE) {
         return false;
     }
     size_t whole = cidr->bits / 8U;

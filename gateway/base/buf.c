@@ -14,17 +14,18 @@ void sk_buf_free(struct sk_buf *buf)
     *buf = SK_BUF_INIT(buf->limit);
 }
 
-char *sk_buf_reserve(struct sk_buf *buf, size_t len)
+/* Without regard to the limit. */
+static char *make_room(struct sk_buf *buf, size_t len)
 {
     size_t held = sk_buf_len(buf);
     size_t need;
-    if (__builtin_add_overflow(held, len, &need) || need > buf->limit) {
+    if (__builtin_add_overflow(held, len, &need) || need > SIZE_MAX / 2) {
         return NULL;
     }
     if (buf->data && buf->size - buf->end >= len) {
         return buf->data + buf->end;
     }
-    if (buf->data && buf->size >= need && buf->start >= buf->size / 2) {
+    if (buf->data && buf->size >= need) {
         memmove(buf->data, buf->data + buf->start, held);
         buf->start = 0;
         buf->end = held;
@@ -47,6 +48,11 @@ char *sk_buf_reserve(struct sk_buf *buf, size_t len)
     buf->start = 0;
     buf->end = held;
     return data + held;
+}
+
+char *sk_buf_reserve(struct sk_buf *buf, size_t len)
+{
+    return len > sk_buf_room(buf) ? NULL : make_room(buf, len);
 }
 
 int sk_buf_put(struct sk_buf *buf, struct sk_slice bytes)
@@ -72,9 +78,10 @@ int sk_buf_printf(struct sk_buf *buf, const char *format, ...)
     if (len < 0) {
         return -EINVAL;
     }
-    char *to = sk_buf_reserve(buf, (size_t)len + 1);
+    /* The NUL that vsnprintf writes is not the queue's: it does not count. */
+    char *to = (size_t)len > sk_buf_room(buf) ? NULL : make_room(buf, (size_t)len + 1);
     if (!to) {
-        return -ENOBUFS;
+        return (size_t)len > sk_buf_room(buf) ? -ENOBUFS : -ENOMEM;
     }
     va_start(args, format);
     (void)vsnprintf(to, (size_t)len + 1, format, args);

@@ -1,6 +1,7 @@
 /* Time and randomness. Any process. */
 #include "base/clock.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -35,6 +36,9 @@ void sk_random(void *out, size_t len)
 {
     for (size_t got = 0; got < len;) {
         ssize_t n = getrandom((char *)out + got, len - got, 0);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
         if (n <= 0) {
             abort();
         }

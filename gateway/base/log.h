@@ -13,8 +13,13 @@ struct sk_log_field {
     int64_t number; /* used when text.data is NULL */
 };
 
-#define SK_TEXT(field, value) ((struct sk_log_field){(field), sk_slice_str(value), 0})
-#define SK_SLICE(field, value) ((struct sk_log_field){(field), (value), 0})
+static inline struct sk_log_field sk_log_text(const char *name, struct sk_slice text)
+{
+    return (struct sk_log_field){name, text.data ? text : SK_LIT(""), 0};
+}
+
+#define SK_TEXT(field, value) sk_log_text((field), sk_slice_str(value))
+#define SK_SLICE(field, value) sk_log_text((field), (value))
 #define SK_NUMBER(field, value) ((struct sk_log_field){(field), {NULL, 0}, (int64_t)(value)})
 
 /* Name of this program in every line. `name` must live as long as the process. */

@@ -57,7 +57,7 @@ void sk_digest_hmac(struct sk_slice key, struct sk_slice bytes, uint8_t out[SK_S
     uint8_t inner[SK_SHA256_SIZE];
     if (key.len > sizeof(pad)) {
         sk_digest_sha256(key, pad);
-    } else {
+    } else if (key.len) {
         memcpy(pad, key.data, key.len);
     }
     for (size_t i = 0; i < sizeof(pad); i++) {

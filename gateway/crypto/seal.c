@@ -50,7 +50,7 @@ int sk_unseal(const uint8_t key[SK_SEAL_KEY], struct sk_slice place, struct sk_s
     const uint8_t *from = (const uint8_t *)sealed.data;
     uint8_t tag[TAG];
     memcpy(tag, from + NONCE + plain, TAG);
-    uint8_t *to = (uint8_t *)sk_buf_reserve(out, plain + 1);
+    uint8_t *to = (uint8_t *)sk_buf_reserve(out, plain);
     if (!to || !ctx) {
         return -ENOMEM;
     }

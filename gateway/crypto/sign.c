@@ -36,13 +36,20 @@ static int coordinate(EVP_PKEY *pkey, const char *name, char *out)
     return 0;
 }
 
+static bool is_p256(EVP_PKEY *pkey)
+{
+    char group[32];
+    return EVP_PKEY_is_a(pkey, "EC") && EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) > 0 &&
+           strcmp(group, SN_X9_62_prime256v1) == 0;
+}
+
 /* Takes the key over. */
 static struct sk_sign_key *wrap(EVP_PKEY *pkey)
 {
     struct sk_sign_key *key = calloc(1, sizeof(*key));
     char json[256];
     uint8_t hash[SK_SHA256_SIZE];
-    if (!key || !pkey || !EVP_PKEY_is_a(pkey, "EC") || EVP_PKEY_get_bits(pkey) != 256 ||
+    if (!key || !pkey || !is_p256(pkey) ||
             coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, key->x) || coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, key->y)) {
         EVP_PKEY_free(pkey);
         free(key);
@@ -66,6 +73,10 @@ struct sk_sign_key *sk_sign_load(struct sk_slice der)
 {
     const uint8_t *p = (const uint8_t *)der.data;
     EVP_PKEY *pkey = d2i_AutoPrivateKey(NULL, &p, (long)der.len);
+    if (pkey && (const char *)p != der.data + der.len) {
+        EVP_PKEY_free(pkey);
+        return NULL;
+    }
     return pkey ? wrap(pkey) : NULL;
 }
 

@@ -1,6 +1,8 @@
 /* The event loop. Every long-running program. */
 #include "event/loop.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 
 struct sk_loop {
@@ -73,9 +75,10 @@ int sk_io_wanted(const struct sk_io *io)
 static void timer_event(struct ev_loop *ev, ev_timer *watcher, int events sk_unused)
 {
     struct sk_timer *timer = SK_CONTAINER(watcher, struct sk_timer, ev);
-    double left = timer->deadline - ev_now(ev);
-    if (left > 0.001) {
-        ev_timer_set(&timer->ev, left, 0);
+    /* Not ev_now: that is wall time, and a step of the clock would hold every timer back. */
+    uint64_t now = sk_clock_boot();
+    if (timer->deadline > now + SK_MILLISECOND) {
+        ev_timer_set(&timer->ev, (double)(timer->deadline - now) / 1e9, 0);
         ev_timer_start(ev, &timer->ev);
         return;
     }
@@ -93,7 +96,7 @@ void sk_timer_init(struct sk_timer *timer, struct sk_loop *loop, void (*expired)
 void sk_timer_set(struct sk_timer *timer, uint64_t nanoseconds)
 {
     struct ev_loop *ev = timer->loop->ev;
-    double deadline = ev_now(ev) + (double)nanoseconds / 1e9;
+    uint64_t deadline = sk_clock_boot() + nanoseconds;
     bool later = ev_is_active(&timer->ev) && deadline >= timer->deadline;
     timer->deadline = deadline;
     if (later) {

@@ -26,7 +26,7 @@ struct sk_timer {
     ev_timer ev;
     struct sk_loop *loop;
     void (*expired)(struct sk_timer *timer);
-    double deadline;
+    uint64_t deadline; /* boot time */
 };
 
 struct sk_signal {

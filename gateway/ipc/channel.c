@@ -103,7 +103,7 @@ static int send_packet(int fd, const uint8_t *bytes, size_t len, const int *fds,
 
 static int enqueue(struct sk_channel *channel, const uint8_t *bytes, size_t len, const int *fds, size_t fds_count)
 {
-    if (channel->queued_bytes + len > QUEUE_MAX) {
+    if (channel->queued_bytes + sizeof(struct queued) + len > QUEUE_MAX) {
         return -ENOBUFS;
     }
     struct queued *q = malloc(sizeof(*q) + len);
@@ -124,7 +124,7 @@ static int enqueue(struct sk_channel *channel, const uint8_t *bytes, size_t len,
     }
     *channel->last = q;
     channel->last = &q->next;
-    channel->queued_bytes += len;
+    channel->queued_bytes += sizeof(*q) + len;
     sk_io_want(&channel->io, SK_READ | SK_WRITE);
     return 0;
 }
@@ -158,20 +158,31 @@ int sk_channel_send(struct sk_channel *channel, uint16_t code, const void *messa
     return r;
 }
 
-static void flush_queue(struct sk_channel *channel)
+/* Gone is a peer that hears no more: reading finds its last words and the end. */
+static bool is_gone(int r)
+{
+    return r == -EPIPE || r == -ECONNRESET || r == -ECONNREFUSED;
+}
+
+/* 0, or 2 when a message could not go: a channel with a gap is worse than none. */
+static int flush_queue(struct sk_channel *channel)
 {
     while (channel->first) {
         struct queued *q = channel->first;
         int r = send_packet(channel->io.ev.fd, q->bytes, q->len, q->fds, q->fds_count);
         if (r == -EAGAIN || r == -EWOULDBLOCK) {
-            return;
+            return 0;
+        }
+        if (r && !is_gone(r)) {
+            return 2;
         }
         channel->first = q->next;
-        channel->queued_bytes -= q->len;
+        channel->queued_bytes -= sizeof(*q) + q->len;
         queued_free(q);
     }
     channel->last = &channel->first;
     sk_io_want(&channel->io, SK_READ);
+    return 0;
 }
 
 /* Gathers the descriptors of a packet; more than the message carries are closed by the caller. */
@@ -202,7 +213,8 @@ static int read_packet(struct sk_channel *channel, uint8_t *bytes)
     ssize_t n;
     do {
         n = recvmsg(channel->io.ev.fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    } while (n < 0 && errno == EINTR);
+        /* A reset is said once, before the packets that are still there. */
+    } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
     if (n < 0) {
         return errno == EAGAIN || errno == EWOULDBLOCK ? 1 : 2;
     }
@@ -232,7 +244,7 @@ static void channel_ready(struct sk_io *io, int events)
     bool freed = false;
     int r = 0;
     if (events & SK_WRITE) {
-        flush_queue(channel);
+        r = flush_queue(channel);
     }
     channel->freed = &freed;
     for (int i = 0; r == 0 && i < READS_PER_TURN; i++) {

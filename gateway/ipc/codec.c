@@ -29,6 +29,14 @@ static uint64_t get(const uint8_t *p, size_t bytes)
     return value;
 }
 
+_Static_assert(sizeof(struct sk_slice) == 16 && SK_ID_SIZE == 16, "members follow one another without gaps");
+
+/* Bytes of one field in the struct. */
+static size_t member_size(const struct sk_ipc_field *field)
+{
+    return field->type == SK_IPC_NUMBER ? 8 : 16;
+}
+
 /* Bytes of one field on the wire; SIZE_MAX when over its limit. */
 static size_t field_size(const struct sk_ipc_field *field, const void *at)
 {
@@ -50,15 +58,15 @@ int sk_ipc_encode(const struct sk_ipc_interface *interface, uint16_t code, const
         return -EMSGSIZE;
     }
     put(out, code, 2);
-    for (size_t i = 0; i < layout->fields_count; i++) {
+    const uint8_t *at = message;
+    for (size_t i = 0; i < layout->fields_count; at += member_size(&layout->fields[i++])) {
         const struct sk_ipc_field *field = &layout->fields[i];
-        const void *at = (const uint8_t *)message + field->offset;
         size_t need = field_size(field, at);
         if (need > size - used) {
             return -EMSGSIZE;
         }
         if (field->type == SK_IPC_TEXT) {
-            const struct sk_slice *text = at;
+            const struct sk_slice *text = (const void *)at;
             put(out + used, text->len, 4);
             if (text->len) {
                 memcpy(out + used + 4, text->data, text->len);
@@ -66,7 +74,7 @@ int sk_ipc_encode(const struct sk_ipc_interface *interface, uint16_t code, const
         } else if (field->type == SK_IPC_ID) {
             memcpy(out + used, at, SK_ID_SIZE);
         } else {
-            put(out + used, *(const uint64_t *)at, 8);
+            put(out + used, *(const uint64_t *)(const void *)at, 8);
         }
         used += need;
     }
@@ -108,8 +116,9 @@ int sk_ipc_decode(const struct sk_ipc_interface *interface, uint8_t sender, stru
         return 1;
     }
     struct sk_slice rest = sk_slice_from(bytes, 2);
-    for (size_t i = 0; i < found->fields_count; i++) {
-        if (take_field(&found->fields[i], &rest, message->bytes + found->fields[i].offset)) {
+    uint8_t *at = message->bytes;
+    for (size_t i = 0; i < found->fields_count; at += member_size(&found->fields[i++])) {
+        if (take_field(&found->fields[i], &rest, at)) {
             return 1;
         }
     }

@@ -15,10 +15,10 @@
 
 enum sk_ipc_field_type { SK_IPC_NUMBER, SK_IPC_ID, SK_IPC_TEXT };
 
+/* Members follow one another in the struct as in the table: numbers take 8 bytes of it, the others 16. */
 struct sk_ipc_field {
     enum sk_ipc_field_type type;
-    uint32_t offset; /* in the struct */
-    uint32_t most;   /* bytes of a text */
+    uint32_t most; /* bytes of a text */
 };
 
 struct sk_ipc_layout {
@@ -41,11 +41,6 @@ union sk_ipc_any {
     max_align_t align;
     uint8_t bytes[512];
 };
-
-/* What interface tables are written with. A field list is a macro of three macros: U(name), I(name), T(name, most). */
-#define SK_IPC_STRUCT_U(name) uint64_t name;
-#define SK_IPC_STRUCT_I(name) uint8_t name[SK_ID_SIZE];
-#define SK_IPC_STRUCT_T(name, most) struct sk_slice name;
 
 /* Length, or -EMSGSIZE when a text is over its limit or the whole over `size`, -ENOENT for an unknown code. */
 int sk_ipc_encode(const struct sk_ipc_interface *interface, uint16_t code, const void *message, uint8_t *out, size_t size) sk_nodiscard;

@@ -81,11 +81,14 @@ static void copy_out(const struct sk_ring_shared *shared, uint64_t at, void *to,
 
 int sk_ring_put(struct sk_ring *ring, struct sk_slice entry)
 {
+    if (entry.len == 0 || entry.len > SK_RING_ENTRY_MAX) {
+        return -EMSGSIZE;
+    }
     uint32_t len = (uint32_t)entry.len;
     uint64_t need = (sizeof(len) + entry.len + 7) & ~UINT64_C(7);
     uint64_t got = atomic_load_explicit(&ring->shared->got, memory_order_acquire);
     uint64_t used = ring->at - got;
-    if (entry.len > SK_RING_ENTRY_MAX || used > SK_RING_SIZE || need > SK_RING_SIZE - used) {
+    if (used > SK_RING_SIZE || need > SK_RING_SIZE - used) {
         return 1;
     }
     copy_in(ring->shared, ring->at, &len, sizeof(len));
@@ -132,7 +135,8 @@ int sk_ring_get(struct sk_ring *ring, uint8_t *out)
     if (there > SK_RING_SIZE || there < sizeof(len)) {
         return -EPROTO;
     }
-    copy_out(ring->shared, ring->at, &len, sizeof(len));
+    /* Read once, for the compiler too: a second look at shared memory could see another length than was checked. */
+    len = *(const volatile uint32_t *)(const void *)(ring->shared->data + (ring->at & MASK));
     uint64_t need = (sizeof(len) + (uint64_t)len + 7) & ~UINT64_C(7);
     if (len == 0 || len > SK_RING_ENTRY_MAX || need > there) {
         return -EPROTO;

@@ -31,7 +31,7 @@ int sk_ring_make(int fds[3]) sk_nodiscard;
 int sk_ring_open(struct sk_ring *ring, const int fds[3]) sk_nodiscard;
 void sk_ring_close(struct sk_ring *ring);
 
-/* Producer. Puts one entry (at most SK_RING_ENTRY_MAX bytes). 0; 1 when the ring is full. */
+/* Producer. Puts one entry of 1 to SK_RING_ENTRY_MAX bytes. 0; 1 when the ring is full; -EMSGSIZE. */
 int sk_ring_put(struct sk_ring *ring, struct sk_slice entry) sk_nodiscard;
 /* Producer. Wakes the consumer if it sleeps; once for any number of puts. */
 void sk_ring_ring(struct sk_ring *ring);

@@ -71,6 +71,7 @@ void sk_frame_put_group(struct sk_frame_group *group, const uint8_t *body, uint8
     put32(out + 28, group->count);
     put64(out + 32, group->wall);
     put64(out + 40, group->boot);
+    put32(out + 48, (uint32_t)group->kind);
     memcpy(out + 56, group->previous, SK_FRAME_HASH);
     const struct sk_slice parts[] = {sk_slice(out, 88), sk_slice(body, group->body)};
     sk_digest_sha256_parts(parts, SK_COUNT(parts), group->hash);
@@ -88,9 +89,11 @@ int sk_frame_get_group(const uint8_t in[SK_FRAME_GROUP_HEADER], struct sk_frame_
     group->count = get32(in + 28);
     group->wall = get64(in + 32);
     group->boot = get64(in + 40);
+    group->kind = (enum sk_frame_group_kind)get32(in + 48);
     memcpy(group->previous, in + 56, SK_FRAME_HASH);
     memcpy(group->hash, in + 88, SK_FRAME_HASH);
-    return group->body > SK_FRAME_BODY_MAX || group->count == 0;
+    bool known = group->kind == SK_FRAME_SNAPSHOT || (group->kind == SK_FRAME_RECORDS && group->count > 0);
+    return !known || group->body > SK_FRAME_BODY_MAX;
 }
 
 bool sk_frame_check_group(const uint8_t header[SK_FRAME_GROUP_HEADER], const uint8_t *body, size_t len)
@@ -129,6 +132,29 @@ int sk_frame_next_record(struct sk_slice *body, struct sk_frame_record *record, 
     *cbor = sk_slice(p + SK_FRAME_RECORD_HEADER, record->len);
     *body = sk_slice_from(*body, SK_FRAME_RECORD_HEADER + record->len);
     return 0;
+}
+
+void sk_frame_put_entry(const struct sk_frame_entry *entry, uint8_t out[SK_FRAME_ENTRY])
+{
+    memset(out, 0, SK_FRAME_ENTRY);
+    put32(out, (uint32_t)entry->kind);
+    memcpy(out + 8, entry->tenant, SK_ID_SIZE);
+    put64(out + 24, entry->seq);
+    memcpy(out + 32, entry->link, SK_FRAME_HASH);
+}
+
+int sk_frame_next_entry(struct sk_slice *body, struct sk_frame_entry *entry)
+{
+    if (body->len < SK_FRAME_ENTRY) {
+        return 1;
+    }
+    const uint8_t *p = (const uint8_t *)body->data;
+    entry->kind = (enum sk_frame_entry_kind)get32(p);
+    memcpy(entry->tenant, p + 8, SK_ID_SIZE);
+    entry->seq = get64(p + 24);
+    memcpy(entry->link, p + 32, SK_FRAME_HASH);
+    *body = sk_slice_from(*body, SK_FRAME_ENTRY);
+    return get32(p + 4) != 0 || (entry->kind != SK_FRAME_TENANT && entry->kind != SK_FRAME_INTENT);
 }
 
 void sk_frame_first_link(const uint8_t tenant[SK_ID_SIZE], uint8_t link[SK_FRAME_HASH])

@@ -3,8 +3,8 @@
  * text of record. Pure apart from hashing; shared by audit and sekisho-verify, which links not one line that writes.
  *
  *   file   header: magic, format, file number, hash of the previous file's last group
- *   group  header: magic, file number, group number, sizes, count, times, previous group's hash, hash of the body;
- *          body:   records, then zeros to the block's end
+ *   group  header: magic, file number, group number, sizes, count, times, previous group's hash, own hash;
+ *          body:   records, or a snapshot (first group of a file only); then zeros to the block's end
  *   record header: length, kind, tenant id, tenant seq, link; then the CBOR
  *
  * link(n) = SHA-256(0x00 || link(n-1) || CBOR(n)), per tenant, link(-1) = SHA-256("sekisho journal 1" || tenant id).
@@ -30,11 +30,15 @@ struct sk_frame_file {
     uint8_t previous[SK_FRAME_HASH]; /* zero in file 1 */
 };
 
+/* A snapshot says where every tenant's sequence stands and which intents are open, so that a reader may begin here. */
+enum sk_frame_group_kind { SK_FRAME_RECORDS = 1, SK_FRAME_SNAPSHOT = 2 };
+
 struct sk_frame_group {
     uint64_t file;
     uint64_t number; /* counts on over files */
-    uint32_t body;   /* bytes, without the zeros behind */
-    uint32_t count;
+    enum sk_frame_group_kind kind;
+    uint32_t body;  /* bytes, without the zeros behind */
+    uint32_t count; /* of records; of a snapshot's tenants and intents together */
     uint64_t wall, boot; /* ns, when the group was closed */
     uint8_t previous[SK_FRAME_HASH];
     uint8_t hash[SK_FRAME_HASH]; /* of this group: SHA-256 over header (without this) and body */
@@ -68,6 +72,21 @@ bool sk_frame_check_group(const uint8_t header[SK_FRAME_GROUP_HEADER], const uin
 void sk_frame_put_record(const struct sk_frame_record *record, uint8_t out[SK_FRAME_RECORD_HEADER]);
 /* Takes the next record off `body`; `cbor` borrows. 0; 1 malformed. */
 int sk_frame_next_record(struct sk_slice *body, struct sk_frame_record *record, struct sk_slice *cbor) sk_nodiscard;
+
+/* A snapshot's entries: a tenant's next seq and last link, or an open intent's request id and seq. */
+#define SK_FRAME_ENTRY ((size_t)64)
+enum sk_frame_entry_kind { SK_FRAME_TENANT = 1, SK_FRAME_INTENT = 2 };
+
+struct sk_frame_entry {
+    enum sk_frame_entry_kind kind;
+    uint8_t tenant[SK_ID_SIZE];
+    uint64_t seq;
+    uint8_t link[SK_FRAME_HASH]; /* of an intent: its request id, then zeros */
+};
+
+void sk_frame_put_entry(const struct sk_frame_entry *entry, uint8_t out[SK_FRAME_ENTRY]);
+/* Takes the next entry off `body`. 0; 1 malformed. */
+int sk_frame_next_entry(struct sk_slice *body, struct sk_frame_entry *entry) sk_nodiscard;
 
 void sk_frame_first_link(const uint8_t tenant[SK_ID_SIZE], uint8_t link[SK_FRAME_HASH]);
 /* `link` goes from the previous record's to this one's. */

@@ -20,7 +20,7 @@
     T(20, subject, 128)                                                                                      \
     T(22, session, 64)                                                                                       \
     T(23, factors, 128)                                                                                      \
-    B(30, address, 16)                                                                                       \
+    B(KEY_ADDRESS, address, 16)                                                                              \
     U(32, port)                                                                                              \
     T(33, tls, 128)                                                                                          \
     B(40, request, 16)                                                                                       \
@@ -37,6 +37,8 @@
     T(60, detail, 512)                                                                                       \
     U(70, count)                                                                                             \
     T(90, redacted, 128)
+
+enum { KEY_ADDRESS = 30 };
 
 enum major { MAJOR_UNSIGNED = 0, MAJOR_BYTES = 2, MAJOR_TEXT = 3, MAJOR_MAP = 5 };
 
@@ -117,15 +119,28 @@ static size_t utf8_prefix(struct sk_slice text, size_t most)
 }
 
 /* Notes the name of a cut field, for the reader to know. */
-static void note_cut(char *list, size_t size, size_t *len, const char *name)
+static void note_cut(char *list, size_t size, size_t *len, struct sk_slice name)
 {
-    size_t more = strlen(name) + (*len ? 1 : 0);
-    if (*len + more < size) {
+    if (name.len && *len + name.len + 1 <= size) {
         if (*len) {
             list[(*len)++] = ',';
         }
-        memcpy(list + *len, name, strlen(name));
-        *len += strlen(name);
+        memcpy(list + *len, name.data, name.len);
+        *len += name.len;
+    }
+}
+
+/* An address has 4 or 16 bytes, the request id 16. */
+static bool bytes_fit(unsigned key, size_t len)
+{
+    return len == SK_ID_SIZE || (key == KEY_ADDRESS && len == 4);
+}
+
+static void fit_bytes(struct sk_slice *bytes, unsigned key, char *cuts, size_t size, size_t *len, const char *name)
+{
+    if (bytes->len && !bytes_fit(key, bytes->len)) {
+        *bytes = SK_SLICE_NULL;
+        note_cut(cuts, size, len, sk_slice_str(name));
     }
 }
 
@@ -134,7 +149,7 @@ static void fit_text(struct sk_slice *text, size_t most, char *cuts, size_t size
     size_t good = utf8_prefix(*text, most);
     if (good < text->len) {
         text->len = good;
-        note_cut(cuts, size, len, name);
+        note_cut(cuts, size, len, sk_slice_str(name));
     }
 }
 
@@ -148,7 +163,7 @@ size_t sk_record_encode(const struct sk_audit_record *record, uint8_t out[SK_AUD
         return 0;
     }
 #define T(key, name, most) fit_text(&r.name, (most), cuts, sizeof(cuts), &cuts_len, #name);
-#define B(key, name, most) r.name.len = r.name.len > (most) ? 0 : r.name.len;
+#define B(key, name, most) fit_bytes(&r.name, (key), cuts, sizeof(cuts), &cuts_len, #name);
 #define U(key, name)
 #define I(key, name)
     FIELDS(T, B, U, I)
@@ -156,7 +171,11 @@ size_t sk_record_encode(const struct sk_audit_record *record, uint8_t out[SK_AUD
 #undef B
 #undef U
 #undef I
-    if (cuts_len && !r.redacted.len) {
+    while (cuts_len && r.redacted.len) {
+        struct sk_slice name = sk_slice_split(&r.redacted, ',');
+        note_cut(cuts, sizeof(cuts), &cuts_len, name);
+    }
+    if (cuts_len) {
         r.redacted = sk_slice(cuts, cuts_len);
     }
 #define T(key, name, most) fields += r.name.len > 0;
@@ -267,7 +286,7 @@ static int set_field(struct sk_audit_record *record, uint64_t key, const struct 
 #define B(key, name, most)                                                                                   \
     case key:                                                                                                \
         record->name = item->string;                                                                         \
-        return item->major != MAJOR_BYTES || item->string.len == 0 || item->string.len > (most);
+        return item->major != MAJOR_BYTES || !bytes_fit(key, item->string.len);
 #define U(key, name)                                                                                         \
     case key:                                                                                                \
         if (item->major != MAJOR_UNSIGNED ||                                                                 \

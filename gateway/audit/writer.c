@@ -1,0 +1,438 @@
+/* The journal's writer. Runs in audit alone. */
+#include "audit/writer.h"
+
+#include "base/clock.h"
+#include "journal/record.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define GROUP_FULL ((size_t)1 << 20)
+#define SPARE "spare"
+
+struct sk_writer {
+    struct sk_writer_settings set;
+    struct sk_journal_state state;
+    int fd;
+    size_t at; /* where the next group goes */
+    struct sk_buf body;
+    uint32_t count;
+    struct sk_buf block; /* header and body as they are written */
+    bool broken;         /* the current file failed: never write to it again */
+    /* The spare, made by another thread: 0 none, 1 being made, 2 ready. */
+    atomic_int spare_state;
+    int spare;
+    uint32_t id_count;
+};
+
+/* Time-ordered: 48 bits of milliseconds, then a count, then chance. */
+static void make_id(struct sk_writer *w, uint64_t wall, uint8_t id[SK_ID_SIZE])
+{
+    uint64_t ms = wall / SK_MILLISECOND;
+    static uint8_t chance[6];
+    if (w->id_count++ % 65536 == 0) {
+        sk_random(chance, sizeof(chance));
+    }
+    for (int i = 0; i < 6; i++) {
+        id[i] = (uint8_t)(ms >> (40 - 8 * i));
+    }
+    for (int i = 0; i < 4; i++) {
+        id[6 + i] = (uint8_t)(w->id_count >> (24 - 8 * i));
+    }
+    memcpy(id + 10, chance, sizeof(chance));
+}
+
+int sk_writer_add(struct sk_writer *w, struct sk_audit_record *record)
+{
+    uint8_t cbor[SK_AUDIT_RECORD_MAX];
+    struct sk_journal_tenant *tenant = sk_journal_tenant(&w->state, record->tenant);
+    if (!tenant) {
+        return -ENOMEM;
+    }
+    record->wall = sk_clock_wall();
+    record->boot = sk_clock_boot();
+    record->seq = tenant->next;
+    make_id(w, record->wall, record->id);
+    size_t len = sk_record_encode(record, cbor);
+    if (len == 0) {
+        return 1;
+    }
+    char *to = sk_buf_reserve(&w->body, SK_FRAME_RECORD_HEADER + len);
+    if (!to || sk_journal_follow(&w->state, record)) {
+        return -ENOMEM;
+    }
+    struct sk_frame_record frame = {.len = (uint32_t)len, .kind = SK_FRAME_PLAIN, .seq = tenant->next++};
+    memcpy(frame.tenant, record->tenant, SK_ID_SIZE);
+    sk_frame_next_link(sk_slice(cbor, len), tenant->link);
+    memcpy(frame.link, tenant->link, SK_FRAME_HASH);
+    sk_frame_put_record(&frame, (uint8_t *)to);
+    memcpy(to + SK_FRAME_RECORD_HEADER, cbor, len);
+    sk_buf_commit(&w->body, SK_FRAME_RECORD_HEADER + len);
+    w->count++;
+    return 0;
+}
+
+bool sk_writer_full(const struct sk_writer *w)
+{
+    return sk_buf_len(&w->body) >= GROUP_FULL || sk_buf_len(&w->body) >= w->set.file_size / 4;
+}
+
+/* Writes one group at `at` of `fd`. On success the chain goes on from it. */
+static int write_group(struct sk_writer *w, int fd, uint64_t file, size_t at, enum sk_frame_group_kind kind, uint32_t count, struct sk_slice body)
+{
+    struct sk_frame_group group = {.file = file,
+            .number = w->state.group,
+            .kind = kind,
+            .body = (uint32_t)body.len,
+            .count = count,
+            .wall = sk_clock_wall(),
+            .boot = sk_clock_boot()};
+    size_t size = sk_frame_group_size(body.len);
+    w->block.start = w->block.end = 0;
+    char *block = sk_buf_reserve(&w->block, size);
+    if (!block) {
+        return -ENOMEM;
+    }
+    memcpy(group.previous, w->state.hash, SK_FRAME_HASH);
+    sk_frame_put_group(&group, (const uint8_t *)body.data, (uint8_t *)block);
+    if (body.len) {
+        memcpy(block + SK_FRAME_GROUP_HEADER, body.data, body.len);
+    }
+    memset(block + SK_FRAME_GROUP_HEADER + body.len, 0, size - SK_FRAME_GROUP_HEADER - body.len);
+    int r = w->set.disk->write(fd, sk_slice(block, size), (off_t)at);
+    r = r ? r : w->set.disk->flush(fd);
+    if (r == 0) {
+        memcpy(w->state.hash, group.hash, SK_FRAME_HASH);
+        w->state.group++;
+        w->state.wall = group.wall;
+    }
+    return r;
+}
+
+/* Where every sequence stands. Only right when nothing is added but not committed. */
+static int put_snapshot(const struct sk_journal_state *state, struct sk_buf *body, uint32_t *count)
+{
+    uint8_t bytes[SK_FRAME_ENTRY];
+    int r = 0;
+    *count = 0;
+    for (struct sk_table_node *n = sk_table_walk(&state->tenants, NULL); r == 0 && n; n = sk_table_walk(&state->tenants, n)) {
+        const struct sk_journal_tenant *tenant = SK_CONTAINER(n, struct sk_journal_tenant, node);
+        struct sk_frame_entry entry = {.kind = SK_FRAME_TENANT, .seq = tenant->next};
+        memcpy(entry.tenant, tenant->id, SK_ID_SIZE);
+        memcpy(entry.link, tenant->link, SK_FRAME_HASH);
+        sk_frame_put_entry(&entry, bytes);
+        r = sk_buf_put(body, sk_slice(bytes, sizeof(bytes)));
+        ++*count;
+    }
+    for (struct sk_table_node *n = sk_table_walk(&state->opens, NULL); r == 0 && n; n = sk_table_walk(&state->opens, n)) {
+        const struct sk_journal_open *open = SK_CONTAINER(n, struct sk_journal_open, node);
+        struct sk_frame_entry entry = {.kind = SK_FRAME_INTENT, .seq = open->seq};
+        memcpy(entry.tenant, open->tenant, SK_ID_SIZE);
+        memcpy(entry.link, open->request, SK_ID_SIZE);
+        sk_frame_put_entry(&entry, bytes);
+        r = sk_buf_put(body, sk_slice(bytes, sizeof(bytes)));
+        ++*count;
+    }
+    return r;
+}
+
+/* A file of zeros under the spare's name: the one made ahead, or made now. Its descriptor, or negative. */
+static int take_spare(struct sk_writer *w)
+{
+    int ready = 2;
+    if (atomic_compare_exchange_strong(&w->spare_state, &ready, 0)) {
+        int fd = w->spare;
+        w->spare = -1;
+        return fd;
+    }
+    return ready == 1 ? -EAGAIN : w->set.disk->create(w->set.folder, SPARE, w->set.file_size);
+}
+
+/*
+ * Goes on in a new file whose first group is `body`. The file gets its name only when that group is on disk, so a
+ * named file always has a valid beginning.
+ */
+static int next_file(struct sk_writer *w, enum sk_frame_group_kind kind, uint32_t count, struct sk_slice body)
+{
+    uint8_t header[SK_FRAME_BLOCK];
+    char name[40];
+    struct sk_frame_file file = {.number = w->state.file + 1};
+    memcpy(file.node, w->set.node, SK_ID_SIZE);
+    memcpy(file.previous, w->state.hash, SK_FRAME_HASH);
+    sk_frame_put_file(&file, header);
+    sk_journal_file_name(file.number, name);
+    struct sk_journal_state before = w->state;
+    int fd = take_spare(w);
+    if (fd < 0) {
+        return fd;
+    }
+    int r = w->set.disk->write(fd, sk_slice(header, sizeof(header)), 0);
+    r = r ? r : write_group(w, fd, file.number, SK_FRAME_BLOCK, kind, count, body);
+    r = r ? r : w->set.disk->rename(w->set.folder, SPARE, name);
+    if (r) {
+        w->state = before;
+        (void)close(fd);
+        return r;
+    }
+    if (w->fd >= 0) {
+        (void)close(w->fd);
+    }
+    w->fd = fd;
+    w->state.file = file.number;
+    w->state.begun = true;
+    w->at = SK_FRAME_BLOCK + sk_frame_group_size(body.len);
+    w->broken = false;
+    return 0;
+}
+
+static int rotate(struct sk_writer *w)
+{
+    struct sk_buf body SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_FRAME_BODY_MAX);
+    uint32_t count;
+    int r = put_snapshot(&w->state, &body, &count);
+    return r ? r : next_file(w, SK_FRAME_SNAPSHOT, count, sk_buf_peek(&body));
+}
+
+static bool file_full(const struct sk_writer *w)
+{
+    return w->set.file_size < w->at || w->set.file_size - w->at < sk_frame_group_size(w->set.file_size / 4 + 2 * SK_AUDIT_RECORD_MAX);
+}
+
+int sk_writer_commit(struct sk_writer *w)
+{
+    struct sk_slice body = sk_buf_peek(&w->body);
+    int r = 0;
+    if (w->count == 0) {
+        return 0;
+    }
+    if (w->fd >= 0 && !w->broken) {
+        r = write_group(w, w->fd, w->state.file, w->at, SK_FRAME_RECORDS, w->count, body);
+        w->broken = r != 0;
+        w->at += r ? 0 : sk_frame_group_size(body.len);
+    }
+    if (w->fd < 0 || w->broken) {
+        /* Pages whose flush failed may be marked clean: they are never flushed again, the group goes elsewhere. */
+        r = next_file(w, SK_FRAME_RECORDS, w->count, body);
+    }
+    if (r) {
+        return r;
+    }
+    w->state.records += w->count;
+    w->count = 0;
+    sk_buf_take(&w->body, body.len);
+    if (file_full(w) && rotate(w)) {
+        w->broken = true;
+    }
+    return 0;
+}
+
+bool sk_writer_claim_prepare(struct sk_writer *w)
+{
+    int none = 0;
+    return w->at > w->set.file_size / 4 && atomic_compare_exchange_strong(&w->spare_state, &none, 1);
+}
+
+void sk_writer_prepare(struct sk_writer *w)
+{
+    int fd = w->set.disk->create(w->set.folder, SPARE, w->set.file_size);
+    w->spare = fd;
+    atomic_store(&w->spare_state, fd < 0 ? 0 : 2);
+}
+
+int sk_writer_check(const struct sk_writer *w)
+{
+    char name[40];
+    struct stat by_fd, by_name;
+    sk_journal_file_name(w->state.file, name);
+    if (w->fd < 0) {
+        return -EBADF;
+    }
+    if (fstat(w->fd, &by_fd) || fstatat(w->set.folder, name, &by_name, AT_SYMLINK_NOFOLLOW)) {
+        return -errno;
+    }
+    bool same = by_fd.st_ino == by_name.st_ino && by_fd.st_dev == by_name.st_dev && by_fd.st_nlink == 1;
+    return same ? 0 : -ESTALE;
+}
+
+/* ---- opening ---- */
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int list_files(int folder, uint64_t **numbers, size_t *count)
+{
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    *numbers = NULL;
+    *count = 0;
+    if (!dir) {
+        return -errno;
+    }
+    int r = 0;
+    for (struct dirent *entry; r == 0 && (entry = readdir(dir)) != NULL;) {
+        uint64_t number = sk_journal_file_number(entry->d_name);
+        if (number) {
+            uint64_t *more = reallocarray(*numbers, *count + 1, sizeof(*more));
+            if (more) {
+                *numbers = more;
+                more[(*count)++] = number;
+            }
+            r = more ? 0 : -ENOMEM;
+        }
+    }
+    (void)closedir(dir);
+    if (*count) {
+        qsort(*numbers, *count, sizeof(**numbers), compare_numbers);
+    }
+    return r;
+}
+
+/* Maps a file whole, read-only; the null slice when it cannot be. */
+static struct sk_slice map_file(int folder, uint64_t number)
+{
+    char name[40];
+    struct stat info;
+    sk_journal_file_name(number, name);
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &info) || info.st_size <= 0) {
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return SK_SLICE_NULL;
+    }
+    void *bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    (void)close(fd);
+    return bytes == MAP_FAILED ? SK_SLICE_NULL : sk_slice(bytes, (size_t)info.st_size);
+}
+
+static void unmap(struct sk_slice bytes)
+{
+    if (bytes.data) {
+        (void)munmap((void *)(uintptr_t)bytes.data, bytes.len);
+    }
+}
+
+static int read_file(struct sk_writer *w, uint64_t number, uint64_t next, struct sk_writer_found *found)
+{
+    struct sk_slice bytes = map_file(w->set.folder, number);
+    struct sk_slice behind = next ? map_file(w->set.folder, next) : SK_SLICE_NULL;
+    struct sk_frame_file header;
+    const uint8_t *until = NULL;
+    uint64_t end = 0;
+    if (behind.len >= SK_FRAME_BLOCK && sk_frame_get_file((const uint8_t *)behind.data, &header) == 0) {
+        until = header.previous;
+    }
+    sk_journal_file_name(number, found->file);
+    int r = bytes.data ? sk_journal_read(&w->state, bytes, until, NULL, NULL, &end, &found->torn, &found->error) : -EIO;
+    unmap(bytes);
+    unmap(behind);
+    w->at = end;
+    return r;
+}
+
+/* From the newest file that a reading can begin with. */
+static int read_files(struct sk_writer *w, const uint64_t *numbers, size_t count, struct sk_writer_found *found)
+{
+    size_t first = count;
+    bool begins = false;
+    while (first > 0 && !begins) {
+        struct sk_slice bytes = map_file(w->set.folder, numbers[--first]);
+        begins = sk_journal_begins(bytes);
+        unmap(bytes);
+    }
+    int r = 0;
+    for (size_t i = first; r == 0 && i < count; i++) {
+        r = read_file(w, numbers[i], i + 1 < count ? numbers[i + 1] : 0, found);
+    }
+    found->records = w->state.records;
+    return r;
+}
+
+/* A torn end must not look like a group later: the file it stands in is left as it is, and a new one begun. */
+static int resume(struct sk_writer *w, size_t files, const struct sk_writer_found *found)
+{
+    char name[40];
+    (void)unlinkat(w->set.folder, SPARE, 0);
+    if (files == 0 || found->torn || file_full(w)) {
+        return rotate(w);
+    }
+    sk_journal_file_name(w->state.file, name);
+    w->fd = openat(w->set.folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    return w->fd < 0 ? -errno : 0;
+}
+
+static int record_unknown(struct sk_writer *w, struct sk_writer_found *found)
+{
+    int r = 0;
+    while (r == 0 && w->state.opens.count) {
+        const struct sk_journal_open *open = SK_CONTAINER(sk_table_walk(&w->state.opens, NULL), struct sk_journal_open, node);
+        uint8_t request[SK_ID_SIZE];
+        struct sk_audit_record record = {.op = SK_AUDIT_REQUEST,
+                .stage = SK_AUDIT_STAGE_UNKNOWN,
+                .decision = SK_AUDIT_DECISION_ERROR,
+                .reason = SK_LIT("gateway-restarted"),
+                .request = sk_slice(request, SK_ID_SIZE)};
+        memcpy(request, open->request, SK_ID_SIZE);
+        memcpy(record.tenant, open->tenant, SK_ID_SIZE);
+        r = sk_writer_add(w, &record);
+        found->unknown++;
+        if (r == 0 && sk_writer_full(w)) {
+            r = sk_writer_commit(w);
+        }
+    }
+    return r;
+}
+
+int sk_writer_open(const struct sk_writer_settings *settings, struct sk_writer **out, struct sk_writer_found *found)
+{
+    struct sk_writer *w = calloc(1, sizeof(*w));
+    uint64_t *numbers = NULL;
+    size_t count = 0;
+    *found = (struct sk_writer_found){.records = 0};
+    if (!w) {
+        return -ENOMEM;
+    }
+    w->set = *settings;
+    w->state = SK_JOURNAL_STATE_INIT;
+    w->fd = w->spare = -1;
+    w->body = SK_BUF_INIT(GROUP_FULL * 4);
+    w->block = SK_BUF_INIT(SK_FRAME_BODY_MAX + SK_FRAME_BLOCK * 2);
+    int r = list_files(settings->folder, &numbers, &count);
+    r = r ? r : read_files(w, numbers, count, found);
+    r = r ? r : resume(w, count, found);
+    r = r ? r : record_unknown(w, found);
+    free(numbers);
+    if (r) {
+        (void)sk_writer_free(w);
+        return r;
+    }
+    *out = w;
+    return 0;
+}
+
+struct sk_writer *sk_writer_free(struct sk_writer *w)
+{
+    if (w) {
+        if (w->fd >= 0) {
+            (void)close(w->fd);
+        }
+        if (w->spare >= 0) {
+            (void)close(w->spare);
+        }
+        sk_buf_free(&w->body);
+        sk_buf_free(&w->block);
+        sk_journal_state_free(&w->state);
+        free(w);
+    }
+    return NULL;
+}

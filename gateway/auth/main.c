@@ -1,0 +1,271 @@
+/*
+ * Auth: decides who somebody is. It holds the session key, the signing key and the login state machines; it asks the
+ * store for facts and helpers for verdicts, records each login before it answers, and never waits. Own uid, no files.
+ */
+#include "auth/auth.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+void auth_answer(struct auth *auth, uint64_t worker, uint16_t code, const void *message)
+{
+    uint64_t ticket = *(const uint64_t *)message;
+    if (ticket && worker < WORKERS_MAX && auth->workers[worker]) {
+        (void)!sk_channel_send(auth->workers[worker], code, message, NULL);
+    }
+}
+
+void auth_broadcast(struct auth *auth, uint16_t code, const void *message)
+{
+    for (size_t i = 0; i < WORKERS_MAX; i++) {
+        if (auth->workers[i] && sk_channel_send(auth->workers[i], code, message, NULL) < 0) {
+            /* A worker that cannot be told of a revocation must not go on: it loses its channel and admits nobody. */
+            auth->workers[i] = sk_channel_free(auth->workers[i]);
+        }
+    }
+}
+
+static void send_state(struct auth *auth, struct sk_channel *worker)
+{
+    struct sk_auth_state state = {.open = auth->open};
+    struct sk_buf jwks SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
+    (void)!sk_channel_send(worker, SK_AUTH_STATE, &state, NULL);
+    if (auth->key && sk_buf_put(&jwks, SK_LIT("{\"keys\":[")) == 0 && sk_sign_jwk(auth->key, &jwks) == 0 && sk_buf_put(&jwks, SK_LIT("]}")) == 0) {
+        struct sk_auth_keys keys = {.jwks = sk_buf_peek(&jwks)};
+        (void)!sk_channel_send(worker, SK_AUTH_KEYS, &keys, NULL);
+    }
+}
+
+void auth_state(struct auth *auth)
+{
+    bool open = auth->store && auth->key && auth->recorder.open;
+    if (open == auth->open) {
+        return;
+    }
+    auth->open = open;
+    for (size_t i = 0; i < WORKERS_MAX; i++) {
+        if (auth->workers[i]) {
+            send_state(auth, auth->workers[i]);
+        }
+    }
+    if (open) {
+        sk_child_ready(&auth->child, auth->generation);
+    }
+}
+
+/* ---- workers ---- */
+
+static uint64_t worker_index(const struct auth *auth, const struct sk_channel *channel)
+{
+    uint64_t i = 0;
+    while (i < WORKERS_MAX && auth->workers[i] != channel) {
+        i++;
+    }
+    return i;
+}
+
+static void from_worker(struct sk_channel *channel, uint16_t code, const void *message, const int *fds sk_unused, void *context)
+{
+    struct auth *auth = context;
+    auth_from_worker(auth, worker_index(auth, channel), code, message);
+}
+
+static void worker_ended(struct sk_channel *channel, bool bad, void *context)
+{
+    struct auth *auth = context;
+    uint64_t index = worker_index(auth, channel);
+    if (bad) {
+        sk_log(SK_EVENT_PEER_BAD, SK_TEXT("peer", "worker"), SK_NUMBER("index", index));
+    }
+    (void)sk_channel_free(channel);
+    if (index < WORKERS_MAX) {
+        auth->workers[index] = NULL;
+        auth_worker_lost(auth, index);
+    }
+}
+
+static void add_worker(struct auth *auth, uint64_t index, int fd)
+{
+    static const struct sk_channel_handler handler = {&sk_auth_interface, SK_AUTH_FROM_AUTH, SK_AUTH_FROM_WORKER, from_worker, worker_ended};
+    if (index >= WORKERS_MAX) {
+        (void)close(fd);
+        return;
+    }
+    if (auth->workers[index]) {
+        worker_ended(auth->workers[index], false, auth);
+    }
+    auth->workers[index] = sk_channel_new(auth->child.loop, fd, &handler, auth);
+    if (auth->workers[index]) {
+        send_state(auth, auth->workers[index]);
+    }
+}
+
+/* ---- store ---- */
+
+static void got_key(struct auth *auth, struct sk_slice der)
+{
+    auth->key = sk_sign_free(auth->key);
+    auth->key = sk_sign_load(der);
+    if (!auth->key) {
+        sk_log(SK_EVENT_FATAL, SK_TEXT("what", "the signing key in the store is not a P-256 key"));
+        sk_loop_stop(auth->child.loop);
+        return;
+    }
+    auth_state(auth);
+}
+
+static void make_key(struct auth *auth)
+{
+    struct sk_buf der SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(1024);
+    struct sk_sign_key *key = sk_sign_generate();
+    if (key && sk_sign_store(key, &der) == 0) {
+        struct sk_store_put_key put = {.ticket = 0, .der = sk_buf_peek(&der)};
+        if (sk_channel_send(auth->store, SK_STORE_PUT_KEY, &put, NULL) == 0) {
+            got_key(auth, sk_buf_peek(&der));
+        }
+    }
+    sk_wipe(der.data, der.size);
+    (void)sk_sign_free(key);
+}
+
+static void from_store(struct sk_channel *channel sk_unused, uint16_t code, const void *message, const int *fds sk_unused, void *context)
+{
+    struct auth *auth = context;
+    if (code == SK_STORE_GOT_KEY) {
+        got_key(auth, ((const struct sk_store_got_key *)message)->der);
+    } else if (code == SK_STORE_RESULT && ((const struct sk_store_result *)message)->ticket == 0) {
+        if (!auth->key && ((const struct sk_store_result *)message)->status == 1) {
+            make_key(auth); /* a store that has none yet */
+        }
+    } else {
+        auth_from_store(auth, code, message);
+    }
+}
+
+static void store_ended(struct sk_channel *channel, bool bad, void *context)
+{
+    struct auth *auth = context;
+    sk_log(bad ? SK_EVENT_PEER_BAD : SK_EVENT_PEER_ENDED, SK_TEXT("peer", "store"));
+    (void)sk_channel_free(channel);
+    auth->store = NULL;
+    auth_store_lost(auth);
+    auth_state(auth);
+}
+
+static void set_store(struct auth *auth, int fd)
+{
+    static const struct sk_channel_handler handler = {&sk_store_interface, SK_STORE_FROM_AUTH, SK_STORE_FROM_STORE, from_store, store_ended};
+    struct sk_store_get_key get = {.ticket = 0};
+    if (auth->store) {
+        store_ended(auth->store, false, auth);
+    }
+    auth->store = sk_channel_new(auth->child.loop, fd, &handler, auth);
+    if (auth->store && sk_channel_send(auth->store, SK_STORE_GET_KEY, &get, NULL) < 0) {
+        store_ended(auth->store, false, auth);
+    }
+    auth_state(auth);
+}
+
+/* ---- control ---- */
+
+static void add_peer(struct auth *auth, const struct sk_control_peer *m, int fd)
+{
+    switch (m->peer) {
+    case SK_PEER_WORKER:
+        add_worker(auth, m->index, fd);
+        break;
+    case SK_PEER_STORE:
+        set_store(auth, fd);
+        break;
+    case SK_PEER_FACTOR:
+    case SK_PEER_PAM:
+        auth_helper_add(auth, m->peer == SK_PEER_PAM, m->index, fd);
+        break;
+    default:
+        (void)close(fd);
+    }
+}
+
+static void set_tenant(struct auth *auth, const struct sk_control_tenant *m)
+{
+    struct tenant *tenant = auth_tenant(auth, m->tenant);
+    if (!tenant) {
+        tenant = calloc(1, sizeof(*tenant));
+        if (!tenant || sk_table_add(&auth->tenants, &tenant->node, sk_table_hash(sk_slice(m->tenant, SK_ID_SIZE)))) {
+            free(tenant);
+            return;
+        }
+        memcpy(tenant->id, m->tenant, SK_ID_SIZE);
+    }
+    tenant->inactivity = m->inactivity;
+    tenant->expiration = m->expiration;
+}
+
+static int on_hello(struct sk_child *child, const struct sk_control_hello *hello)
+{
+    struct auth *auth = child->context;
+    if (hello->secret.len != sizeof(auth->secret)) {
+        return -EINVAL;
+    }
+    memcpy(auth->secret, hello->secret.data, sizeof(auth->secret));
+    auth->factor = (struct pool){.auth = auth};
+    auth->factor.last = &auth->factor.first;
+    auth->pam = (struct pool){.auth = auth, .pam = true};
+    auth->pam.last = &auth->pam.first;
+    sk_recorder_init(&auth->recorder, child->loop);
+    return 0;
+}
+
+static void on_told(struct sk_child *child, uint16_t code, const void *message, const int *fds)
+{
+    struct auth *auth = child->context;
+    switch (code) {
+    case SK_CONTROL_LIMITS:
+        auth->flush_deadline = ((const struct sk_control_limits *)message)->flush_deadline;
+        break;
+    case SK_CONTROL_PEER:
+        add_peer(auth, message, fds[0]);
+        break;
+    case SK_CONTROL_RING:
+        if (sk_recorder_open(&auth->recorder, fds, auth->flush_deadline) < 0) {
+            sk_loop_stop(child->loop);
+        }
+        auth_state(auth);
+        break;
+    case SK_CONTROL_LOST:
+        if (((const struct sk_control_lost *)message)->peer == SK_PEER_AUDIT) {
+            sk_recorder_lost(&auth->recorder);
+            auth_state(auth);
+        }
+        break;
+    case SK_CONTROL_TENANT:
+        set_tenant(auth, message);
+        break;
+    case SK_CONTROL_GONE:
+        auth_drop_tenant(auth, ((const struct sk_control_gone *)message)->tenant);
+        break;
+    case SK_CONTROL_LOADED:
+        auth->generation = ((const struct sk_control_loaded *)message)->generation;
+        if (auth->open) {
+            sk_child_ready(child, auth->generation);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+int main(void)
+{
+    static const struct sk_child_program program = {.name = "auth", .hello = on_hello, .told = on_told};
+    static struct auth auth;
+    sk_log_init("sekisho-auth");
+    int r = sk_child_run(&auth.child, &program, &auth);
+    (void)sk_sign_free(auth.key);
+    sk_wipe(auth.secret, sizeof(auth.secret));
+    return r;
+}

@@ -1,0 +1,118 @@
+/* Verified passwords, remembered as keyed hashes so that a program's next request need not pay for Argon2id again. */
+#include "auth/auth.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+
+#define REMEMBERED_MAX 100000
+
+void auth_remember_key(const struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, struct sk_slice password,
+        uint8_t key[SK_SHA256_SIZE])
+{
+    uint8_t inner[SK_SHA256_SIZE], lengths[8];
+    for (int i = 0; i < 8; i++) {
+        lengths[i] = (uint8_t)(name.len >> (8 * i));
+    }
+    const struct sk_slice parts[] = {sk_slice(tenant, SK_ID_SIZE), sk_slice(lengths, sizeof(lengths)), name, password};
+    sk_digest_sha256_parts(parts, SK_COUNT(parts), inner);
+    sk_digest_hmac(sk_slice(auth->secret, sizeof(auth->secret)), sk_slice(inner, sizeof(inner)), key);
+    sk_wipe(inner, sizeof(inner));
+}
+
+static void unlink_use(struct auth *auth, struct remembered *r)
+{
+    *(r->newer ? &r->newer->older : &auth->newest) = r->older;
+    *(r->older ? &r->older->newer : &auth->oldest) = r->newer;
+}
+
+static void drop(struct auth *auth, struct remembered *r)
+{
+    unlink_use(auth, r);
+    sk_table_remove(&auth->remembered_by_key, &r->by_key);
+    sk_table_remove(&auth->remembered_by_session, &r->by_session);
+    sk_wipe(r, sizeof(*r));
+    free(r);
+}
+
+static bool alive(struct auth *auth, struct remembered *r)
+{
+    if (r->until > sk_clock_boot()) {
+        return true;
+    }
+    drop(auth, r);
+    return false;
+}
+
+struct remembered *auth_remembered(struct auth *auth, const uint8_t key[SK_SHA256_SIZE])
+{
+    uint64_t hash = sk_table_hash(sk_slice(key, SK_SHA256_SIZE));
+    for (struct sk_table_node *n = sk_table_first(&auth->remembered_by_key, hash); n; n = sk_table_next(n)) {
+        struct remembered *r = SK_CONTAINER(n, struct remembered, by_key);
+        if (sk_digest_equal(sk_slice(r->key, SK_SHA256_SIZE), sk_slice(key, SK_SHA256_SIZE))) {
+            return alive(auth, r) ? r : NULL;
+        }
+    }
+    return NULL;
+}
+
+struct remembered *auth_remembered_session(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session)
+{
+    for (struct sk_table_node *n = sk_table_first(&auth->remembered_by_session, sk_table_hash(session)); n; n = sk_table_next(n)) {
+        struct remembered *r = SK_CONTAINER(n, struct remembered, by_session);
+        if (memcmp(r->tenant, tenant, SK_ID_SIZE) == 0 && sk_slice_eq(sk_slice_str(r->session), session)) {
+            return alive(auth, r) ? r : NULL;
+        }
+    }
+    return NULL;
+}
+
+struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, const uint8_t key[SK_SHA256_SIZE])
+{
+    struct remembered *r = auth_remembered(auth, key);
+    if (r) {
+        r->until = sk_clock_boot() + REMEMBER_LIFETIME;
+        return r;
+    }
+    if (auth->remembered_by_key.count >= REMEMBERED_MAX) {
+        drop(auth, auth->oldest);
+    }
+    r = calloc(1, sizeof(*r));
+    if (!r) {
+        return NULL;
+    }
+    uint8_t id[16];
+    sk_random(id, sizeof(id));
+    memcpy(r->tenant, tenant, SK_ID_SIZE);
+    memcpy(r->key, key, SK_SHA256_SIZE);
+    memcpy(r->name, name.data, name.len < sizeof(r->name) ? name.len : sizeof(r->name) - 1);
+    memcpy(r->session, "basic-", 6);
+    sk_hex_encode(id, sizeof(id), r->session + 6);
+    r->until = sk_clock_boot() + REMEMBER_LIFETIME;
+    if (sk_table_add(&auth->remembered_by_key, &r->by_key, sk_table_hash(sk_slice(key, SK_SHA256_SIZE)))) {
+        free(r);
+        return NULL;
+    }
+    if (sk_table_add(&auth->remembered_by_session, &r->by_session, sk_table_hash(sk_slice_str(r->session)))) {
+        sk_table_remove(&auth->remembered_by_key, &r->by_key);
+        free(r);
+        return NULL;
+    }
+    r->older = auth->newest;
+    *(auth->newest ? &auth->newest->newer : &auth->oldest) = r;
+    auth->newest = r;
+    return r;
+}
+
+void auth_forget(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session, struct sk_slice subject)
+{
+    for (struct remembered *r = auth->oldest, *next; r; r = next) {
+        next = r->newer;
+        bool same = memcmp(r->tenant, tenant, SK_ID_SIZE) == 0 && (!session.len || sk_slice_eq(session, sk_slice_str(r->session))) &&
+                    (!subject.len || sk_slice_eq(subject, sk_slice_str(r->name)));
+        if (same) {
+            drop(auth, r);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+/* Passwords are verified by helpers: Argon2id in the factor pool, PAM in its own. auth itself never waits. */
+#include "auth/auth.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "conf/conf.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define QUEUE_MAX 256
+
+/* What an unknown user's password is compared with, so that it costs the same. Its password is nobody's. */
+#define NOBODY_HASH                                                                                          \
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$R3wk2YQ0bmoMv7s4cXkm6cw0W1Ww0z6kD3yTsd6aLmE"
+
+static struct pool *pool_of(struct job *job)
+{
+    bool pam = job->user.known && job->user.backend == SK_BACKEND_PAM;
+    return pam ? &job->auth->pam : &job->auth->factor;
+}
+
+static int start(struct helper *helper, struct job *job, bool pam)
+{
+    int r;
+    if (pam) {
+        struct sk_addr address = {.family = job->address_len == 4 ? SK_FAMILY_V4 : SK_FAMILY_V6};
+        char text[SK_ADDR_TEXT];
+        memcpy(address.bytes, job->address, job->address_len);
+        (void)sk_addr_text(&address, text);
+        struct sk_pam_start m = {.ticket = job->id, .user = job->user.name, .address = sk_slice_str(text),
+                .answer = sk_slice(job->password, job->password_len)};
+        r = sk_channel_send(helper->channel, SK_PAM_START, &m, NULL);
+    } else {
+        struct sk_factor_verify m = {.ticket = job->id, .hash = job->user.known ? job->user.hash : SK_LIT(NOBODY_HASH),
+                .password = sk_slice(job->password, job->password_len)};
+        r = sk_channel_send(helper->channel, SK_FACTOR_VERIFY, &m, NULL);
+    }
+    helper->job = job;
+    helper->busy = true;
+    job->helper = helper;
+    return r;
+}
+
+static void next_in_queue(struct pool *pool)
+{
+    for (size_t i = 0; i < HELPERS_MAX && pool->first; i++) {
+        struct helper *helper = &pool->helpers[i];
+        if (!helper->channel || helper->busy) {
+            continue;
+        }
+        struct job *job = pool->first;
+        pool->first = job->queue_next;
+        pool->last = pool->first ? pool->last : &pool->first;
+        pool->queued--;
+        if (start(helper, job, pool->pam) < 0) {
+            *helper = (struct helper){.channel = helper->channel};
+            job->helper = NULL;
+            auth_verified(job, VERDICT_BROKEN);
+        }
+    }
+}
+
+void auth_verify(struct job *job)
+{
+    struct pool *pool = pool_of(job);
+    if (pool->queued >= QUEUE_MAX) {
+        auth_verified(job, VERDICT_BROKEN);
+        return;
+    }
+    job->queue_next = NULL;
+    *pool->last = job;
+    pool->last = &job->queue_next;
+    pool->queued++;
+    next_in_queue(pool);
+}
+
+static void release(struct helper *helper, struct job *job)
+{
+    helper->job = NULL;
+    job->helper = NULL;
+}
+
+void auth_verify_cancel(struct job *job)
+{
+    struct pool *pools[] = {&job->auth->factor, &job->auth->pam};
+    for (size_t p = 0; p < SK_COUNT(pools); p++) {
+        for (struct job **at = &pools[p]->first; *at; at = &(*at)->queue_next) {
+            if (*at == job) {
+                *at = job->queue_next;
+                if (!*at) {
+                    pools[p]->last = at;
+                }
+                pools[p]->queued--;
+                return;
+            }
+        }
+    }
+    if (job->helper) {
+        struct sk_pam_cancel cancel = {.ticket = job->id};
+        bool pam = job->user.known && job->user.backend == SK_BACKEND_PAM;
+        if (pam && job->helper->channel) {
+            (void)!sk_channel_send(job->helper->channel, SK_PAM_CANCEL, &cancel, NULL);
+        }
+        job->helper->job = NULL;
+        job->helper = NULL;
+    }
+}
+
+static struct helper *helper_of(struct pool *pool, const struct sk_channel *channel)
+{
+    for (size_t i = 0; i < HELPERS_MAX; i++) {
+        if (pool->helpers[i].channel == channel) {
+            return &pool->helpers[i];
+        }
+    }
+    return NULL;
+}
+
+static void from_factor(struct sk_channel *channel, uint16_t code sk_unused, const void *message, const int *fds sk_unused, void *context)
+{
+    const struct sk_factor_verdict *m = message;
+    struct pool *pool = context;
+    struct helper *helper = helper_of(pool, channel);
+    struct job *job = helper ? helper->job : NULL;
+    if (helper) {
+        helper->busy = false;
+    }
+    if (job && job->id == m->ticket) {
+        bool real = job->user.known;
+        release(helper, job);
+        auth_verified(job, m->result == 0 && real ? VERDICT_RIGHT : m->result <= 1 || !real ? VERDICT_WRONG : VERDICT_BROKEN);
+    }
+    next_in_queue(pool);
+}
+
+static void from_pam(struct sk_channel *channel, uint16_t code, const void *message, const int *fds sk_unused, void *context)
+{
+    static const enum verdict verdicts[] = {[SK_PAM_RIGHT] = VERDICT_RIGHT, [SK_PAM_WRONG] = VERDICT_WRONG, [SK_PAM_UNKNOWN] = VERDICT_WRONG,
+            [SK_PAM_EXPIRED] = VERDICT_EXPIRED, [SK_PAM_DISABLED] = VERDICT_DISABLED, [SK_PAM_BROKEN] = VERDICT_BROKEN};
+    struct pool *pool = context;
+    struct helper *helper = helper_of(pool, channel);
+    struct job *job = helper ? helper->job : NULL;
+    if (code == SK_PAM_ASK) {
+        const struct sk_pam_ask *m = message;
+        if (job && job->id == m->ticket) {
+            auth_prompt(job, m->prompts);
+        }
+        return;
+    }
+    const struct sk_pam_end *m = message;
+    if (helper) {
+        helper->busy = false;
+    }
+    if (job && job->id == m->ticket) {
+        release(helper, job);
+        auth_verified(job, m->result < SK_COUNT(verdicts) ? verdicts[m->result] : VERDICT_BROKEN);
+    }
+    next_in_queue(pool);
+}
+
+void auth_continue(struct job *job, struct sk_slice answers)
+{
+    struct sk_pam_tell m = {.ticket = job->id, .answers = answers};
+    if (!job->helper || sk_channel_send(job->helper->channel, SK_PAM_TELL, &m, NULL) < 0) {
+        auth_verified(job, VERDICT_BROKEN);
+    }
+}
+
+static void helper_ended(struct sk_channel *channel, bool bad, void *context)
+{
+    struct pool *pool = context;
+    struct helper *helper = helper_of(pool, channel);
+    if (bad) {
+        sk_log(SK_EVENT_PEER_BAD, SK_TEXT("peer", pool->pam ? "pam" : "factor"));
+    }
+    (void)sk_channel_free(channel);
+    if (helper) {
+        struct job *job = helper->job;
+        *helper = (struct helper){.channel = NULL};
+        if (job) {
+            job->helper = NULL;
+            auth_verified(job, VERDICT_BROKEN);
+        }
+    }
+}
+
+void auth_helper_add(struct auth *auth, bool pam, uint64_t index, int fd)
+{
+    static const struct sk_channel_handler factor = {&sk_factor_interface, SK_FACTOR_FROM_AUTH, SK_FACTOR_FROM_HELPER, from_factor, helper_ended};
+    static const struct sk_channel_handler pam_handler = {&sk_pam_interface, SK_PAM_FROM_AUTH, SK_PAM_FROM_HELPER, from_pam, helper_ended};
+    struct pool *pool = pam ? &auth->pam : &auth->factor;
+    if (index >= HELPERS_MAX) {
+        (void)close(fd);
+        return;
+    }
+    struct helper *helper = &pool->helpers[index];
+    if (helper->channel) {
+        helper_ended(helper->channel, false, pool);
+    }
+    helper->channel = sk_channel_new(auth->child.loop, fd, pam ? &pam_handler : &factor, pool);
+    next_in_queue(pool);
+}

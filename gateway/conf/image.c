@@ -1,0 +1,206 @@
+/* Compiles tenant images. Runs in the supervisor and in the tools. */
+#include "conf/image.h"
+
+#include "base/text.h"
+#include "crypto/digest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct compiling {
+    const struct sk_conf *conf;
+    const struct sk_conf_tenant *tenant;
+    const char *file;
+    struct sk_slice text;
+    struct sk_buf *image;
+    struct sk_conf_error *error;
+};
+
+void sk_image_tenant_id(const char *service, const char *tenant, uint8_t id[SK_ID_SIZE])
+{
+    uint8_t hash[SK_SHA256_SIZE];
+    const struct sk_slice parts[] = {sk_slice_str(service), SK_LIT("\n"), sk_slice_str(tenant)};
+    sk_digest_sha256_parts(parts, SK_COUNT(parts), hash);
+    memcpy(id, hash, SK_ID_SIZE);
+}
+
+static int put_message(struct sk_buf *image, uint16_t code, const void *message)
+{
+    size_t most = (size_t)160 << 10;
+    uint32_t len = 0;
+    char *to = sk_buf_reserve(image, most);
+    if (!to) {
+        return -ENOBUFS;
+    }
+    int n = sk_ipc_encode(&sk_tenant_interface, code, message, (uint8_t *)to + sizeof(len), most - sizeof(len));
+    if (n < 0) {
+        return n;
+    }
+    len = (uint32_t)n;
+    memcpy(to, &len, sizeof(len));
+    sk_buf_commit(image, sizeof(len) + len);
+    return 0;
+}
+
+static const struct sk_conf_service *find_service(const struct sk_conf *conf, const char *name)
+{
+    for (unsigned i = 0; i < conf->services_count; i++) {
+        if (strcmp(conf->services[i].name, name) == 0) {
+            return &conf->services[i];
+        }
+    }
+    return NULL;
+}
+
+/* The tenant's own word, else its service's, else the default. Texts were checked when they were read. */
+static uint64_t pick_duration(const char *own, const char *service, const char *otherwise)
+{
+    uint64_t value = 0;
+    (void)!sk_duration_parse(sk_slice_str(own ? own : service ? service : otherwise), &value);
+    return value;
+}
+
+static int put_settings(struct compiling *c)
+{
+    const struct sk_conf_tenant *t = c->tenant;
+    const struct sk_conf_service *service = find_service(c->conf, t->service);
+    if (!service) {
+        return sk_conf_refuse(c->error, c->file, c->text, "service", "sekisho.yaml has no service named '%s'", t->service);
+    }
+    uint64_t body = 0;
+    const char *text = t->limits.body ? t->limits.body : service->limits.body;
+    (void)!sk_size_parse(sk_slice_str(text ? text : "0"), &body);
+    struct sk_tenant_settings m = {.name = sk_slice_str(t->tenant),
+            .service = sk_slice_str(t->service),
+            .connections = t->limits.connections ? t->limits.connections : service->limits.connections,
+            .requests = t->limits.requests_per_second ? t->limits.requests_per_second : service->limits.requests_per_second,
+            .body = body,
+            .inactivity = pick_duration(t->sessions.inactivity, service->sessions.inactivity, "15m"),
+            .expiration = pick_duration(t->sessions.expiration, service->sessions.expiration, "12h")};
+    int r = put_message(c->image, SK_TENANT_SETTINGS, &m);
+    for (unsigned i = 0; r == 0 && i < t->hosts_count; i++) {
+        struct sk_tenant_host host = {.name = sk_slice_str(t->hosts[i])};
+        r = put_message(c->image, SK_TENANT_HOST, &host);
+    }
+    return r;
+}
+
+static int read_named(struct compiling *c, const char *where, const char *name, struct sk_buf *out)
+{
+    char path[4096];
+    int r = sk_conf_path(c->file, name, path) ? -ENAMETOOLONG : sk_conf_read_file(path, out);
+    return r < 0 ? sk_conf_refuse(c->error, c->file, c->text, where, "'%s' cannot be read: %s", name, strerror(-r)) : 0;
+}
+
+static int put_certificates(struct compiling *c)
+{
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < c->tenant->certificates_count; i++) {
+        struct sk_buf chain SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)1 << 20);
+        struct sk_buf key SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)1 << 20);
+        char where[64];
+        (void)snprintf(where, sizeof(where), "certificates[%u].cert_file", i);
+        r = read_named(c, where, c->tenant->certificates[i].cert_file, &chain);
+        (void)snprintf(where, sizeof(where), "certificates[%u].key_file", i);
+        r = r ? r : read_named(c, where, c->tenant->certificates[i].key_file, &key);
+        struct sk_tenant_certificate m = {.chain = sk_buf_peek(&chain), .key = sk_buf_peek(&key)};
+        r = r ? r : put_message(c->image, SK_TENANT_CERTIFICATE, &m);
+        if (r == -EMSGSIZE) {
+            r = sk_conf_refuse(c->error, c->file, c->text, where, "a chain has at most 64k, a key 16k");
+        }
+    }
+    return r;
+}
+
+static int put_upstream(struct compiling *c, const char *where, const char *url)
+{
+    struct sk_slice rest = sk_slice_str(url);
+    struct sk_addr address;
+    char text[SK_ADDR_TEXT];
+    bool tls = sk_slice_starts(rest, SK_LIT("https://"));
+    if (!tls && !sk_slice_starts(rest, SK_LIT("http://"))) {
+        return sk_conf_refuse(c->error, c->file, c->text, where, "'%s' is not http://ADDRESS:PORT or https://NAME@ADDRESS:PORT", url);
+    }
+    rest = sk_slice_from(rest, tls ? 8 : 7);
+    size_t at = sk_slice_find(rest, '@');
+    struct sk_slice name = at < rest.len ? sk_slice_cut(rest, at) : SK_SLICE_NULL;
+    rest = at < rest.len ? sk_slice_from(rest, at + 1) : rest;
+    if (sk_addr_parse_port(rest, &address) || (tls && name.len == 0) || (!tls && name.len)) {
+        return sk_conf_refuse(c->error, c->file, c->text, where,
+                "'%s': an upstream is http://ADDRESS:PORT, or https://NAME@ADDRESS:PORT with the name its certificate must say; "
+                "addresses are numbers, a worker resolves no names",
+                url);
+    }
+    (void)sk_addr_text_port(&address, text);
+    struct sk_tenant_upstream m = {.tls = tls, .name = name, .address = sk_slice_str(text)};
+    return put_message(c->image, SK_TENANT_UPSTREAM, &m);
+}
+
+static int put_app(struct compiling *c, unsigned n)
+{
+    const struct sk_conf_app *app = &c->tenant->apps[n];
+    struct sk_buf ca SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)1 << 20);
+    struct sk_buf inject SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(1024);
+    char where[64];
+    int r = 0;
+    bool tls = false;
+    for (unsigned i = 0; i < app->upstreams_count; i++) {
+        tls = tls || strncmp(app->upstreams[i], "https://", 8) == 0;
+    }
+    (void)snprintf(where, sizeof(where), "apps[%u].ca_file", n);
+    if (tls && !app->ca_file) {
+        return sk_conf_refuse(c->error, c->file, c->text, where, "an https upstream needs ca_file: whose certificates to trust");
+    }
+    if (app->ca_file) {
+        r = read_named(c, where, app->ca_file, &ca);
+    }
+    for (unsigned i = 0; r == 0 && i < app->inject_count; i++) {
+        r = sk_buf_printf(&inject, "%s%s", i ? "," : "", app->inject[i].header);
+    }
+    struct sk_tenant_app m = {.identity = app->identity,
+            .inject = sk_buf_peek(&inject),
+            .health = sk_slice_str(app->health.path),
+            .interval = app->health.path ? pick_duration(app->health.interval, NULL, "5s") : 0,
+            .ca = sk_buf_peek(&ca)};
+    r = r ? r : put_message(c->image, SK_TENANT_APP, &m);
+    for (unsigned i = 0; r == 0 && i < app->upstreams_count; i++) {
+        (void)snprintf(where, sizeof(where), "apps[%u].upstreams[%u]", n, i);
+        r = put_upstream(c, where, app->upstreams[i]);
+    }
+    return r;
+}
+
+static int put_policy(struct compiling *c)
+{
+    struct sk_policy_app_source *apps = calloc(c->tenant->apps_count + 1U, sizeof(*apps));
+    struct sk_policy_source source;
+    struct sk_policy_error error;
+    if (!apps) {
+        return -ENOMEM;
+    }
+    sk_conf_policy(c->tenant, apps, &source);
+    int r = sk_policy_compile(&source, c->image, &error);
+    free(apps);
+    return r == 1 ? sk_conf_refuse(c->error, c->file, c->text, error.path, "%s", error.text) : r;
+}
+
+int sk_image_compile(const struct sk_conf *conf, const struct sk_conf_tenant *tenant, const char *file, struct sk_slice text,
+        struct sk_buf *image, struct sk_conf_error *error)
+{
+    struct compiling c = {conf, tenant, file, text, image, error};
+    struct sk_image_header header = {.magic = SK_TENANT_IMAGE_MAGIC};
+    int r = sk_buf_put(image, sk_slice(&header, sizeof(header)));
+    r = r ? r : put_policy(&c);
+    header.policy = (uint32_t)(sk_buf_len(image) - sizeof(header));
+    r = r ? r : put_settings(&c);
+    r = r ? r : put_certificates(&c);
+    for (unsigned i = 0; r == 0 && i < tenant->apps_count; i++) {
+        r = put_app(&c, i);
+    }
+    header.size = (uint32_t)sk_buf_len(image);
+    if (r == 0) {
+        memcpy(image->data + image->start, &header, sizeof(header));
+    }
+    return r;
+}

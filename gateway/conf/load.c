@@ -1,0 +1,317 @@
+/* Reads sekisho.yaml and tenant files, and checks what a schema cannot say. */
+#include "conf/yaml.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define FILE_MAX ((size_t)16 << 20)
+
+int sk_conf_read_file(const char *path, struct sk_buf *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    ssize_t n = 1;
+    int r = 0;
+    while (n > 0 && r == 0) {
+        char *to = sk_buf_len(out) > FILE_MAX ? NULL : sk_buf_reserve(out, 16384);
+        if (!to) {
+            r = -EFBIG;
+            break;
+        }
+        n = read(fd, to, 16384);
+        if (n > 0) {
+            sk_buf_commit(out, (size_t)n);
+        } else if (n < 0) {
+            r = -errno;
+        }
+    }
+    (void)close(fd);
+    return r;
+}
+
+int sk_conf_path(const char *file, const char *name, char out[4096])
+{
+    const char *slash = strrchr(file, '/');
+    int folder = slash ? (int)(slash - file) + 1 : 0;
+    int len = name[0] == '/' ? snprintf(out, 4096, "%s", name) : snprintf(out, 4096, "%.*s%s", folder, file, name);
+    return len < 0 || len >= 4096;
+}
+
+struct loading {
+    const char *file;
+    struct sk_slice text;
+    struct sk_conf_error *error;
+};
+
+static int duration(const struct loading *l, const char *path, const char *text, const char *otherwise, uint64_t *out)
+{
+    if (sk_duration_parse(sk_slice_str(text ? text : otherwise), out) || *out == 0) {
+        return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not a duration such as 500ms, 30s, 5m, 12h", text);
+    }
+    return 0;
+}
+
+static int size(const struct loading *l, const char *path, const char *text, const char *otherwise, uint64_t *out)
+{
+    if (sk_size_parse(sk_slice_str(text ? text : otherwise), out)) {
+        return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not a size such as 64k, 16M, 1G", text);
+    }
+    return 0;
+}
+
+static int addresses(const struct loading *l, struct sk_conf *conf)
+{
+    char path[64];
+    if (conf->listen_count > SK_COUNT(conf->is.listen)) {
+        return sk_conf_refuse(l->error, l->file, l->text, "listen", "at most %zu addresses", SK_COUNT(conf->is.listen));
+    }
+    for (unsigned i = 0; i < conf->listen_count; i++) {
+        if (sk_addr_parse_port(sk_slice_str(conf->listen[i]), &conf->is.listen[i])) {
+            (void)snprintf(path, sizeof(path), "listen[%u]", i);
+            return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not an address with a port such as 0.0.0.0:443 or [::]:443",
+                    conf->listen[i]);
+        }
+    }
+    if (sk_addr_parse_port(sk_slice_str(conf->observe ? conf->observe : "127.0.0.1:9961"), &conf->is.observe)) {
+        return sk_conf_refuse(l->error, l->file, l->text, "observe", "'%s' is not an address with a port", conf->observe);
+    }
+    for (unsigned i = 0; i < conf->balancers_count; i++) {
+        struct sk_cidr cidr;
+        if (sk_cidr_parse(sk_slice_str(conf->balancers[i]), &cidr)) {
+            (void)snprintf(path, sizeof(path), "balancers[%u]", i);
+            return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not a CIDR prefix", conf->balancers[i]);
+        }
+    }
+    return 0;
+}
+
+static int session_times(const struct loading *l, const char *where, const struct sk_conf_sessions *sessions)
+{
+    uint64_t ignored;
+    char path[96];
+    (void)snprintf(path, sizeof(path), "%s.inactivity", where);
+    int r = duration(l, path, sessions->inactivity, "15m", &ignored);
+    (void)snprintf(path, sizeof(path), "%s.expiration", where);
+    return r ? r : duration(l, path, sessions->expiration, "12h", &ignored);
+}
+
+static int services(const struct loading *l, const struct sk_conf *conf)
+{
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < conf->services_count; i++) {
+        uint64_t ignored;
+        char path[96];
+        (void)snprintf(path, sizeof(path), "services[%u].sessions", i);
+        r = session_times(l, path, &conf->services[i].sessions);
+        (void)snprintf(path, sizeof(path), "services[%u].limits.body", i);
+        r = r ? r : size(l, path, conf->services[i].limits.body, "0", &ignored);
+    }
+    return r;
+}
+
+static int derive(const struct loading *l, struct sk_conf *conf)
+{
+    int r = addresses(l, conf);
+    r = r ? r : duration(l, "timeouts.handshake", conf->timeouts.handshake, "10s", &conf->is.handshake);
+    r = r ? r : duration(l, "timeouts.header", conf->timeouts.header, "10s", &conf->is.header);
+    r = r ? r : duration(l, "timeouts.idle", conf->timeouts.idle, "60s", &conf->is.idle);
+    r = r ? r : duration(l, "timeouts.request", conf->timeouts.request, "60s", &conf->is.request);
+    r = r ? r : duration(l, "timeouts.drain", conf->timeouts.drain, "30s", &conf->is.drain);
+    r = r ? r : duration(l, "journal.flush_deadline", conf->journal.flush_deadline, "2s", &conf->is.flush_deadline);
+    r = r ? r : size(l, "journal.file_size", conf->journal.file_size, "256M", &conf->is.file_size);
+    if (r == 0 && (conf->is.file_size < (1U << 20) || conf->is.file_size % 4096)) {
+        r = sk_conf_refuse(l->error, l->file, l->text, "journal.file_size", "at least 1M, and a multiple of 4k");
+    }
+    r = r ? r : services(l, conf);
+    bool long_paths = r == 0 && (sk_conf_path(l->file, conf->tenants, conf->is.tenants) || sk_conf_path(l->file, conf->data, conf->is.data) ||
+                                        sk_conf_path(l->file, conf->root_key_file, conf->is.root_key_file));
+    return long_paths ? sk_conf_refuse(l->error, l->file, l->text, "", "a path is too long") : r;
+}
+
+/* SEKISHO_DATA and the like win over the file; for the scalars that differ between machines. */
+static int environment(struct sk_conf *conf)
+{
+    const struct {
+        const char *name;
+        const char **to;
+    } texts[] = {{"SEKISHO_DATA", &conf->data}, {"SEKISHO_TENANTS", &conf->tenants}, {"SEKISHO_OBSERVE", &conf->observe},
+            {"SEKISHO_ROOT_KEY_FILE", &conf->root_key_file}};
+    for (size_t i = 0; i < SK_COUNT(texts); i++) {
+        const char *value = getenv(texts[i].name);
+        if (value) {
+            char *copy = strdup(value);
+            if (!copy) {
+                return -ENOMEM;
+            }
+            free((void *)(uintptr_t)*texts[i].to);
+            *texts[i].to = copy;
+        }
+    }
+    return 0;
+}
+
+int sk_conf_load(const char *file, struct sk_conf **out, struct sk_conf_error *error)
+{
+    struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(FILE_MAX * 2);
+    void *data = NULL;
+    int r = sk_conf_read_file(file, &text);
+    if (r < 0) {
+        *error = (struct sk_conf_error){.line = 0};
+        (void)snprintf(error->file, sizeof(error->file), "%s", file);
+        (void)snprintf(error->text, sizeof(error->text), "cannot be read: %s", strerror(-r));
+        return 1;
+    }
+    r = sk_conf_yaml(file, sk_buf_peek(&text), &sk_conf_schema, &data, error);
+    if (r) {
+        return r;
+    }
+    struct sk_conf *conf = data;
+    r = environment(conf);
+    r = r ? r : derive(&(struct loading){file, sk_buf_peek(&text), error}, conf);
+    if (r) {
+        (void)sk_conf_free(conf);
+        return r;
+    }
+    *out = conf;
+    return 0;
+}
+
+struct sk_conf *sk_conf_free(struct sk_conf *conf)
+{
+    if (conf) {
+        sk_conf_yaml_free(&sk_conf_schema, conf);
+    }
+    return NULL;
+}
+
+static bool host_ok(const char *host)
+{
+    size_t len = strlen(host);
+    for (size_t i = 0; i < len; i++) {
+        char c = host[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_')) {
+            return false;
+        }
+    }
+    return len > 0 && len <= 253;
+}
+
+static int check_users(const struct loading *l, const struct sk_conf_tenant *t)
+{
+    char path[96];
+    for (unsigned i = 0; i < t->users_count; i++) {
+        const struct sk_conf_user *user = &t->users[i];
+        bool local = user->backend == SK_BACKEND_LOCAL;
+        (void)snprintf(path, sizeof(path), "users[%u]", i);
+        if (strlen(user->name) == 0 || strlen(user->name) > 256 || strchr(user->name, ',')) {
+            return sk_conf_refuse(l->error, l->file, l->text, path, "a user's name has 1 to 256 bytes and no comma");
+        }
+        if (local && (!user->password_hash || strncmp(user->password_hash, "$argon2id$", 10) != 0)) {
+            return sk_conf_refuse(l->error, l->file, l->text, path,
+                    "'%s' needs password_hash: $argon2id$… (made by: sekisho hash-password), or backend: pam", user->name);
+        }
+        for (unsigned j = 0; j < i; j++) {
+            if (strcmp(t->users[j].name, user->name) == 0) {
+                return sk_conf_refuse(l->error, l->file, l->text, path, "there are two users named '%s'", user->name);
+            }
+        }
+        for (unsigned j = 0; j < user->roles_count; j++) {
+            unsigned k = 0;
+            while (k < t->roles_count && strcmp(t->roles[k].name, user->roles[j]) != 0) {
+                k++;
+            }
+            if (k == t->roles_count) {
+                (void)snprintf(path, sizeof(path), "users[%u].roles[%u]", i, j);
+                return sk_conf_refuse(l->error, l->file, l->text, path, "no role is named '%s'", user->roles[j]);
+            }
+        }
+        for (unsigned j = 0; j < user->from_count; j++) {
+            unsigned k = 0;
+            while (k < t->networks_count && strcmp(t->networks[k].name, user->from[j]) != 0) {
+                k++;
+            }
+            if (k == t->networks_count) {
+                (void)snprintf(path, sizeof(path), "users[%u].from[%u]", i, j);
+                return sk_conf_refuse(l->error, l->file, l->text, path, "no network is named '%s'", user->from[j]);
+            }
+        }
+    }
+    return 0;
+}
+
+static int check_tenant(const struct loading *l, const struct sk_conf_tenant *t)
+{
+    char path[96];
+    uint64_t ignored;
+    if (strlen(t->tenant) == 0 || strlen(t->tenant) > 64) {
+        return sk_conf_refuse(l->error, l->file, l->text, "tenant", "a tenant's name has 1 to 64 bytes");
+    }
+    for (unsigned i = 0; i < t->hosts_count; i++) {
+        (void)snprintf(path, sizeof(path), "hosts[%u]", i);
+        if (!host_ok(t->hosts[i])) {
+            return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not a host name in lower case, without a port", t->hosts[i]);
+        }
+    }
+    if (t->certificates_count == 0) {
+        return sk_conf_refuse(l->error, l->file, l->text, "", "certificates: at least one {cert_file, key_file} is needed");
+    }
+    int r = session_times(l, "sessions", &t->sessions);
+    r = r ? r : size(l, "limits.body", t->limits.body, "0", &ignored);
+    return r ? r : check_users(l, t);
+}
+
+int sk_conf_tenant_load(const char *file, struct sk_slice text, struct sk_conf_tenant **tenant, struct sk_conf_error *error)
+{
+    void *data = NULL;
+    int r = sk_conf_yaml(file, text, &sk_conf_tenant_schema, &data, error);
+    if (r) {
+        return r;
+    }
+    r = check_tenant(&(struct loading){file, text, error}, data);
+    if (r) {
+        (void)sk_conf_tenant_free(data);
+        return r;
+    }
+    *tenant = data;
+    return 0;
+}
+
+struct sk_conf_tenant *sk_conf_tenant_free(struct sk_conf_tenant *tenant)
+{
+    if (tenant) {
+        sk_conf_yaml_free(&sk_conf_tenant_schema, tenant);
+    }
+    return NULL;
+}
+
+void sk_conf_policy(const struct sk_conf_tenant *tenant, struct sk_policy_app_source *apps, struct sk_policy_source *source)
+{
+    for (unsigned i = 0; i < tenant->apps_count; i++) {
+        const struct sk_conf_app *app = &tenant->apps[i];
+        apps[i] = (struct sk_policy_app_source){.name = app->name,
+                .kind = app->kind,
+                .path = app->path,
+                .hosts = app->hosts,
+                .hosts_count = app->hosts_count,
+                .from = app->from,
+                .from_count = app->from_count};
+    }
+    *source = (struct sk_policy_source){.open = tenant->open,
+            .hosts = tenant->hosts,
+            .hosts_count = tenant->hosts_count,
+            .from = tenant->from,
+            .from_count = tenant->from_count,
+            .networks = tenant->networks,
+            .networks_count = tenant->networks_count,
+            .apps = apps,
+            .apps_count = tenant->apps_count,
+            .roles = tenant->roles,
+            .roles_count = tenant->roles_count};
+}

@@ -1,0 +1,176 @@
+/* The YAML schemas, and how libcyaml's complaints become file, line, and what was expected. */
+#include "conf/conf.h"
+#include "conf/yaml.h"
+#include "ipc/tenant.h"
+
+#include <cyaml/cyaml.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const cyaml_schema_value_t text_value = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
+
+#define TEXT(name, type, member) CYAML_FIELD_STRING_PTR(name, CYAML_FLAG_POINTER, type, member, 0, CYAML_UNLIMITED)
+#define TEXT_OPTIONAL(name, type, member)                                                                    \
+    CYAML_FIELD_STRING_PTR(name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, 0, CYAML_UNLIMITED)
+#define TEXTS_OPTIONAL(name, type, member)                                                                   \
+    CYAML_FIELD_SEQUENCE(name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, &text_value, 0, CYAML_UNLIMITED)
+#define TEXTS(name, type, member)                                                                            \
+    CYAML_FIELD_SEQUENCE(name, CYAML_FLAG_POINTER, type, member, &text_value, 1, CYAML_UNLIMITED)
+#define LIST(name, type, member, value)                                                                      \
+    CYAML_FIELD_SEQUENCE(name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, value, 0, CYAML_UNLIMITED)
+
+static const cyaml_schema_field_t sessions_fields[] = {TEXT_OPTIONAL("inactivity", struct sk_conf_sessions, inactivity),
+        TEXT_OPTIONAL("expiration", struct sk_conf_sessions, expiration), CYAML_FIELD_END};
+
+static const cyaml_schema_field_t limits_fields[] = {
+        CYAML_FIELD_UINT("connections", CYAML_FLAG_OPTIONAL, struct sk_conf_limits, connections),
+        CYAML_FIELD_UINT("requests_per_second", CYAML_FLAG_OPTIONAL, struct sk_conf_limits, requests_per_second),
+        TEXT_OPTIONAL("body", struct sk_conf_limits, body), CYAML_FIELD_END};
+
+/* ---- sekisho.yaml ---- */
+
+static const cyaml_schema_field_t service_fields[] = {TEXT("name", struct sk_conf_service, name),
+        CYAML_FIELD_MAPPING("sessions", CYAML_FLAG_OPTIONAL, struct sk_conf_service, sessions, sessions_fields),
+        CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct sk_conf_service, limits, limits_fields), CYAML_FIELD_END};
+static const cyaml_schema_value_t service_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_service, service_fields)};
+
+static const cyaml_schema_field_t timeouts_fields[] = {TEXT_OPTIONAL("handshake", struct sk_conf_timeouts, handshake),
+        TEXT_OPTIONAL("header", struct sk_conf_timeouts, header), TEXT_OPTIONAL("idle", struct sk_conf_timeouts, idle),
+        TEXT_OPTIONAL("request", struct sk_conf_timeouts, request), TEXT_OPTIONAL("drain", struct sk_conf_timeouts, drain),
+        CYAML_FIELD_END};
+
+static const cyaml_schema_field_t journal_fields[] = {TEXT_OPTIONAL("file_size", struct sk_conf_journal, file_size),
+        TEXT_OPTIONAL("flush_deadline", struct sk_conf_journal, flush_deadline), CYAML_FIELD_END};
+
+static const cyaml_schema_field_t conf_fields[] = {TEXTS("listen", struct sk_conf, listen),
+        TEXT_OPTIONAL("observe", struct sk_conf, observe), CYAML_FIELD_UINT("workers", CYAML_FLAG_OPTIONAL, struct sk_conf, workers),
+        TEXT("tenants", struct sk_conf, tenants), TEXT("data", struct sk_conf, data),
+        TEXT("root_key_file", struct sk_conf, root_key_file), TEXTS_OPTIONAL("balancers", struct sk_conf, balancers),
+        CYAML_FIELD_UINT("uid_base", CYAML_FLAG_OPTIONAL, struct sk_conf, uid_base),
+        CYAML_FIELD_UINT("factor_helpers", CYAML_FLAG_OPTIONAL, struct sk_conf, factor_helpers),
+        CYAML_FIELD_UINT("pam_helpers", CYAML_FLAG_OPTIONAL, struct sk_conf, pam_helpers),
+        CYAML_FIELD_MAPPING("timeouts", CYAML_FLAG_OPTIONAL, struct sk_conf, timeouts, timeouts_fields),
+        CYAML_FIELD_MAPPING("journal", CYAML_FLAG_OPTIONAL, struct sk_conf, journal, journal_fields),
+        LIST("services", struct sk_conf, services, &service_value), CYAML_FIELD_END};
+const cyaml_schema_value_t sk_conf_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct sk_conf, conf_fields)};
+
+/* ---- a tenant file ---- */
+
+static const cyaml_schema_field_t certificate_fields[] = {TEXT("cert_file", struct sk_conf_certificate, cert_file),
+        TEXT("key_file", struct sk_conf_certificate, key_file), CYAML_FIELD_END};
+static const cyaml_schema_value_t certificate_value = {
+        CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_certificate, certificate_fields)};
+
+static const cyaml_schema_field_t network_fields[] = {TEXT("name", struct sk_policy_network_source, name),
+        TEXTS("cidrs", struct sk_policy_network_source, cidrs), CYAML_FIELD_END};
+static const cyaml_schema_value_t network_value = {
+        CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_policy_network_source, network_fields)};
+
+static const cyaml_schema_field_t inject_fields[] = {TEXT("header", struct sk_conf_inject, header),
+        TEXT("value_file", struct sk_conf_inject, value_file), CYAML_FIELD_END};
+static const cyaml_schema_value_t inject_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_inject, inject_fields)};
+
+static const cyaml_schema_field_t health_fields[] = {
+        TEXT("path", struct sk_conf_health, path), TEXT_OPTIONAL("interval", struct sk_conf_health, interval), CYAML_FIELD_END};
+
+static const cyaml_strval_t kinds[] = {{"api", SK_APP_API}, {"panel", SK_APP_PANEL}};
+static const cyaml_strval_t identities[] = {{"assertion", SK_IDENTITY_ASSERTION},
+        {"forwarded-user", SK_IDENTITY_FORWARDED_USER}, {"auth-request", SK_IDENTITY_AUTH_REQUEST}, {"remote", SK_IDENTITY_REMOTE}};
+static const cyaml_strval_t backends[] = {{"local", SK_BACKEND_LOCAL}, {"pam", SK_BACKEND_PAM}};
+
+static const cyaml_schema_field_t app_fields[] = {TEXT("name", struct sk_conf_app, name),
+        CYAML_FIELD_ENUM("kind", CYAML_FLAG_STRICT, struct sk_conf_app, kind, kinds, CYAML_ARRAY_LEN(kinds)),
+        TEXT_OPTIONAL("path", struct sk_conf_app, path), TEXTS_OPTIONAL("hosts", struct sk_conf_app, hosts),
+        TEXTS_OPTIONAL("from", struct sk_conf_app, from), TEXTS("upstreams", struct sk_conf_app, upstreams),
+        TEXT_OPTIONAL("ca_file", struct sk_conf_app, ca_file),
+        CYAML_FIELD_MAPPING("health", CYAML_FLAG_OPTIONAL, struct sk_conf_app, health, health_fields),
+        CYAML_FIELD_FLAGS("identity", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct sk_conf_app, identity, identities,
+                CYAML_ARRAY_LEN(identities)),
+        LIST("inject", struct sk_conf_app, inject, &inject_value), CYAML_FIELD_END};
+static const cyaml_schema_value_t app_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_app, app_fields)};
+
+static const cyaml_schema_field_t role_fields[] = {TEXT("name", struct sk_policy_role_source, name),
+        TEXTS_OPTIONAL("inherits", struct sk_policy_role_source, inherits), TEXTS_OPTIONAL("from", struct sk_policy_role_source, from),
+        TEXTS_OPTIONAL("allow", struct sk_policy_role_source, allow), TEXTS_OPTIONAL("deny", struct sk_policy_role_source, deny),
+        CYAML_FIELD_END};
+static const cyaml_schema_value_t role_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_policy_role_source, role_fields)};
+
+static const cyaml_schema_field_t user_fields[] = {TEXT("name", struct sk_conf_user, name),
+        TEXTS("roles", struct sk_conf_user, roles), TEXTS_OPTIONAL("from", struct sk_conf_user, from),
+        CYAML_FIELD_ENUM("backend", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct sk_conf_user, backend, backends,
+                CYAML_ARRAY_LEN(backends)),
+        TEXT_OPTIONAL("password_hash", struct sk_conf_user, password_hash),
+        CYAML_FIELD_BOOL("disabled", CYAML_FLAG_OPTIONAL, struct sk_conf_user, disabled), CYAML_FIELD_END};
+static const cyaml_schema_value_t user_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_user, user_fields)};
+
+static const cyaml_schema_field_t test_fields[] = {TEXT_OPTIONAL("user", struct sk_conf_test, user),
+        TEXTS_OPTIONAL("roles", struct sk_conf_test, roles), TEXT("address", struct sk_conf_test, address),
+        TEXT_OPTIONAL("host", struct sk_conf_test, host), TEXT_OPTIONAL("method", struct sk_conf_test, method),
+        TEXT("path", struct sk_conf_test, path), TEXT("expect", struct sk_conf_test, expect),
+        TEXT_OPTIONAL("reason", struct sk_conf_test, reason), CYAML_FIELD_END};
+static const cyaml_schema_value_t test_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_test, test_fields)};
+
+static const cyaml_schema_field_t tenant_fields[] = {TEXT("tenant", struct sk_conf_tenant, tenant),
+        TEXT("service", struct sk_conf_tenant, service), CYAML_FIELD_BOOL("open", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, open),
+        TEXTS("hosts", struct sk_conf_tenant, hosts), LIST("certificates", struct sk_conf_tenant, certificates, &certificate_value),
+        LIST("networks", struct sk_conf_tenant, networks, &network_value), TEXTS_OPTIONAL("from", struct sk_conf_tenant, from),
+        LIST("apps", struct sk_conf_tenant, apps, &app_value), LIST("roles", struct sk_conf_tenant, roles, &role_value),
+        LIST("users", struct sk_conf_tenant, users, &user_value),
+        CYAML_FIELD_MAPPING("sessions", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, sessions, sessions_fields),
+        CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, limits, limits_fields),
+        LIST("tests", struct sk_conf_tenant, tests, &test_value), CYAML_FIELD_END};
+const cyaml_schema_value_t sk_conf_tenant_schema = {
+        CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct sk_conf_tenant, tenant_fields)};
+
+/* ---- complaints ---- */
+
+/* libcyaml logs the complaint first, then where it was, innermost first. Both first ones are kept. */
+static void complaint(cyaml_log_t level, void *context, const char *format, va_list args)
+{
+    struct sk_conf_error *error = context;
+    char text[512];
+    if (level < CYAML_LOG_ERROR) {
+        return;
+    }
+    (void)vsnprintf(text, sizeof(text), format, args);
+    struct sk_slice line = sk_slice_str(text);
+    if (line.len && line.data[line.len - 1] == '\n') {
+        line.len--;
+    }
+    const char *at = strstr(text, "(line: ");
+    if (at && error->line == 0) {
+        error->line = (unsigned)strtoul(at + 7, NULL, 10);
+    }
+    if (sk_slice_starts(line, SK_LIT("Load: "))) {
+        line = sk_slice_from(line, 6);
+    }
+    if (error->text[0] == '\0' && line.len) {
+        (void)snprintf(error->text, sizeof(error->text), "%.*s", (int)line.len, line.data);
+    }
+}
+
+int sk_conf_yaml(const char *file, struct sk_slice text, const cyaml_schema_value_t *schema, void **data, struct sk_conf_error *error)
+{
+    cyaml_config_t config = {.log_fn = complaint, .log_ctx = error, .log_level = CYAML_LOG_ERROR, .mem_fn = cyaml_mem};
+    *error = (struct sk_conf_error){.line = 0};
+    (void)snprintf(error->file, sizeof(error->file), "%s", file);
+    cyaml_err_t result = cyaml_load_data((const uint8_t *)text.data, text.len, &config, schema, data, NULL);
+    if (result == CYAML_OK && *data) {
+        return 0;
+    }
+    if (result == CYAML_ERR_OOM) {
+        return -ENOMEM;
+    }
+    if (error->text[0] == '\0') {
+        (void)snprintf(error->text, sizeof(error->text), "%s", *data ? cyaml_strerror(result) : "the file is empty");
+    }
+    return 1;
+}
+
+void sk_conf_yaml_free(const cyaml_schema_value_t *schema, void *data)
+{
+    const cyaml_config_t config = {.log_fn = NULL, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR};
+    (void)cyaml_free(&config, schema, data, 0);
+}

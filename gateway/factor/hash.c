@@ -1,0 +1,58 @@
+/* Argon2id. Runs in the factor helpers. */
+#include "factor/hash.h"
+
+#include "base/clock.h"
+
+#include <argon2.h>
+#include <errno.h>
+
+/* "name=NUMBER" up to `end`, which is dropped. 0 or 1. */
+static int take_number(struct sk_slice *rest, struct sk_slice name, char end, uint64_t max, uint64_t *value)
+{
+    if (!sk_slice_starts(*rest, name) || sk_slice_find(*rest, end) == rest->len) {
+        return 1;
+    }
+    *rest = sk_slice_from(*rest, name.len);
+    return sk_slice_u64(sk_slice_split(rest, end), max, value);
+}
+
+int sk_hash_parse(struct sk_slice text, struct sk_hash_costs *costs)
+{
+    struct sk_slice rest = text;
+    uint64_t version;
+    if (text.len >= SK_HASH_TEXT || sk_slice_find(text, '\0') < text.len ||
+            !sk_slice_starts(rest, SK_LIT("$argon2id$"))) {
+        return 1;
+    }
+    rest = sk_slice_from(rest, sizeof("$argon2id$") - 1);
+    if (take_number(&rest, SK_LIT("v="), '$', ARGON2_VERSION_NUMBER, &version) ||
+            version != ARGON2_VERSION_NUMBER ||
+            take_number(&rest, SK_LIT("m="), ',', SK_HASH_MEMORY_MAX, &costs->memory) ||
+            take_number(&rest, SK_LIT("t="), ',', SK_HASH_PASSES_MAX, &costs->passes) ||
+            take_number(&rest, SK_LIT("p="), '$', SK_HASH_LANES_MAX, &costs->lanes)) {
+        return 1;
+    }
+    /* The salt's and the hash's own form is libargon2's to check: it does before it computes. */
+    return costs->memory == 0 || costs->passes == 0 || costs->lanes == 0;
+}
+
+int sk_hash_warm(void)
+{
+    static const char salt[16];
+    char out[32];
+    return argon2id_hash_raw(1, 32, 2, "", 0, salt, sizeof(salt), out, sizeof(out)) == ARGON2_OK ? 0 : -ENOMEM;
+}
+
+int sk_hash_verify(struct sk_slice text, struct sk_slice password)
+{
+    char encoded[SK_HASH_TEXT];
+    struct sk_hash_costs costs;
+    if (sk_hash_parse(text, &costs)) {
+        return 2;
+    }
+    memcpy(encoded, text.data, text.len);
+    encoded[text.len] = '\0';
+    int r = argon2id_verify(encoded, password.len ? password.data : "", password.len);
+    sk_wipe(encoded, sizeof(encoded));
+    return r == ARGON2_OK ? 0 : r == ARGON2_VERIFY_MISMATCH ? 1 : 2;
+}

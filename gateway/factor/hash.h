@@ -1,0 +1,31 @@
+/*
+ * Verifies a password against an encoded Argon2id string. The string comes from the store, which an administrator
+ * fills: its costs are bounded here, so that no string makes the helper take the machine's memory or an hour.
+ */
+#pragma once
+
+#include "sekisho/error.h"
+#include "sekisho/slice.h"
+
+#define SK_HASH_TEXT 512           /* longest encoded string */
+#define SK_HASH_MEMORY_MAX 262144U /* KiB */
+#define SK_HASH_PASSES_MAX 16U
+#define SK_HASH_LANES_MAX 4U
+
+struct sk_hash_costs {
+    uint64_t memory; /* KiB */
+    uint64_t passes;
+    uint64_t lanes;
+};
+
+/* "$argon2id$v=19$m=…,t=…,p=…$salt$hash", costs within the bounds above. 0; 1 when it is not one. */
+int sk_hash_parse(struct sk_slice text, struct sk_hash_costs *costs) sk_nodiscard;
+
+/*
+ * Computes one small hash in two lanes. For them libargon2 starts threads, whose end makes libc open libgcc_s at its
+ * first time: in the sandbox there are no files any more, and libc would abort. 0 or negative.
+ */
+int sk_hash_warm(void) sk_nodiscard;
+
+/* 0 right; 1 wrong; 2 the string is not one, or there is no memory for its costs. */
+int sk_hash_verify(struct sk_slice text, struct sk_slice password) sk_nodiscard;

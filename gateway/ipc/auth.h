@@ -1,0 +1,64 @@
+/*
+ * Worker ↔ auth. A worker asks; auth re-derives every fact from what it holds and answers by ticket. A credential
+ * goes one way only, except the new cookie of a login. Every answer to an unknown or dead ticket is dropped.
+ */
+#pragma once
+
+#include "ipc/interface.h"
+
+enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
+
+/* How the client came, for the record: address (4 or 16 bytes), port, host, request id, agent. */
+#define SK_AUTH_ORIGIN(U, I, T) I(tenant) I(request) T(address, 16) U(port) T(host, 261) T(agent, 256)
+
+#define SK_AUTH_LOGIN_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 256) T(password, 1024)
+#define SK_AUTH_ANSWER_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(state, 64) T(answers, 4096)
+#define SK_AUTH_BASIC_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 256) T(password, 1024)
+/* `used`: boot time of the last request under the grant that this one renews, or 0. */
+#define SK_AUTH_CHECK_FIELDS(U, I, T) U(ticket) I(tenant) T(host, 261) T(token, 64) U(used)
+/* Renews a grant by its session where the worker holds no token any more: open streams. */
+#define SK_AUTH_RENEW_FIELDS(U, I, T) U(ticket) I(tenant) T(host, 261) T(session, 64) U(used)
+#define SK_AUTH_LOGOUT_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64)
+/* The sessions of one user, or of all when `user` is empty. */
+#define SK_AUTH_LIST_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) T(user, 256)
+/* Ends one session, or all of a user when `target` is empty. `session` is the asker's own. */
+#define SK_AUTH_REVOKE_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(target, 64) T(user, 256)
+#define SK_AUTH_SECRETS_FIELDS(U, I, T) U(ticket) I(tenant) T(app, 64)
+
+/* `token`: after a login alone. `roles`, `networks`: names, comma between. `lifetime`: ns until it must be renewed. */
+#define SK_AUTH_GRANT_FIELDS(U, I, T)                                                                        \
+    U(ticket) T(token, 64) T(session, 64) T(subject, 256) T(roles, 8192) T(networks, 8192) U(restricted)     \
+    U(lifetime) T(factors, 128) T(assertion, 4096)
+#define SK_AUTH_REFUSED_FIELDS(U, I, T) U(ticket) T(reason, 64)
+/* More is asked before the login is decided. `prompts`: one a line, "h" hidden or "v" visible before each, "i"/"e" text. */
+#define SK_AUTH_PROMPT_FIELDS(U, I, T) U(ticket) T(state, 64) T(prompts, 4096)
+#define SK_AUTH_DONE_FIELDS(U, I, T) U(ticket) U(count)
+#define SK_AUTH_SESSION_FIELDS(U, I, T) U(ticket) T(session, 64) T(subject, 256) U(started) U(used) T(address, 16)
+#define SK_AUTH_SECRET_FIELDS(U, I, T) U(ticket) T(header, 128) T(value, 4096)
+/* Drop every grant of this session, or of this subject, or of the tenant when both are empty. */
+#define SK_AUTH_REVOKED_FIELDS(U, I, T) I(tenant) T(session, 64) T(subject, 256)
+/* auth can decide (1) or cannot (0): without a store it cannot. */
+#define SK_AUTH_STATE_FIELDS(U, I, T) U(open)
+#define SK_AUTH_KEYS_FIELDS(U, I, T) T(jwks, 8192)
+
+#define SK_AUTH_MESSAGES(M)                                                                                  \
+    M(AUTH_LOGIN, auth_login, 1, SK_AUTH_FROM_WORKER, 0, SK_AUTH_LOGIN_FIELDS)                               \
+    M(AUTH_ANSWER, auth_answer, 2, SK_AUTH_FROM_WORKER, 0, SK_AUTH_ANSWER_FIELDS)                            \
+    M(AUTH_BASIC, auth_basic, 3, SK_AUTH_FROM_WORKER, 0, SK_AUTH_BASIC_FIELDS)                               \
+    M(AUTH_CHECK, auth_check, 4, SK_AUTH_FROM_WORKER, 0, SK_AUTH_CHECK_FIELDS)                               \
+    M(AUTH_RENEW, auth_renew, 5, SK_AUTH_FROM_WORKER, 0, SK_AUTH_RENEW_FIELDS)                               \
+    M(AUTH_LOGOUT, auth_logout, 6, SK_AUTH_FROM_WORKER, 0, SK_AUTH_LOGOUT_FIELDS)                            \
+    M(AUTH_LIST, auth_list, 7, SK_AUTH_FROM_WORKER, 0, SK_AUTH_LIST_FIELDS)                                  \
+    M(AUTH_REVOKE, auth_revoke, 8, SK_AUTH_FROM_WORKER, 0, SK_AUTH_REVOKE_FIELDS)                            \
+    M(AUTH_SECRETS, auth_secrets, 9, SK_AUTH_FROM_WORKER, 0, SK_AUTH_SECRETS_FIELDS)                         \
+    M(AUTH_GRANT, auth_grant, 20, SK_AUTH_FROM_AUTH, 0, SK_AUTH_GRANT_FIELDS)                                \
+    M(AUTH_REFUSED, auth_refused, 21, SK_AUTH_FROM_AUTH, 0, SK_AUTH_REFUSED_FIELDS)                          \
+    M(AUTH_PROMPT, auth_prompt, 22, SK_AUTH_FROM_AUTH, 0, SK_AUTH_PROMPT_FIELDS)                             \
+    M(AUTH_DONE, auth_done, 23, SK_AUTH_FROM_AUTH, 0, SK_AUTH_DONE_FIELDS)                                   \
+    M(AUTH_SESSION, auth_session, 24, SK_AUTH_FROM_AUTH, 0, SK_AUTH_SESSION_FIELDS)                          \
+    M(AUTH_SECRET, auth_secret, 25, SK_AUTH_FROM_AUTH, 0, SK_AUTH_SECRET_FIELDS)                             \
+    M(AUTH_REVOKED, auth_revoked, 26, SK_AUTH_FROM_AUTH, 0, SK_AUTH_REVOKED_FIELDS)                          \
+    M(AUTH_STATE, auth_state, 27, SK_AUTH_FROM_AUTH, 0, SK_AUTH_STATE_FIELDS)                                \
+    M(AUTH_KEYS, auth_keys, 28, SK_AUTH_FROM_AUTH, 0, SK_AUTH_KEYS_FIELDS)
+
+SK_IPC_DECLARE(auth, SK_AUTH_MESSAGES)

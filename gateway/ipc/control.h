@@ -1,0 +1,57 @@
+/*
+ * Supervisor ↔ every process it starts. The supervisor alone reads configuration; a process is told what it needs,
+ * gets its peers as descriptors, says READY, and serves.
+ */
+#pragma once
+
+#include "ipc/interface.h"
+
+enum { SK_CONTROL_FROM_SUPERVISOR = 1, SK_CONTROL_FROM_CHILD = 2 };
+
+enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_PEER_WORKER, SK_PEER_AUDIT, SK_PEER_SUPERVISOR };
+
+/* First message. `folder`: store's or audit's own. `secret`: 32 bytes, the key this kind of process derives from. */
+#define SK_CONTROL_HELLO_FIELDS(U, I, T) U(index) U(uid) T(folder, 4096) T(secret, 64) I(node)
+#define SK_CONTROL_LIMITS_FIELDS(U, I, T)                                                                    \
+    U(handshake) U(header) U(idle) U(request) U(drain) U(flush_deadline) U(file_size) U(workers)
+/* A channel to a peer. A new one of the same kind and index replaces the old. */
+#define SK_CONTROL_PEER_FIELDS(U, I, T) U(peer) U(index)
+/* A ring to or from audit: memory and two eventfds. */
+#define SK_CONTROL_RING_FIELDS(U, I, T) U(peer) U(index)
+/* Shared counters of all workers (gateway/proxy/shared.h). */
+#define SK_CONTROL_SHARED_FIELDS(U, I, T) U(size)
+/* A listening socket. */
+#define SK_CONTROL_LISTENER_FIELDS(U, I, T) U(observe)
+/* Sources that speak PROXY protocol v2, as CIDR texts, comma between. */
+#define SK_CONTROL_BALANCERS_FIELDS(U, I, T) T(cidrs, 8192)
+/* A tenant's image (conf/image.h) at `offset` of the memory. For auth without descriptors: TENANT. */
+#define SK_CONTROL_IMAGE_FIELDS(U, I, T) I(tenant) U(slot) U(offset) U(size)
+#define SK_CONTROL_TENANT_FIELDS(U, I, T) I(tenant) T(name, 64) U(inactivity) U(expiration)
+#define SK_CONTROL_GONE_FIELDS(U, I, T) I(tenant)
+/* A peer's process died; a new channel or ring follows when it is back. */
+#define SK_CONTROL_LOST_FIELDS(U, I, T) U(peer) U(index)
+/* Every tenant of a start or reload has been sent. */
+#define SK_CONTROL_LOADED_FIELDS(U, I, T) U(generation)
+#define SK_CONTROL_DRAIN_FIELDS(U, I, T) U(deadline)
+/* A record of the supervisor's own, for the operator's trail: CBOR. */
+#define SK_CONTROL_RECORD_FIELDS(U, I, T) T(cbor, 4096)
+#define SK_CONTROL_READY_FIELDS(U, I, T) U(generation)
+
+#define SK_CONTROL_MESSAGES(M)                                                                               \
+    M(CONTROL_HELLO, control_hello, 1, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_HELLO_FIELDS)               \
+    M(CONTROL_LIMITS, control_limits, 2, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_LIMITS_FIELDS)            \
+    M(CONTROL_PEER, control_peer, 3, SK_CONTROL_FROM_SUPERVISOR, 1, SK_CONTROL_PEER_FIELDS)                  \
+    M(CONTROL_RING, control_ring, 4, SK_CONTROL_FROM_SUPERVISOR, 3, SK_CONTROL_RING_FIELDS)                  \
+    M(CONTROL_SHARED, control_shared, 5, SK_CONTROL_FROM_SUPERVISOR, 1, SK_CONTROL_SHARED_FIELDS)            \
+    M(CONTROL_LISTENER, control_listener, 6, SK_CONTROL_FROM_SUPERVISOR, 1, SK_CONTROL_LISTENER_FIELDS)      \
+    M(CONTROL_BALANCERS, control_balancers, 7, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_BALANCERS_FIELDS)   \
+    M(CONTROL_IMAGE, control_image, 8, SK_CONTROL_FROM_SUPERVISOR, 1, SK_CONTROL_IMAGE_FIELDS)               \
+    M(CONTROL_TENANT, control_tenant, 9, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_TENANT_FIELDS)            \
+    M(CONTROL_GONE, control_gone, 10, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_GONE_FIELDS)                 \
+    M(CONTROL_LOADED, control_loaded, 11, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_LOADED_FIELDS)           \
+    M(CONTROL_DRAIN, control_drain, 12, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_DRAIN_FIELDS)              \
+    M(CONTROL_RECORD, control_record, 13, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_RECORD_FIELDS)           \
+    M(CONTROL_LOST, control_lost, 14, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_LOST_FIELDS)                 \
+    M(CONTROL_READY, control_ready, 20, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_READY_FIELDS)
+
+SK_IPC_DECLARE(control, SK_CONTROL_MESSAGES)

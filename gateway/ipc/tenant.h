@@ -1,0 +1,35 @@
+/*
+ * What a tenant's image holds beside its policy, as messages one behind the other (conf/image.h). Never sent over a
+ * channel: the codec is used for its bounds.
+ */
+#pragma once
+
+#include "ipc/interface.h"
+
+enum { SK_TENANT_IN_IMAGE = 1 };
+
+/* Bits of APP.identity: which headers name the subject to the upstream. */
+enum {
+    SK_IDENTITY_ASSERTION = 1,      /* X-Sekisho-Jwt-Assertion */
+    SK_IDENTITY_FORWARDED_USER = 2, /* X-Forwarded-User, -Groups */
+    SK_IDENTITY_AUTH_REQUEST = 4,   /* X-Auth-Request-User, -Groups */
+    SK_IDENTITY_REMOTE = 8,         /* Remote-User, -Groups */
+};
+
+#define SK_TENANT_SETTINGS_FIELDS(U, I, T)                                                                   \
+    T(name, 64) T(service, 64) U(connections) U(requests) U(body) U(inactivity) U(expiration)
+#define SK_TENANT_HOST_FIELDS(U, I, T) T(name, 255)
+#define SK_TENANT_CERTIFICATE_FIELDS(U, I, T) T(chain, 65536) T(key, 16384)
+/* In the order of the policy's apps, from index 1. `inject`: names of headers whose values the store holds. */
+#define SK_TENANT_APP_FIELDS(U, I, T) U(identity) T(inject, 1024) T(health, 1024) U(interval) T(ca, 65536)
+/* Belongs to the app before it. `name`: what the certificate must say, for tls. */
+#define SK_TENANT_UPSTREAM_FIELDS(U, I, T) U(tls) T(name, 255) T(address, 64)
+
+#define SK_TENANT_MESSAGES(M)                                                                                \
+    M(TENANT_SETTINGS, tenant_settings, 1, SK_TENANT_IN_IMAGE, 0, SK_TENANT_SETTINGS_FIELDS)                 \
+    M(TENANT_HOST, tenant_host, 2, SK_TENANT_IN_IMAGE, 0, SK_TENANT_HOST_FIELDS)                             \
+    M(TENANT_CERTIFICATE, tenant_certificate, 3, SK_TENANT_IN_IMAGE, 0, SK_TENANT_CERTIFICATE_FIELDS)        \
+    M(TENANT_APP, tenant_app, 4, SK_TENANT_IN_IMAGE, 0, SK_TENANT_APP_FIELDS)                                \
+    M(TENANT_UPSTREAM, tenant_upstream, 5, SK_TENANT_IN_IMAGE, 0, SK_TENANT_UPSTREAM_FIELDS)
+
+SK_IPC_DECLARE(tenant, SK_TENANT_MESSAGES)

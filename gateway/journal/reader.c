@@ -1,0 +1,351 @@
+/* Reading and checking journals. Runs in audit at its start and in sekisho-verify. */
+#include "journal/reader.h"
+
+#include "base/text.h"
+#include "journal/record.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const uint8_t no_hash[SK_FRAME_HASH];
+
+static int damaged(struct sk_journal_error *error, uint64_t offset, uint64_t group, uint64_t record, const char *format, ...)
+        __attribute__((format(printf, 5, 6)));
+static int damaged(struct sk_journal_error *error, uint64_t offset, uint64_t group, uint64_t record, const char *format, ...)
+{
+    va_list args;
+    *error = (struct sk_journal_error){.offset = offset, .group = group, .record = record};
+    va_start(args, format);
+    (void)vsnprintf(error->text, sizeof(error->text), format, args);
+    va_end(args);
+    return 1;
+}
+
+void sk_journal_state_free(struct sk_journal_state *state)
+{
+    struct sk_table *tables[] = {&state->tenants, &state->opens};
+    for (size_t t = 0; t < SK_COUNT(tables); t++) {
+        for (struct sk_table_node *node = sk_table_walk(tables[t], NULL); node;) {
+            struct sk_table_node *next = sk_table_walk(tables[t], node);
+            free(node); /* the node is the first member of both */
+            node = next;
+        }
+        sk_table_free(tables[t]);
+    }
+}
+
+struct sk_journal_tenant *sk_journal_tenant(struct sk_journal_state *state, const uint8_t id[SK_ID_SIZE])
+{
+    uint64_t hash = sk_table_hash(sk_slice(id, SK_ID_SIZE));
+    for (struct sk_table_node *n = sk_table_first(&state->tenants, hash); n; n = sk_table_next(n)) {
+        struct sk_journal_tenant *tenant = SK_CONTAINER(n, struct sk_journal_tenant, node);
+        if (memcmp(tenant->id, id, SK_ID_SIZE) == 0) {
+            return tenant;
+        }
+    }
+    struct sk_journal_tenant *tenant = calloc(1, sizeof(*tenant));
+    if (!tenant) {
+        return NULL;
+    }
+    memcpy(tenant->id, id, SK_ID_SIZE);
+    sk_frame_first_link(id, tenant->link);
+    if (sk_table_add(&state->tenants, &tenant->node, hash)) {
+        free(tenant);
+        return NULL;
+    }
+    return tenant;
+}
+
+static struct sk_journal_open *find_open(struct sk_journal_state *state, const uint8_t *tenant, const uint8_t *request, uint64_t hash)
+{
+    for (struct sk_table_node *n = sk_table_first(&state->opens, hash); n; n = sk_table_next(n)) {
+        struct sk_journal_open *open = SK_CONTAINER(n, struct sk_journal_open, node);
+        if (memcmp(open->request, request, SK_ID_SIZE) == 0 && memcmp(open->tenant, tenant, SK_ID_SIZE) == 0) {
+            return open;
+        }
+    }
+    return NULL;
+}
+
+static int add_open(struct sk_journal_state *state, const uint8_t *tenant, const uint8_t *request, uint64_t seq)
+{
+    struct sk_journal_open *open = calloc(1, sizeof(*open));
+    if (!open) {
+        return -ENOMEM;
+    }
+    memcpy(open->tenant, tenant, SK_ID_SIZE);
+    memcpy(open->request, request, SK_ID_SIZE);
+    open->seq = seq;
+    int r = sk_table_add(&state->opens, &open->node, sk_table_hash(sk_slice(request, SK_ID_SIZE)));
+    if (r) {
+        free(open);
+    }
+    return r;
+}
+
+int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_record *record)
+{
+    bool opens = record->stage == SK_AUDIT_STAGE_INTENT || record->stage == SK_AUDIT_STAGE_START;
+    bool closes = record->stage == SK_AUDIT_STAGE_OUTCOME || record->stage == SK_AUDIT_STAGE_END || record->stage == SK_AUDIT_STAGE_UNKNOWN;
+    if ((!opens && !closes) || record->request.len != SK_ID_SIZE) {
+        return 0;
+    }
+    const uint8_t *request = (const uint8_t *)record->request.data;
+    struct sk_journal_open *open = find_open(state, record->tenant, request, sk_table_hash(record->request));
+    if (opens && !open) {
+        return add_open(state, record->tenant, request, record->seq);
+    }
+    if (closes && open) {
+        sk_table_remove(&state->opens, &open->node);
+        free(open);
+    }
+    return 0;
+}
+
+static bool is_zero(struct sk_slice bytes)
+{
+    return bytes.len == 0 || (bytes.data[0] == 0 && memcmp(bytes.data, bytes.data + 1, bytes.len - 1) == 0);
+}
+
+struct reading {
+    struct sk_journal_state *state;
+    struct sk_frame_group group;
+    uint64_t offset;
+    void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record);
+    void *context;
+    struct sk_journal_error *error;
+};
+
+static int read_record(struct reading *r, uint64_t index, struct sk_slice *body)
+{
+    struct sk_frame_record frame;
+    struct sk_audit_record record;
+    struct sk_slice cbor;
+    if (sk_frame_next_record(body, &frame, &cbor)) {
+        return damaged(r->error, r->offset, r->group.number, index, "the record's frame is malformed or of an unknown kind");
+    }
+    if (sk_record_decode(cbor, &record)) {
+        return damaged(r->error, r->offset, r->group.number, index, "the record is not in deterministic CBOR or has unknown values");
+    }
+    struct sk_journal_tenant *tenant = sk_journal_tenant(r->state, frame.tenant);
+    if (!tenant) {
+        return -ENOMEM;
+    }
+    if (memcmp(record.tenant, frame.tenant, SK_ID_SIZE) != 0) {
+        return damaged(r->error, r->offset, r->group.number, index, "the record belongs to another tenant than its frame says");
+    }
+    if (frame.seq != tenant->next || record.seq != frame.seq) {
+        return damaged(r->error, r->offset, r->group.number, index, "sequence number %llu where %llu must follow",
+                (unsigned long long)frame.seq, (unsigned long long)tenant->next);
+    }
+    sk_frame_next_link(cbor, tenant->link);
+    if (memcmp(tenant->link, frame.link, SK_FRAME_HASH) != 0) {
+        return damaged(r->error, r->offset, r->group.number, index, "the record or one before it was changed: its link does not follow");
+    }
+    tenant->next++;
+    r->state->records++;
+    if (sk_journal_follow(r->state, &record)) {
+        return -ENOMEM;
+    }
+    if (r->each) {
+        r->each(r->context, &frame, &record);
+    }
+    return 0;
+}
+
+static int read_records(struct reading *r, struct sk_slice body)
+{
+    for (uint32_t i = 1; i <= r->group.count; i++) {
+        int result = read_record(r, i, &body);
+        if (result) {
+            return result;
+        }
+    }
+    return body.len ? damaged(r->error, r->offset, r->group.number, 0, "bytes behind the last record") : 0;
+}
+
+/* The first snapshot of a reading is taken on trust; a later one must say what was read. */
+static int read_entry(struct reading *r, const struct sk_frame_entry *entry, bool trust, uint64_t index)
+{
+    if (entry->kind == SK_FRAME_INTENT) {
+        uint64_t hash = sk_table_hash(sk_slice(entry->link, SK_ID_SIZE));
+        if (trust && !find_open(r->state, entry->tenant, entry->link, hash) &&
+                add_open(r->state, entry->tenant, entry->link, entry->seq)) {
+            return -ENOMEM;
+        }
+        struct sk_journal_open *open = find_open(r->state, entry->tenant, entry->link, hash);
+        if (!open || open->seq != entry->seq || open->snapshot == r->group.file) {
+            return damaged(r->error, r->offset, r->group.number, index, "the snapshot names an intent that is not open, or twice");
+        }
+        open->snapshot = r->group.file;
+        return 0;
+    }
+    struct sk_journal_tenant *tenant = sk_journal_tenant(r->state, entry->tenant);
+    if (!tenant) {
+        return -ENOMEM;
+    }
+    if (trust) {
+        tenant->next = entry->seq;
+        memcpy(tenant->link, entry->link, SK_FRAME_HASH);
+    }
+    bool same = tenant->next == entry->seq && memcmp(tenant->link, entry->link, SK_FRAME_HASH) == 0 &&
+                tenant->snapshot != r->group.file;
+    tenant->snapshot = r->group.file;
+    return same ? 0 : damaged(r->error, r->offset, r->group.number, index, "the snapshot does not agree with the records before it");
+}
+
+static int read_snapshot(struct reading *r, struct sk_slice body, bool trust)
+{
+    uint64_t tenants = 0, intents = 0;
+    for (uint32_t i = 1; i <= r->group.count; i++) {
+        struct sk_frame_entry entry;
+        if (sk_frame_next_entry(&body, &entry)) {
+            return damaged(r->error, r->offset, r->group.number, i, "the snapshot's entry is malformed");
+        }
+        int result = read_entry(r, &entry, trust, i);
+        if (result) {
+            return result;
+        }
+        tenants += entry.kind == SK_FRAME_TENANT;
+        intents += entry.kind == SK_FRAME_INTENT;
+    }
+    bool whole = body.len == 0 && tenants == r->state->tenants.count && intents == r->state->opens.count;
+    return whole ? 0 : damaged(r->error, r->offset, r->group.number, 0, "the snapshot leaves out tenants or open intents");
+}
+
+static int begin_file(struct sk_journal_state *state, struct sk_slice file, struct sk_frame_file *header, struct sk_journal_error *error)
+{
+    int r = file.len < SK_FRAME_BLOCK ? 1 : sk_frame_get_file((const uint8_t *)file.data, header);
+    if (r) {
+        return damaged(error, 0, 0, 0, r == 2 ? "the file's format is newer than this program" : "not a journal file, or its header was changed");
+    }
+    if (state->begun && header->number != state->file + 1) {
+        return damaged(error, 0, 0, 0, "file %llu follows file %llu: a file is missing", (unsigned long long)header->number,
+                (unsigned long long)state->file);
+    }
+    if (state->begun && memcmp(header->previous, state->hash, SK_FRAME_HASH) != 0) {
+        return damaged(error, 0, 0, 0, "the file does not go on from the one before it: groups are missing or were changed");
+    }
+    if (header->number == 1 && memcmp(header->previous, no_hash, SK_FRAME_HASH) != 0) {
+        return damaged(error, 0, 0, 0, "the first file names a predecessor");
+    }
+    memcpy(state->hash, header->previous, SK_FRAME_HASH);
+    state->file = header->number;
+    return 0;
+}
+
+/* A whole valid group of this file somewhere behind: then the break before it is damage, not a torn end. */
+static bool group_behind(struct sk_slice file, uint64_t from, uint64_t number)
+{
+    for (uint64_t at = from; at + SK_FRAME_BLOCK <= file.len; at += SK_FRAME_BLOCK) {
+        struct sk_frame_group group;
+        const uint8_t *p = (const uint8_t *)file.data + at;
+        if (sk_frame_get_group(p, &group) || group.file != number || group.body > file.len - at - SK_FRAME_GROUP_HEADER) {
+            continue;
+        }
+        if (sk_frame_check_group(p, p + SK_FRAME_GROUP_HEADER, group.body)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int check_group(struct reading *r, struct sk_slice file)
+{
+    const uint8_t *p = (const uint8_t *)file.data + r->offset;
+    if (r->group.number != r->state->group && r->state->begun) {
+        return damaged(r->error, r->offset, r->group.number, 0, "group %llu where %llu must follow", (unsigned long long)r->group.number,
+                (unsigned long long)r->state->group);
+    }
+    if (memcmp(r->group.previous, r->state->hash, SK_FRAME_HASH) != 0) {
+        return damaged(r->error, r->offset, r->group.number, 0, "the group does not go on from the one before it");
+    }
+    size_t used = SK_FRAME_GROUP_HEADER + r->group.body;
+    if (!is_zero(sk_slice(p + used, sk_frame_group_size(r->group.body) - used))) {
+        return damaged(r->error, r->offset, r->group.number, 0, "bytes behind the group's end");
+    }
+    bool snapshot = r->group.kind == SK_FRAME_SNAPSHOT;
+    if (snapshot && r->offset != SK_FRAME_BLOCK) {
+        return damaged(r->error, r->offset, r->group.number, 0, "a snapshot stands first in a file, and only there");
+    }
+    if (!snapshot && !r->state->begun && r->state->file != 1) {
+        return damaged(r->error, r->offset, r->group.number, 0, "reading cannot begin with this file: it has no snapshot");
+    }
+    struct sk_slice body = sk_slice(p + SK_FRAME_GROUP_HEADER, r->group.body);
+    int result = snapshot ? read_snapshot(r, body, !r->state->begun) : read_records(r, body);
+    if (result == 0) {
+        r->state->begun = true;
+        r->state->group = r->group.number + 1;
+        r->state->wall = r->group.wall;
+        memcpy(r->state->hash, r->group.hash, SK_FRAME_HASH);
+    }
+    return result;
+}
+
+bool sk_journal_begins(struct sk_slice file)
+{
+    struct sk_frame_file header;
+    struct sk_frame_group group;
+    if (file.len < 2 * SK_FRAME_BLOCK || sk_frame_get_file((const uint8_t *)file.data, &header)) {
+        return false;
+    }
+    const uint8_t *first = (const uint8_t *)file.data + SK_FRAME_BLOCK;
+    return header.number == 1 || (!sk_frame_get_group(first, &group) && group.kind == SK_FRAME_SNAPSHOT);
+}
+
+int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const uint8_t *until,
+        void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record), void *context,
+        uint64_t *end, uint64_t *torn, struct sk_journal_error *error)
+{
+    struct sk_frame_file header;
+    struct reading r = {.state = state, .offset = SK_FRAME_BLOCK, .each = each, .context = context, .error = error};
+    *end = SK_FRAME_BLOCK;
+    *torn = 0;
+    int result = begin_file(state, file, &header, error);
+    while (result == 0 && file.len - r.offset >= SK_FRAME_BLOCK) {
+        const uint8_t *p = (const uint8_t *)file.data + r.offset;
+        bool valid = !sk_frame_get_group(p, &r.group) && r.group.file == header.number &&
+                     sk_frame_group_size(r.group.body) <= file.len - r.offset &&
+                     sk_frame_check_group(p, p + SK_FRAME_GROUP_HEADER, r.group.body);
+        if (!valid || (until && memcmp(state->hash, until, SK_FRAME_HASH) == 0)) {
+            break;
+        }
+        result = check_group(&r, file);
+        r.offset += sk_frame_group_size(r.group.body);
+    }
+    if (result) {
+        return result;
+    }
+    *end = r.offset;
+    struct sk_slice rest = sk_slice_from(file, r.offset);
+    *torn = is_zero(rest) ? 0 : rest.len;
+    if (until && memcmp(state->hash, until, SK_FRAME_HASH) != 0) {
+        return damaged(error, r.offset, state->group, 0, "the next file goes on from a group that is missing or damaged here");
+    }
+    if (*torn && !until && group_behind(file, r.offset, header.number)) {
+        return damaged(error, r.offset, state->group, 0, "the group is damaged, and groups follow it: this is no torn end");
+    }
+    return 0;
+}
+
+void sk_journal_file_name(uint64_t number, char out[40])
+{
+    (void)snprintf(out, 40, "journal-%016llx.skj", (unsigned long long)number);
+}
+
+uint64_t sk_journal_file_number(const char *name)
+{
+    struct sk_slice s = sk_slice_str(name);
+    uint8_t bytes[8];
+    if (s.len != 28 || !sk_slice_starts(s, SK_LIT("journal-")) || strcmp(name + 24, ".skj") != 0 ||
+            sk_hex_decode(sk_slice(s.data + 8, 16), bytes, sizeof(bytes))) {
+        return 0;
+    }
+    uint64_t number = 0;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        number = number << 8 | bytes[i];
+    }
+    return number;
+}

@@ -1,0 +1,72 @@
+/*
+ * Reads journal files in order and checks everything a file can prove: framing, hashes, the chain of groups, each
+ * tenant's sequence and links, that records decode. Used by audit at its start and by sekisho-verify; writes nothing.
+ */
+#pragma once
+
+#include "base/table.h"
+#include "journal/frame.h"
+
+struct sk_journal_tenant {
+    struct sk_table_node node;
+    uint8_t id[SK_ID_SIZE];
+    uint64_t next; /* seq */
+    uint8_t link[SK_FRAME_HASH];
+    uint64_t snapshot; /* the last snapshot that named it */
+};
+
+/* An intent or start without its outcome or end. */
+struct sk_journal_open {
+    struct sk_table_node node;
+    uint8_t tenant[SK_ID_SIZE];
+    uint8_t request[SK_ID_SIZE];
+    uint64_t seq;
+    uint64_t snapshot;
+};
+
+/* Where the journal stands: what a writer goes on from. */
+struct sk_journal_state {
+    struct sk_table tenants;
+    struct sk_table opens;
+    uint64_t file;  /* last file read */
+    uint64_t group; /* next group number */
+    uint8_t hash[SK_FRAME_HASH]; /* of the last group */
+    uint64_t records;
+    uint64_t wall; /* of the last group */
+    bool begun;
+};
+
+struct sk_journal_error {
+    uint64_t offset; /* in the file */
+    uint64_t group;
+    uint64_t record; /* 1-based in its group; 0: the group as a whole */
+    char text[160];
+};
+
+#define SK_JOURNAL_STATE_INIT ((struct sk_journal_state){.tenants = {NULL, 0, 0}})
+void sk_journal_state_free(struct sk_journal_state *state);
+
+/* The tenant, made when it is new; NULL without memory. */
+struct sk_journal_tenant *sk_journal_tenant(struct sk_journal_state *state, const uint8_t id[SK_ID_SIZE]) sk_nodiscard;
+/* Follows what a record opens or closes. 0 or -ENOMEM. */
+int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_record *record) sk_nodiscard;
+
+/*
+ * Reads one whole file. The first file given may be any that begins with a snapshot (sk_journal_begins), or file 1:
+ * its snapshot is then taken on trust; later ones must go on from it.
+ *
+ * `until`: the next file's `previous`, or NULL for the last file. Reading stops at the group of that hash: what may
+ * stand behind it was never acknowledged, because its flush failed and the writer went on in the next file.
+ * `end`: where the last group read ends; `torn`: bytes behind it that are not zero.
+ * `each` may be NULL. 0; 1 damaged, with `error` filled; negative.
+ */
+int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const uint8_t *until,
+        void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record), void *context,
+        uint64_t *end, uint64_t *torn, struct sk_journal_error *error) sk_nodiscard;
+
+/* Can a reading begin with this file? */
+bool sk_journal_begins(struct sk_slice file);
+
+/* "journal-0000000000000001.skj"; `out` holds 40. Number of a name, or 0. */
+void sk_journal_file_name(uint64_t number, char out[40]);
+uint64_t sk_journal_file_number(const char *name);

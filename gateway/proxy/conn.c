@@ -1,0 +1,397 @@
+/* Client connections: PROXY header, TLS, bytes to and from the protocol. Runs in the workers. */
+#include "proxy/exchange.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_SIZE 16384
+#define READS_PER_TURN 8
+
+static void conn_ready(struct sk_io *io, int events);
+static void conn_expired(struct sk_timer *timer);
+
+static void record_refused(struct sk_conn *conn, const char *reason, struct sk_slice detail)
+{
+    struct sk_audit_record record = {.op = SK_AUDIT_CONNECTION_REFUSED,
+            .stage = SK_AUDIT_STAGE_SINGLE,
+            .decision = SK_AUDIT_DECISION_DENY,
+            .reason = sk_slice_str(reason),
+            .detail = detail,
+            .address = sk_slice(conn->address.bytes, conn->address_bytes_len),
+            .port = conn->address.port,
+            .host = conn->tls ? sk_tls_host(conn->tls) : SK_SLICE_NULL};
+    if (conn->tenant) {
+        memcpy(record.tenant, conn->tenant->id, SK_ID_SIZE);
+    }
+    /* Nothing is answered, so nothing has to wait. */
+    if (sk_recorder_put(&conn->gate->recorder, &record, NULL) == 0) {
+        SK_COUNT_UP(conn->gate, records, 1);
+    }
+}
+
+void sk_conn_free(struct sk_conn *conn)
+{
+    struct sk_gate *gate = conn->gate;
+    if (conn->freed) {
+        return;
+    }
+    conn->freed = true;
+    conn->server = sk_server_free(conn->server);
+    if (conn->counted) {
+        atomic_fetch_sub_explicit(&sk_tenant_usage(conn->tenant)->connections, 1, memory_order_relaxed);
+        conn->counted = false;
+    }
+    sk_io_want(&conn->io, 0);
+    sk_timer_stop(&conn->timer);
+    if (conn->tls) {
+        sk_tls_close(conn->tls);
+        struct sk_site *site = conn->handshaken ? NULL : sk_tls_owner(conn->tls);
+        conn->tls = sk_tls_free(conn->tls);
+        (void)sk_site_unref(site);
+    }
+    (void)sk_tenant_unref(conn->tenant);
+    conn->tenant = NULL;
+    (void)close(conn->io.ev.fd);
+    *conn->link = conn->next;
+    if (conn->next) {
+        conn->next->link = conn->link;
+    }
+    atomic_fetch_sub_explicit(&gate->counters->open_connections, 1, memory_order_relaxed);
+    /* Who is on the dirty list or in a callback is freed by whoever holds it. */
+    if (!conn->dirty && !conn->in_callback) {
+        free(conn);
+    }
+    if (gate->draining && !gate->conns && gate->drained) {
+        gate->drained(gate);
+    }
+}
+
+void sk_conn_touch(struct sk_conn *conn)
+{
+    if (!conn->dirty && !conn->freed) {
+        conn->dirty = true;
+        conn->dirty_next = conn->gate->dirty;
+        conn->gate->dirty = conn;
+    }
+}
+
+/* Which time-out counts now: a head that has begun must be completed; else somebody must move. */
+static void set_timer(struct sk_conn *conn)
+{
+    const struct sk_control_limits *limits = &conn->gate->limits;
+    uint64_t time = !conn->server ? limits->handshake : sk_server_in_head(conn->server) ? limits->header : limits->idle;
+    sk_timer_set(&conn->timer, time);
+}
+
+static int raw_write(struct sk_conn *conn, struct sk_slice bytes)
+{
+    if (conn->tls) {
+        return sk_tls_write(conn->tls, bytes);
+    }
+    ssize_t n = send(conn->io.ev.fd, bytes.data, bytes.len, MSG_NOSIGNAL);
+    return n < 0 ? -errno : (int)n;
+}
+
+/* Writes what there is. False when the connection is over. */
+static bool flush(struct sk_conn *conn)
+{
+    bool wait = false;
+    for (;;) {
+        struct sk_slice out = sk_server_output(conn->server);
+        if (out.len == 0) {
+            break;
+        }
+        int n = raw_write(conn, out);
+        if (n == -EAGAIN) {
+            wait = true;
+            break;
+        }
+        if (n <= 0) {
+            return false;
+        }
+        conn->activity = sk_clock_boot();
+        sk_server_sent(conn->server, (size_t)n);
+    }
+    if (!wait && sk_server_done(conn->server)) {
+        return false;
+    }
+    int events = sk_server_wants_input(conn->server) ? SK_READ : 0;
+    sk_io_want(&conn->io, wait ? events | SK_WRITE : events);
+    return true;
+}
+
+void sk_conns_flush(struct sk_gate *gate)
+{
+    while (gate->dirty) {
+        struct sk_conn *conn = gate->dirty;
+        gate->dirty = conn->dirty_next;
+        conn->dirty = false;
+        if (conn->freed) {
+            free(conn);
+        } else if (conn->server && !flush(conn)) {
+            sk_conn_free(conn);
+        } else if (!conn->freed && conn->tls && sk_tls_pending(conn->tls) && sk_server_wants_input(conn->server)) {
+            conn_ready(&conn->io, SK_READ); /* decrypted bytes waited while the client was held back */
+        }
+    }
+}
+
+static int raw_read(struct sk_conn *conn, char *to, size_t size)
+{
+    if (conn->tls) {
+        return sk_tls_read(conn->tls, to, size);
+    }
+    ssize_t n = recv(conn->io.ev.fd, to, size, 0);
+    return n < 0 ? -errno : (int)n;
+}
+
+/* Reads and feeds. False when the connection is over. */
+static bool read_some(struct sk_conn *conn)
+{
+    static char bytes[READ_SIZE];
+    for (int i = 0; i < READS_PER_TURN && sk_server_wants_input(conn->server); i++) {
+        int n = raw_read(conn, bytes, sizeof(bytes));
+        if (n == -EAGAIN) {
+            return true;
+        }
+        if (n <= 0) {
+            return false;
+        }
+        conn->activity = sk_clock_boot();
+        if (sk_server_feed(conn->server, sk_slice(bytes, (size_t)n)) < 0) {
+            /* What the protocol has to say before it ends (GOAWAY) is still sent. */
+            (void)flush(conn);
+            return false;
+        }
+        if (n < (int)sizeof(bytes) && !(conn->tls && sk_tls_pending(conn->tls))) {
+            return true;
+        }
+    }
+    return true;
+}
+
+static bool count_connection(struct sk_conn *conn)
+{
+    struct sk_site *site = conn->tenant->site;
+    struct sk_usage *usage = sk_tenant_usage(conn->tenant);
+    uint64_t before = atomic_fetch_add_explicit(&usage->connections, 1, memory_order_relaxed);
+    conn->counted = true;
+    return !site || !site->set.connections || before < site->set.connections;
+}
+
+/* The handshake is done: the protocol begins. */
+static bool begin_protocol(struct sk_conn *conn)
+{
+    struct sk_site *site = conn->tls ? sk_tls_owner(conn->tls) : NULL;
+    conn->handshaken = true;
+    if (site) {
+        conn->tenant = site->tenant;
+        conn->tenant->refs++;
+        (void)sk_site_unref(site);
+        if (!count_connection(conn)) {
+            record_refused(conn, "too-many-connections", SK_SLICE_NULL);
+            SK_COUNT_UP(conn->gate, limited, 1);
+            return false;
+        }
+    }
+    bool h2 = conn->tls && sk_tls_is_h2(conn->tls);
+    conn->server = sk_server_new(h2 ? SK_HTTP2 : SK_HTTP1, &sk_exchange_handler, conn);
+    if (conn->server && conn->gate->draining) {
+        sk_server_drain(conn->server);
+    }
+    return conn->server != NULL;
+}
+
+static bool handshake(struct sk_conn *conn)
+{
+    int r = sk_tls_handshake(conn->tls);
+    if (r == -EAGAIN) {
+        sk_io_want(&conn->io, sk_tls_wants_write(conn->tls) ? SK_WRITE : SK_READ);
+        return true;
+    }
+    if (r < 0) {
+        SK_COUNT_UP(conn->gate, handshake_failures, 1);
+        struct sk_site *site = sk_tls_owner(conn->tls);
+        if (site) {
+            conn->tenant = site->tenant;
+            conn->tenant->refs++;
+        }
+        record_refused(conn, "handshake-failed", sk_slice_str(sk_tls_error(conn->tls)));
+        return false;
+    }
+    return begin_protocol(conn);
+}
+
+/* ---- PROXY protocol v2 (from listed balancers alone, and from them always) ---- */
+
+static const uint8_t proxy_signature[12] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a};
+
+static bool take_proxy(struct sk_conn *conn)
+{
+    const uint8_t *p = conn->prefix;
+    struct sk_addr addr = {.family = SK_FAMILY_NONE};
+    unsigned command = p[12] & 15U, family = p[13] >> 4, len = (unsigned)p[14] << 8 | p[15];
+    if (p[12] >> 4 != 2 || command > 1) {
+        return false;
+    }
+    if (command == 0) {
+        return true; /* LOCAL: the balancer itself */
+    }
+    if (family == 1 && len >= 12) {
+        addr.family = SK_FAMILY_V4;
+        memcpy(addr.bytes, p + 16, 4);
+        addr.port = (uint16_t)(p[24] << 8 | p[25]);
+    } else if (family == 2 && len >= 36) {
+        struct sockaddr_storage storage;
+        struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)(p[48] << 8 | p[49]))};
+        memcpy(&in6.sin6_addr, p + 16, 16);
+        memcpy(&storage, &in6, sizeof(in6));
+        sk_addr_from_sockaddr(&addr, &storage);
+    } else {
+        return false;
+    }
+    conn->address = addr;
+    conn->address_bytes_len = addr.family == SK_FAMILY_V4 ? 4 : 16;
+    return true;
+}
+
+/* Exactly the header is read from the socket, not a byte of what follows. */
+static bool read_proxy(struct sk_conn *conn)
+{
+    for (;;) {
+        size_t want = 16;
+        if (conn->prefix_len >= 16) {
+            want += (size_t)conn->prefix[14] << 8 | conn->prefix[15];
+        }
+        if (want > sizeof(conn->prefix) || memcmp(conn->prefix, proxy_signature, conn->prefix_len < 12 ? conn->prefix_len : 12) != 0) {
+            record_refused(conn, "bad-proxy-header", SK_SLICE_NULL);
+            return false;
+        }
+        if (conn->prefix_len == want) {
+            conn->proxied = false;
+            if (!take_proxy(conn)) {
+                record_refused(conn, "bad-proxy-header", SK_SLICE_NULL);
+                return false;
+            }
+            return handshake(conn);
+        }
+        ssize_t n = recv(conn->io.ev.fd, conn->prefix + conn->prefix_len, want - conn->prefix_len, 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+            return true;
+        }
+        if (n <= 0) {
+            return false;
+        }
+        conn->prefix_len += (size_t)n;
+    }
+}
+
+/* ---- events ---- */
+
+static void conn_ready(struct sk_io *io, int events)
+{
+    struct sk_conn *conn = SK_CONTAINER(io, struct sk_conn, io);
+    bool alive;
+    conn->in_callback = true;
+    if (conn->proxied) {
+        alive = read_proxy(conn);
+    } else if (!conn->server) {
+        alive = handshake(conn);
+    } else {
+        alive = !(events & SK_READ) || read_some(conn);
+    }
+    if (alive && !conn->freed && conn->server) {
+        sk_conn_touch(conn);
+    }
+    if (alive && !conn->freed) {
+        set_timer(conn);
+    }
+    conn->in_callback = false;
+    if (conn->freed) {
+        if (!conn->dirty) {
+            free(conn);
+        }
+    } else if (!alive) {
+        sk_conn_free(conn);
+    }
+}
+
+static void conn_expired(struct sk_timer *timer)
+{
+    struct sk_conn *conn = SK_CONTAINER(timer, struct sk_conn, timer);
+    const struct sk_control_limits *limits = &conn->gate->limits;
+    uint64_t now = sk_clock_boot(), quiet = now - conn->activity;
+    if (!conn->server) {
+        record_refused(conn, "handshake-timeout", SK_SLICE_NULL);
+    } else if (sk_server_in_head(conn->server)) {
+        record_refused(conn, "header-timeout", SK_SLICE_NULL);
+    } else if (quiet < limits->idle) {
+        sk_timer_set(timer, limits->idle - quiet);
+        return;
+    } else if (sk_server_streams(conn->server) && sk_server_wants_input(conn->server) && sk_server_output(conn->server).len == 0) {
+        /* Requests are being served and the client owes nothing: the upstream's time-outs count. */
+        sk_timer_set(timer, limits->idle);
+        return;
+    }
+    sk_conn_free(conn);
+}
+
+static bool is_balancer(const struct sk_gate *gate, const struct sk_addr *address)
+{
+    for (size_t i = 0; i < gate->balancers_count; i++) {
+        if (sk_cidr_covers(&gate->balancers[i], address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sk_conn_accept(struct sk_gate *gate, int listener, bool observe)
+{
+    struct sockaddr_storage from;
+    socklen_t from_len = sizeof(from);
+    int fd = accept4(listener, (struct sockaddr *)&from, &from_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    struct sk_conn *conn = calloc(1, sizeof(*conn));
+    int on = 1;
+    if (!conn) {
+        (void)close(fd);
+        return true;
+    }
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    conn->gate = gate;
+    conn->observe = observe;
+    conn->activity = sk_clock_boot();
+    sk_addr_from_sockaddr(&conn->address, &from);
+    conn->address_bytes_len = conn->address.family == SK_FAMILY_V4 ? 4 : conn->address.family == SK_FAMILY_V6 ? 16 : 0;
+    conn->proxied = !observe && is_balancer(gate, &conn->address);
+    conn->next = gate->conns;
+    conn->link = &gate->conns;
+    if (conn->next) {
+        conn->next->link = &conn->next;
+    }
+    gate->conns = conn;
+    SK_COUNT_UP(gate, connections, 1);
+    atomic_fetch_add_explicit(&gate->counters->open_connections, 1, memory_order_relaxed);
+    sk_io_init(&conn->io, gate->loop, fd, conn_ready);
+    sk_timer_init(&conn->timer, gate->loop, conn_expired);
+    if (observe) {
+        conn->server = sk_server_new(SK_HTTP1, &sk_exchange_handler, conn);
+    } else {
+        conn->tls = sk_tls_accept(gate->tls, fd);
+    }
+    if (!conn->tls && !conn->server) {
+        sk_conn_free(conn);
+        return true;
+    }
+    sk_io_want(&conn->io, SK_READ);
+    set_timer(conn);
+    return true;
+}

@@ -1,0 +1,130 @@
+/* One request and its response, between proxy's own files. Lives in its stream's arena and dies with the stream. */
+#pragma once
+
+#include "proxy/gate.h"
+
+enum sk_step {
+#define STEP(NAME, name, text) SK_STEP_##NAME,
+#include "proxy/steps.def"
+#undef STEP
+    SK_STEP_RELAY, /* an upstream is at work */
+    SK_STEP_RECORD, /* the answer waits for its record */
+    SK_STEP_ANSWERED,
+};
+
+enum sk_go { SK_GO_ON, SK_GO_WAIT };
+
+struct sk_exchange {
+    struct sk_gate *gate;
+    struct sk_conn *conn;
+    struct sk_stream *stream;
+    struct sk_arena *arena;
+    struct sk_exchange *next, **link; /* all of the gate */
+    enum sk_step step;
+    struct sk_site *site;
+    int32_t app;
+    struct sk_policy_verdict verdict;
+    uint8_t id[SK_ID_SIZE];
+    uint64_t started; /* boot ns */
+    struct sk_grant *grant;
+    struct sk_exchange *grant_next, **grant_link;
+    struct sk_exchange *waiting_next;
+    bool waiting_grant, waiting_secrets;
+    uint64_t ask; /* ticket of an own question, 0 none */
+    struct sk_buf told; /* what a list answer gathers */
+    struct sk_record_wait wait;
+
+    struct sk_response response; /* what will be, or was, said to the client */
+    struct sk_slice answer_body; /* of an answer of the gateway's own */
+    enum sk_audit_decision decision;
+    struct sk_slice reason;
+    struct sk_slice detail;
+
+    struct sk_upstream_conn *up;
+    struct sk_upstream *upstream; /* last tried */
+    unsigned tries;
+    struct sk_buf early; /* request body that came before the upstream could take it */
+    const struct sk_field *early_trailers;
+    size_t early_trailers_count;
+    struct sk_buf held;  /* response body that came before the record was durable */
+    struct sk_field *held_trailers;
+    size_t held_trailers_count;
+    uint64_t bytes_in, bytes_out;
+    size_t unconsumed;
+
+    bool unsafe;     /* can change something: intent and outcome */
+    bool intended;   /* intent is durable */
+    bool recorded;   /* the record before the first byte was handed over */
+    bool body_ended; /* the client's */
+    bool body_limit; /* it was more than allowed */
+    bool responded, finished, upstream_ended, streaming, shut, was_identified;
+    enum sk_refusal refusal;
+    char address_text[SK_ADDR_TEXT];
+    /* A body of the gateway's own endpoints, gathered before it is looked at. */
+    struct sk_buf form;
+    bool wants_form;
+};
+
+/* exchange.c */
+extern const struct sk_server_handler sk_exchange_handler;
+/* Goes on from where it waited. */
+void sk_exchange_resume(struct sk_exchange *x);
+/* Answers in the gateway's own name: records, waits, sends. `body` lives in the arena. */
+void sk_exchange_answer(struct sk_exchange *x, uint16_t status, enum sk_audit_decision decision, struct sk_slice reason,
+        struct sk_field *fields, size_t count, struct sk_slice body);
+/* A refusal with a page or a JSON body, as fits the app. */
+void sk_exchange_deny(struct sk_exchange *x, uint16_t status, enum sk_audit_decision decision, struct sk_slice reason);
+/* The upstream's response head is here: records it, then relays. */
+void sk_exchange_respond(struct sk_exchange *x, const struct sk_response *response);
+/* Body of it. */
+void sk_exchange_relay(struct sk_exchange *x, struct sk_slice bytes);
+void sk_exchange_relay_end(struct sk_exchange *x, const struct sk_field *trailers, size_t count);
+/* The grant ended: the stream is cut, whatever it is doing. */
+void sk_exchange_cut(struct sk_exchange *x, const char *reason);
+/* Auth's answer to an own question. */
+void sk_exchange_told(struct sk_exchange *x, uint16_t code, const void *message);
+/* Fills a record with what is known. */
+void sk_exchange_record(const struct sk_exchange *x, enum sk_audit_stage stage, struct sk_audit_record *record);
+
+/* The value of a cookie, or the null slice. */
+struct sk_slice sk_exchange_cookie(const struct sk_request *r, struct sk_slice name);
+
+/* reserved.c: the gateway's own paths */
+bool sk_reserved_path(struct sk_slice path);
+enum sk_go sk_reserved_serve(struct sk_exchange *x);
+void sk_reserved_form(struct sk_exchange *x);
+void sk_reserved_api(struct sk_exchange *x);
+void sk_reserved_told(struct sk_exchange *x, uint16_t code, const void *message);
+/* The login page for a panel. */
+void sk_reserved_challenge(struct sk_exchange *x);
+
+/* pages.c */
+struct sk_page {
+    struct sk_field *fields;
+    size_t count;
+    struct sk_slice body;
+};
+bool sk_page_japanese(const struct sk_request *request);
+struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, struct sk_slice form_token, struct sk_slice back, struct sk_slice message,
+        struct sk_slice state, struct sk_slice prompts);
+struct sk_slice sk_page_denied(struct sk_arena *arena, bool japanese, struct sk_slice reason, struct sk_slice id, struct sk_slice subject);
+struct sk_slice sk_page_logout(struct sk_arena *arena, bool japanese, struct sk_slice form_token, bool done);
+struct sk_slice sk_page_problem(struct sk_arena *arena, uint16_t status, struct sk_slice reason, struct sk_slice id);
+extern const char sk_page_style[];
+
+/* forward.c */
+/* Sends the judged request to an upstream of the app. */
+enum sk_go sk_forward(struct sk_exchange *x);
+/* Request body for it. */
+void sk_forward_body(struct sk_exchange *x, struct sk_slice bytes);
+void sk_forward_end(struct sk_exchange *x, const struct sk_field *trailers, size_t count);
+/* Lets the upstream go on sending. */
+void sk_forward_more(struct sk_exchange *x);
+/* The exchange is over or given up. */
+void sk_forward_drop(struct sk_exchange *x, bool clean);
+void sk_upstream_close_idle(struct sk_upstream *upstream);
+void sk_upstream_start_probe(struct sk_upstream *upstream);
+void sk_upstream_stop_probe(struct sk_upstream *upstream);
+
+/* observe.c */
+void sk_observe(struct sk_exchange *x);

@@ -1,0 +1,697 @@
+/* Towards the upstream: choosing, connecting, writing the message anew, pooling, retrying. Runs in the workers. */
+#include "proxy/exchange.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "crypto/digest.h"
+#include "http/fields.h"
+#include "http/head.h"
+#include "proxy/upstream.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_SIZE 16384
+#define TRIES_MAX 3
+
+static void up_ready(struct sk_io *io, int events);
+static void up_expired(struct sk_timer *timer);
+static void up_failed(struct sk_upstream_conn *up, const char *reason);
+static const struct sk_client_handler client_handler;
+
+/* ---- connections ---- */
+
+static void up_free(struct sk_upstream_conn *up)
+{
+    up->dead = true;
+    sk_io_want(&up->io, 0);
+    sk_timer_stop(&up->timer);
+    up->tls = sk_tls_free(up->tls);
+    (void)close(up->io.ev.fd);
+    sk_client_free(&up->client);
+    sk_buf_free(&up->out);
+    if (!up->in_callback) {
+        free(up);
+    }
+}
+
+static void idle_remove(struct sk_upstream_conn *up)
+{
+    *up->idle_link = up->idle_next;
+    if (up->idle_next) {
+        up->idle_next->idle_link = up->idle_link;
+    }
+    up->idle_link = NULL;
+    up->upstream->idle_count--;
+}
+
+void sk_upstream_close_idle(struct sk_upstream *upstream)
+{
+    while (upstream->idle) {
+        struct sk_upstream_conn *up = upstream->idle;
+        idle_remove(up);
+        up_free(up);
+    }
+}
+
+/* Newest first: the longest unused run into their time-out and are closed. */
+static void idle_add(struct sk_upstream_conn *up)
+{
+    struct sk_upstream *upstream = up->upstream;
+    if (upstream->idle_count >= SK_UPSTREAM_IDLE_MAX) {
+        up_free(up);
+        return;
+    }
+    up->idle_next = upstream->idle;
+    up->idle_link = &upstream->idle;
+    if (up->idle_next) {
+        up->idle_next->idle_link = &up->idle_next;
+    }
+    upstream->idle = up;
+    upstream->idle_count++;
+    up->reused = true;
+    sk_io_want(&up->io, SK_READ);
+    sk_timer_set(&up->timer, SK_UPSTREAM_IDLE_TIME);
+}
+
+static struct sk_upstream_conn *up_connect(struct sk_gate *gate, struct sk_upstream *upstream)
+{
+    struct sockaddr_storage to;
+    socklen_t to_len = sk_addr_to_sockaddr(&upstream->address, &to);
+    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+    if (fd < 0) {
+        return NULL;
+    }
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (connect(fd, (struct sockaddr *)&to, to_len) && errno != EINPROGRESS) {
+        (void)close(fd);
+        return NULL;
+    }
+    struct sk_upstream_conn *up = calloc(1, sizeof(*up));
+    if (!up) {
+        (void)close(fd);
+        return NULL;
+    }
+    up->gate = gate;
+    up->upstream = upstream;
+    up->connecting = true;
+    up->out = SK_BUF_INIT((size_t)512 << 10);
+    sk_client_init(&up->client, &client_handler, up);
+    sk_io_init(&up->io, gate->loop, fd, up_ready);
+    sk_timer_init(&up->timer, gate->loop, up_expired);
+    sk_timer_set(&up->timer, gate->limits.request);
+    sk_io_want(&up->io, SK_WRITE);
+    SK_COUNT_UP(gate, upstream_connections, 1);
+    return up;
+}
+
+static bool in_service(const struct sk_upstream *upstream, uint64_t now)
+{
+    return !upstream->unhealthy && upstream->down_until <= now;
+}
+
+/* In turn among the addresses in service; when none is, the one next in turn, so that a wrong belief heals. */
+static struct sk_upstream *choose(struct sk_app *app, const struct sk_upstream *not_this)
+{
+    uint64_t now = sk_clock_boot();
+    struct sk_upstream *first = app->turn && app->turn->next ? app->turn->next : app->upstreams;
+    struct sk_upstream *at = first, *spare = first;
+    do {
+        if (in_service(at, now) && (at != not_this || !app->upstreams->next)) {
+            app->turn = at;
+            return at;
+        }
+        at = at->next ? at->next : app->upstreams;
+    } while (at != first);
+    app->turn = spare;
+    return spare;
+}
+
+/* ---- the message, written anew ---- */
+
+struct outgoing {
+    struct sk_exchange *x;
+    struct sk_field *fields;
+    size_t count;
+};
+
+static void add(struct outgoing *o, struct sk_slice name, struct sk_slice value)
+{
+    if (value.data && o->count < SK_FIELDS_MAX + 24) {
+        o->fields[o->count++] = (struct sk_field){name, value};
+    }
+}
+
+/* The cookie without the gateway's own. */
+static struct sk_slice strip_cookies(struct sk_exchange *x, struct sk_slice value)
+{
+    char *out = sk_arena_alloc(x->arena, value.len + 1);
+    size_t len = 0;
+    if (!out) {
+        return SK_SLICE_NULL;
+    }
+    while (value.len) {
+        struct sk_slice pair = sk_slice_trim(sk_slice_split(&value, ';'));
+        if (pair.len == 0 || sk_slice_starts(pair, SK_LIT(SK_COOKIE))) {
+            continue;
+        }
+        if (len) {
+            memcpy(out + len, "; ", 2);
+            len += 2;
+        }
+        memcpy(out + len, pair.data, pair.len);
+        len += pair.len;
+    }
+    return len ? sk_slice(out, len) : SK_SLICE_NULL;
+}
+
+static void add_client_fields(struct outgoing *o)
+{
+    const struct sk_request *r = &o->x->stream->request;
+    bool api = sk_policy_app_kind(&o->x->site->image.policy, o->x->app) == SK_APP_API;
+    for (size_t i = 0; i < r->fields_count; i++) {
+        struct sk_slice name = r->fields[i].name, value = r->fields[i].value;
+        if (sk_field_reserved(name) != SK_RESERVED_NO || (api && sk_slice_eq(name, SK_LIT("authorization")))) {
+            continue;
+        }
+        if (sk_slice_eq(name, SK_LIT("cookie"))) {
+            value = strip_cookies(o->x, value);
+        } else if (r->websocket && sk_slice_eq(name, SK_LIT("sec-websocket-key"))) {
+            continue;
+        }
+        add(o, name, value);
+    }
+}
+
+static void add_forwarding(struct outgoing *o)
+{
+    struct sk_exchange *x = o->x;
+    bool v6 = x->conn->address.family == SK_FAMILY_V6;
+    (void)sk_addr_text(&x->conn->address, x->address_text);
+    struct sk_slice address = sk_slice_str(x->address_text);
+    struct sk_slice authority = x->stream->request.authority;
+    add(o, SK_LIT("x-forwarded-for"), address);
+    add(o, SK_LIT("x-forwarded-proto"), SK_LIT("https"));
+    add(o, SK_LIT("x-forwarded-host"), authority);
+    add(o, SK_LIT("forwarded"), sk_arena_printf(x->arena, "for=%s%s%s;proto=https;host=\"%.*s\"", v6 ? "\"[" : "", x->address_text,
+                                        v6 ? "]\"" : "", (int)authority.len, authority.data));
+}
+
+static void add_identity(struct outgoing *o)
+{
+    const struct sk_grant *grant = o->x->grant;
+    uint64_t identity = o->x->site->apps[o->x->app].set.identity;
+    if (!grant) {
+        return;
+    }
+    if (identity & SK_IDENTITY_ASSERTION) {
+        add(o, SK_LIT("x-sekisho-jwt-assertion"), grant->assertion);
+    }
+    if (identity & SK_IDENTITY_FORWARDED_USER) {
+        add(o, SK_LIT("x-forwarded-user"), grant->subject);
+        add(o, SK_LIT("x-forwarded-groups"), grant->roles);
+    }
+    if (identity & SK_IDENTITY_AUTH_REQUEST) {
+        add(o, SK_LIT("x-auth-request-user"), grant->subject);
+        add(o, SK_LIT("x-auth-request-groups"), grant->roles);
+    }
+    if (identity & SK_IDENTITY_REMOTE) {
+        add(o, SK_LIT("remote-user"), grant->subject);
+        add(o, SK_LIT("remote-groups"), grant->roles);
+    }
+}
+
+static void add_websocket_key(struct outgoing *o, struct sk_upstream_conn *up)
+{
+    uint8_t nonce[16];
+    sk_random(nonce, sizeof(nonce));
+    (void)sk_base64_encode(sk_slice(nonce, sizeof(nonce)), up->websocket_key);
+    add(o, SK_LIT("sec-websocket-key"), sk_slice_str(up->websocket_key));
+}
+
+static int write_request(struct sk_exchange *x, struct sk_upstream_conn *up)
+{
+    struct sk_request r = x->stream->request;
+    struct outgoing o = {x, sk_arena_alloc(x->arena, sizeof(struct sk_field) * (SK_FIELDS_MAX + 24)), 0};
+    if (!o.fields) {
+        return -ENOMEM;
+    }
+    add_client_fields(&o);
+    add_forwarding(&o);
+    add_identity(&o);
+    for (const struct sk_secret *s = x->site->apps[x->app].secrets; s; s = s->next) {
+        add(&o, s->header, s->value);
+    }
+    if (r.websocket) {
+        add_websocket_key(&o, up);
+        r.body = SK_BODY_NONE;
+    }
+    r.fields = o.fields;
+    r.fields_count = o.count;
+    up->chunked = r.body == SK_BODY_STREAM;
+    return x->arena->failed ? -ENOMEM : sk_head_put_request(&up->out, &r);
+}
+
+/* ---- sending ---- */
+
+/* False when the connection is dead. */
+static bool up_flush(struct sk_upstream_conn *up)
+{
+    while (sk_buf_len(&up->out)) {
+        struct sk_slice out = sk_buf_peek(&up->out);
+        ssize_t n = up->tls ? sk_tls_write(up->tls, out) : send(up->io.ev.fd, out.data, out.len, MSG_NOSIGNAL);
+        if (n <= 0 && ((up->tls && n == -EAGAIN) || (!up->tls && errno == EAGAIN))) {
+            break;
+        }
+        if (n <= 0) {
+            return false;
+        }
+        sk_buf_take(&up->out, (size_t)n);
+    }
+    struct sk_exchange *x = up->x;
+    if (x && x->unconsumed && sk_buf_len(&up->out) < SK_STREAM_WINDOW / 2) {
+        size_t done = x->unconsumed;
+        x->unconsumed = 0;
+        sk_stream_consumed(x->stream, done);
+        sk_conn_touch(x->conn);
+    }
+    int read = up->paused ? 0 : SK_READ;
+    sk_io_want(&up->io, sk_buf_len(&up->out) ? read | SK_WRITE : read);
+    return true;
+}
+
+static void put_body(struct sk_upstream_conn *up, struct sk_slice bytes)
+{
+    int r = up->chunked ? sk_chunked_put(&up->out, bytes) : sk_buf_put(&up->out, bytes);
+    if (r) {
+        up_failed(up, "upstream-buffer");
+    }
+}
+
+void sk_forward_body(struct sk_exchange *x, struct sk_slice bytes)
+{
+    struct sk_upstream_conn *up = x->up;
+    x->unconsumed += bytes.len;
+    put_body(up, bytes);
+    if (x->up == up && !up->connecting && !up_flush(up)) {
+        up_failed(up, "upstream-write");
+    }
+}
+
+void sk_forward_end(struct sk_exchange *x, const struct sk_field *trailers, size_t count)
+{
+    struct sk_upstream_conn *up = x->up;
+    if (up->chunked && sk_chunked_put_end(&up->out, trailers, count)) {
+        up_failed(up, "upstream-buffer");
+        return;
+    }
+    up->sent_all = true;
+    if (!up->connecting && !up_flush(up)) {
+        up_failed(up, "upstream-write");
+    }
+}
+
+/* What came before there was an upstream. */
+static void send_early(struct sk_exchange *x)
+{
+    struct sk_upstream_conn *up = x->up;
+    struct sk_slice early = sk_buf_peek(&x->early);
+    if (early.len) {
+        x->unconsumed += early.len;
+        put_body(up, early);
+        if (x->up != up) {
+            return;
+        }
+        up->body_sent = true;
+        sk_buf_free(&x->early);
+    }
+    if (x->body_ended) {
+        sk_forward_end(x, x->early_trailers, x->early_trailers_count);
+    }
+}
+
+/* 100 Continue is said when there is somewhere to send the body. Its record is the intent. */
+static void invite_body(struct sk_exchange *x)
+{
+    static const struct sk_response go_on = {.status = 100, .body = SK_BODY_NONE, .content_length = UINT64_MAX};
+    if (x->stream->request.expect_continue && !x->body_ended) {
+        x->stream->request.expect_continue = false;
+        (void)!sk_stream_respond(x->stream, &go_on);
+        sk_conn_touch(x->conn);
+    }
+}
+
+static enum sk_go no_upstream(struct sk_exchange *x, uint16_t status, const char *reason)
+{
+    SK_COUNT_UP(x->gate, upstream_failures, 1);
+    sk_exchange_deny(x, status, SK_AUDIT_DECISION_ERROR, sk_slice_str(reason));
+    return SK_GO_WAIT;
+}
+
+static void attach(struct sk_exchange *x, struct sk_upstream_conn *up)
+{
+    const struct sk_request *r = &x->stream->request;
+    x->up = up;
+    x->upstream = up->upstream;
+    up->x = x;
+    up->paused = false;
+    up->answered = up->sent_all = up->body_sent = false;
+    sk_timer_set(&up->timer, x->gate->limits.request);
+    sk_client_expect(&up->client, x->arena, sk_slice_eq(r->method, SK_LIT("HEAD")), r->websocket);
+}
+
+enum sk_go sk_forward(struct sk_exchange *x)
+{
+    struct sk_app *app = &x->site->apps[x->app];
+    if (!app->upstreams || x->tries >= TRIES_MAX) {
+        return no_upstream(x, 502, "upstream-unavailable");
+    }
+    struct sk_upstream *upstream = choose(app, x->tries ? x->upstream : NULL);
+    struct sk_upstream_conn *up = x->tries ? NULL : upstream->idle;
+    if (up) {
+        idle_remove(up);
+    } else {
+        up = up_connect(x->gate, upstream);
+    }
+    x->tries++;
+    x->upstream = upstream;
+    if (!up) {
+        sk_upstream_note(upstream, false);
+        return sk_forward(x);
+    }
+    attach(x, up);
+    x->step = SK_STEP_RELAY;
+    if (write_request(x, up)) {
+        x->step = SK_STEP_FORWARD;
+        return no_upstream(x, 502, "request-too-large");
+    }
+    invite_body(x);
+    send_early(x);
+    if (x->up == up && !up->connecting && !up_flush(up)) {
+        up_failed(up, "upstream-write");
+    }
+    return SK_GO_WAIT;
+}
+
+void sk_forward_more(struct sk_exchange *x)
+{
+    struct sk_upstream_conn *up = x->up;
+    if (up && up->paused && x->responded) {
+        up->paused = false;
+        int write = sk_buf_len(&up->out) ? SK_WRITE : 0;
+        sk_io_want(&up->io, SK_READ | write);
+        if (up->tls && sk_tls_pending(up->tls)) {
+            up_ready(&up->io, SK_READ);
+        }
+    }
+}
+
+void sk_forward_drop(struct sk_exchange *x, bool clean)
+{
+    struct sk_upstream_conn *up = x->up;
+    if (!up) {
+        return;
+    }
+    (void)clean;
+    x->up = NULL;
+    up->x = NULL;
+    up_free(up);
+}
+
+/* ---- an end, good or bad ---- */
+
+/* The response is complete: the connection goes back to the pool if both sides would have it. */
+static void up_done(struct sk_upstream_conn *up)
+{
+    struct sk_exchange *x = up->x;
+    bool keep = up->client.reusable && up->sent_all && sk_buf_len(&up->out) == 0 && x->site->refs > 0;
+    up->x = NULL;
+    x->up = NULL;
+    if (keep) {
+        idle_add(up);
+    } else {
+        up_free(up);
+    }
+}
+
+static bool idempotent(struct sk_slice method)
+{
+    static const struct sk_slice methods[] = {{"GET", 3}, {"HEAD", 4}, {"OPTIONS", 7}, {"PUT", 3}, {"DELETE", 6}};
+    for (size_t i = 0; i < SK_COUNT(methods); i++) {
+        if (sk_slice_eq(method, methods[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nothing of a response was seen and the request can be sent again as it was. */
+static bool may_retry(const struct sk_exchange *x, const struct sk_upstream_conn *up)
+{
+    const struct sk_request *r = &x->stream->request;
+    bool nothing_sent = up->connecting;
+    bool whole = x->bytes_in == 0 && (r->body == SK_BODY_NONE || !up->body_sent);
+    return !up->answered && x->tries < TRIES_MAX && !r->websocket && whole && (nothing_sent || (idempotent(r->method) && r->body == SK_BODY_NONE));
+}
+
+static void up_failed(struct sk_upstream_conn *up, const char *reason)
+{
+    struct sk_exchange *x = up->x;
+    if (!x) {
+        return;
+    }
+    bool reused = up->reused, retry = may_retry(x, up), answered = up->answered, timeout = up->timed_out;
+    if (!reused || answered) {
+        sk_upstream_note(up->upstream, false);
+    }
+    x->up = NULL;
+    up->x = NULL;
+    up_free(up);
+    if (retry) {
+        SK_COUNT_UP(x->gate, upstream_retries, 1);
+        x->step = SK_STEP_FORWARD;
+        (void)sk_forward(x);
+        return;
+    }
+    if (answered || x->responded) {
+        SK_COUNT_UP(x->gate, upstream_failures, 1);
+        x->detail = sk_slice_str(reason);
+        if (!x->finished) {
+            sk_conn_touch(x->conn);
+            sk_stream_abort(x->stream); /* its head is out: only a break tells the client that the rest is missing */
+        }
+        return;
+    }
+    x->step = SK_STEP_FORWARD;
+    (void)no_upstream(x, timeout ? 504 : 502, timeout ? "upstream-timeout" : reason);
+}
+
+/* ---- the response ---- */
+
+static bool keep_response_field(struct sk_slice name)
+{
+    static const struct sk_slice dropped[] = {{"strict-transport-security", 25}, {"server", 6}, {"x-powered-by", 12}, {"alt-svc", 7}};
+    for (size_t i = 0; i < SK_COUNT(dropped); i++) {
+        if (sk_slice_eq(name, dropped[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool upgrade_ok(struct sk_upstream_conn *up, const struct sk_response *response)
+{
+    char accept[29];
+    const struct sk_slice *said = sk_field_find(response->fields, response->fields_count, SK_LIT("sec-websocket-accept"));
+    sk_digest_websocket_accept(sk_slice_str(up->websocket_key), accept);
+    return said && sk_slice_eq(*said, sk_slice_str(accept));
+}
+
+/* The client's fields: the upstream's without what is the gateway's to say. */
+static int client_fields(struct sk_exchange *x, struct sk_response *response)
+{
+    const struct sk_request *r = &x->stream->request;
+    struct sk_field *fields = sk_arena_alloc(x->arena, sizeof(*fields) * (response->fields_count + 2));
+    size_t n = 0;
+    if (!fields) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < response->fields_count; i++) {
+        struct sk_field f = response->fields[i];
+        bool own_cookie = sk_slice_eq(f.name, SK_LIT("set-cookie")) && sk_slice_starts(f.value, SK_LIT(SK_COOKIE));
+        if (keep_response_field(f.name) && !own_cookie && !(response->upgraded && sk_slice_eq(f.name, SK_LIT("sec-websocket-accept")))) {
+            fields[n++] = f;
+        }
+    }
+    fields[n++] = (struct sk_field){SK_LIT("strict-transport-security"), SK_LIT("max-age=31536000; includeSubDomains")};
+    if (response->upgraded && r->websocket_key.len) {
+        char accept[29];
+        sk_digest_websocket_accept(r->websocket_key, accept);
+        fields[n++] = (struct sk_field){SK_LIT("sec-websocket-accept"), sk_arena_copy(x->arena, sk_slice_str(accept))};
+    }
+    response->fields = fields;
+    response->fields_count = n;
+    return x->arena->failed ? -ENOMEM : 0;
+}
+
+static void on_response(struct sk_client *client, const struct sk_response *from)
+{
+    struct sk_upstream_conn *up = client->user;
+    struct sk_exchange *x = up->x;
+    struct sk_response response = *from;
+    up->answered = true;
+    sk_upstream_note(up->upstream, true);
+    if ((response.upgraded && !upgrade_ok(up, from)) || client_fields(x, &response)) {
+        up->answered = false;
+        up->broken = true;
+        return;
+    }
+    if (response.body == SK_BODY_CLOSE && !response.upgraded) {
+        response.body = SK_BODY_STREAM;
+    }
+    up->paused = true; /* until the record is durable */
+    sk_timer_set(&up->timer, x->gate->limits.idle);
+    sk_exchange_respond(x, &response);
+}
+
+static void on_body(struct sk_client *client, struct sk_slice bytes)
+{
+    struct sk_upstream_conn *up = client->user;
+    if (up->x) {
+        sk_exchange_relay(up->x, bytes);
+    }
+}
+
+static void on_end(struct sk_client *client, const struct sk_field *trailers, size_t count)
+{
+    struct sk_upstream_conn *up = client->user;
+    struct sk_exchange *x = up->x;
+    if (x && !up->broken) {
+        up->ended = true;
+        sk_exchange_relay_end(x, trailers, count);
+    }
+}
+
+static const struct sk_client_handler client_handler = {on_response, on_body, on_end};
+
+/* ---- events ---- */
+
+static int up_read(struct sk_upstream_conn *up, char *to, size_t size)
+{
+    if (up->tls) {
+        return sk_tls_read(up->tls, to, size);
+    }
+    ssize_t n = recv(up->io.ev.fd, to, size, 0);
+    return n < 0 ? -errno : (int)n;
+}
+
+static void read_response(struct sk_upstream_conn *up)
+{
+    static char bytes[READ_SIZE];
+    do {
+        int n = up_read(up, bytes, sizeof(bytes));
+        if (n == -EAGAIN) {
+            return;
+        }
+        int r = n > 0 ? sk_client_feed(&up->client, sk_slice(bytes, (size_t)n)) : n == 0 ? sk_client_eof(&up->client) : -EIO;
+        if (up->dead || !up->x) {
+            return;
+        }
+        if (up->ended) {
+            up_done(up);
+            return;
+        }
+        if (r < 0 || up->broken || n <= 0) {
+            up_failed(up, n <= 0 ? "upstream-closed" : "upstream-malformed");
+            return;
+        }
+        sk_timer_set(&up->timer, up->gate->limits.idle);
+        if (up->x->responded && sk_stream_room(up->x->stream) == 0) {
+            up->paused = true;
+        }
+        if (n < (int)sizeof(bytes) && !(up->tls && sk_tls_pending(up->tls))) {
+            break;
+        }
+    } while (!up->paused);
+    int write = sk_buf_len(&up->out) ? SK_WRITE : 0;
+    sk_io_want(&up->io, up->paused ? write : SK_READ | write);
+}
+
+/* Connected, or not; then the handshake, if any. True when the message may go. */
+static bool establish(struct sk_upstream_conn *up)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (up->connecting && !up->tls) {
+        if (getsockopt(up->io.ev.fd, SOL_SOCKET, SO_ERROR, &error, &len) || error) {
+            up_failed(up, "upstream-connect");
+            return false;
+        }
+        if (up->upstream->tls) {
+            up->tls = sk_tls_connect(up->upstream->app->tls, up->io.ev.fd, up->upstream->name);
+            if (!up->tls) {
+                up_failed(up, "upstream-tls");
+                return false;
+            }
+        }
+    }
+    if (up->tls && up->connecting) {
+        int r = sk_tls_handshake(up->tls);
+        if (r == -EAGAIN) {
+            sk_io_want(&up->io, sk_tls_wants_write(up->tls) ? SK_WRITE : SK_READ);
+            return false;
+        }
+        if (r < 0) {
+            up_failed(up, "upstream-tls");
+            return false;
+        }
+    }
+    up->connecting = false;
+    return true;
+}
+
+static void up_ready(struct sk_io *io, int events)
+{
+    struct sk_upstream_conn *up = SK_CONTAINER(io, struct sk_upstream_conn, io);
+    bool was_nested = up->in_callback;
+    up->in_callback = true;
+    if (!up->x) {
+        idle_remove(up); /* closed by the upstream, or bytes nobody asked for: useless either way */
+        up_free(up);
+    } else if (!up->connecting || establish(up)) {
+        if ((events & SK_READ) && !up->dead) {
+            read_response(up);
+        }
+        if (!up->dead && up->x && !up_flush(up)) {
+            up_failed(up, "upstream-write");
+        }
+    }
+    up->in_callback = was_nested;
+    if (up->dead && !was_nested) {
+        free(up);
+    }
+}
+
+static void up_expired(struct sk_timer *timer)
+{
+    struct sk_upstream_conn *up = SK_CONTAINER(timer, struct sk_upstream_conn, timer);
+    struct sk_exchange *x = up->x;
+    if (!x) {
+        idle_remove(up);
+        up_free(up);
+        return;
+    }
+    /* A stream that its client keeps alive, or a client that is slow to take, is not the upstream's silence. */
+    bool client_active = x->responded && (up->paused || sk_clock_boot() - x->conn->activity < up->gate->limits.idle);
+    if (client_active || (!up->answered && !x->body_ended && sk_clock_boot() - x->conn->activity < up->gate->limits.idle)) {
+        sk_timer_set(timer, up->gate->limits.idle);
+        return;
+    }
+    up->timed_out = true;
+    up_failed(up, "upstream-timeout");
+}

@@ -1,0 +1,206 @@
+/*
+ * The gate: everything one worker holds. Client connections carry streams; each stream is served by one exchange,
+ * which goes through the steps of steps.def; upstream connections are pooled for each address of an app.
+ *
+ *   tenant   one customer, for as long as this worker knows it
+ *   site     one version of a tenant's image; whoever uses it holds a reference
+ *   grant    auth's statement that a credential is good, for a short time
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "base/table.h"
+#include "conf/image.h"
+#include "event/loop.h"
+#include "http/client.h"
+#include "http/server.h"
+#include "ipc/auth.h"
+#include "ipc/channel.h"
+#include "ipc/control.h"
+#include "journal/recorder.h"
+#include "proxy/shared.h"
+#include "tls/tls.h"
+
+#define SK_COOKIE "__Host-sekisho"
+#define SK_FORM_COOKIE "__Host-sekisho-form"
+
+struct sk_gate;
+struct sk_site;
+struct sk_exchange;
+struct sk_grant;
+
+struct sk_tenant {
+    struct sk_table_node node;
+    struct sk_gate *gate;
+    uint8_t id[SK_ID_SIZE];
+    uint64_t slot; /* of its usage in sk_shared */
+    struct sk_site *site; /* the current one; NULL: the tenant is gone */
+    unsigned refs;
+};
+
+struct sk_host {
+    struct sk_table_node node;
+    struct sk_site *site; /* borrowed: a site takes its hosts out before it dies */
+    struct sk_slice name; /* in the site's image */
+    struct sk_host *next; /* of the site */
+};
+
+struct sk_upstream {
+    struct sk_upstream *next; /* of the app */
+    struct sk_app *app;
+    struct sk_addr address;
+    bool tls;
+    struct sk_slice name; /* its certificate's */
+    struct sk_upstream_conn *idle;
+    unsigned idle_count;
+    unsigned failures; /* in a row */
+    uint64_t down_until; /* boot ns; passive */
+    bool unhealthy;      /* active check says so */
+    struct sk_probe *probe;
+};
+
+struct sk_secret {
+    struct sk_secret *next;
+    struct sk_slice header, value; /* owned with the struct */
+};
+
+struct sk_app {
+    struct sk_site *site;
+    struct sk_tenant_app set; /* texts in the image */
+    struct sk_upstream *upstreams, *turn;
+    struct sk_tls_client *tls;
+    struct sk_secret *secrets;
+    bool secrets_known, secrets_asked;
+    struct sk_exchange *secrets_waiting; /* through waiting_next */
+};
+
+struct sk_site {
+    unsigned refs;
+    struct sk_tenant *tenant;
+    void *map;
+    size_t map_size;
+    struct sk_image image;
+    struct sk_tenant_settings set; /* texts in the image */
+    struct sk_host *hosts;
+    struct sk_tls_identity *identities[8];
+    bool identities_parsed;
+    struct sk_app apps[SK_POLICY_APPS]; /* by policy index; 0 is the gateway's own */
+    unsigned apps_count;
+    bool apps_ready; /* made at the first request */
+};
+
+enum sk_grant_state { SK_GRANT_ASKING, SK_GRANT_GOOD, SK_GRANT_DEAD };
+
+struct sk_grant {
+    struct sk_table_node node;
+    struct sk_gate *gate;
+    struct sk_tenant *tenant;
+    uint8_t key[32];
+    enum sk_grant_state state;
+    unsigned refs; /* exchanges; the cache itself holds none */
+    bool cached;
+    bool asking;
+    uint64_t ticket;
+    uint64_t until, used; /* boot ns */
+    char host[262];
+    char *texts;
+    struct sk_slice session, subject, roles, networks, factors, assertion;
+    bool restricted;
+    struct sk_site *resolved; /* the site its indexes are of; compared, never followed */
+    struct sk_policy_subject subject_sets;
+    struct sk_exchange *waiting; /* through waiting_next */
+    struct sk_exchange *users;   /* through grant_next: to be cut when it ends */
+    const char *reason;
+};
+
+struct sk_conn {
+    struct sk_gate *gate;
+    struct sk_conn *next, **link; /* all */
+    struct sk_conn *dirty_next;
+    struct sk_io io;
+    struct sk_timer timer;
+    struct sk_tls *tls; /* NULL on the observe listener */
+    struct sk_server *server;
+    struct sk_tenant *tenant;
+    struct sk_addr address;
+    uint8_t address_bytes_len;
+    bool dirty, observe, handshaken, proxied, closing, counted, freed, in_callback;
+    uint8_t prefix[536]; /* a PROXY header as it comes */
+    size_t prefix_len;
+    uint64_t activity; /* boot ns, of the loop's turn */
+};
+
+struct sk_gate {
+    struct sk_loop *loop;
+    uint64_t index, workers;
+    struct sk_control_limits limits;
+    uint8_t secret[32];
+    struct sk_tls_server *tls;
+    struct sk_recorder recorder;
+    struct sk_channel *auth;
+    bool auth_open, loaded, draining;
+    struct sk_shared *shared;
+    struct sk_counters *counters;
+    struct sk_table tenants, hosts, grants;
+    struct sk_conn *conns, *dirty;
+    struct sk_exchange *exchanges;
+    struct sk_listener *listeners;
+    struct sk_cidr balancers[64];
+    size_t balancers_count;
+    struct sk_ask *asks;
+    uint64_t next_ticket;
+    struct sk_buf jwks;
+    struct sk_idle idle;
+    struct sk_timer tick;
+    void (*drained)(struct sk_gate *gate); /* the last connection is gone while draining */
+};
+
+/* gate.c */
+int sk_gate_init(struct sk_gate *gate, struct sk_loop *loop, const uint8_t secret[32], uint64_t index) sk_nodiscard;
+/* Takes a listening socket over. */
+int sk_gate_listen(struct sk_gate *gate, int fd, bool observe) sk_nodiscard;
+int sk_gate_share(struct sk_gate *gate, int fd) sk_nodiscard;
+void sk_gate_balancers(struct sk_gate *gate, struct sk_slice cidrs);
+/* Stops accepting, lets open requests finish. */
+void sk_gate_drain(struct sk_gate *gate);
+/* May a request pass at all? Without auth or audit the gate is shut. */
+bool sk_gate_open(const struct sk_gate *gate);
+
+/* tenants.c */
+/* A new version of a tenant, or a new tenant. Takes the descriptor over. 0 or negative: the old version stays. */
+int sk_tenant_update(struct sk_gate *gate, const struct sk_control_image *m, int fd) sk_nodiscard;
+void sk_tenant_gone(struct sk_gate *gate, const uint8_t id[SK_ID_SIZE]);
+struct sk_tenant *sk_tenant_unref(struct sk_tenant *tenant);
+struct sk_site *sk_site_of_host(struct sk_gate *gate, struct sk_slice host);
+struct sk_site *sk_site_ref(struct sk_site *site);
+struct sk_site *sk_site_unref(struct sk_site *site);
+/* The certificate for the host; NULL when none can be read. */
+struct sk_tls_identity *sk_site_identity(struct sk_site *site, struct sk_slice host);
+/* Parses the apps at the first request. 0 or negative. */
+int sk_site_prepare(struct sk_site *site) sk_nodiscard;
+struct sk_usage *sk_tenant_usage(struct sk_tenant *tenant);
+
+/* grants.c */
+int sk_auth_connect(struct sk_gate *gate, int fd) sk_nodiscard;
+void sk_auth_lost(struct sk_gate *gate);
+/* The grant for a credential of this tenant; `x` waits when auth must be asked first (returns with state ASKING). */
+struct sk_grant *sk_grant_basic(struct sk_exchange *x, struct sk_slice credentials, struct sk_slice user, struct sk_slice password);
+struct sk_grant *sk_grant_cookie(struct sk_exchange *x, struct sk_slice token);
+void sk_grant_release(struct sk_exchange *x);
+/* The grant's subject in the indexes of the exchange's site. */
+const struct sk_policy_subject *sk_grant_subject(struct sk_grant *grant, struct sk_site *site);
+/* Once a second: renews what open streams need, forgets what nobody does. */
+void sk_grants_tick(struct sk_gate *gate);
+/* An exchange's own question to auth: login, answer, logout, list, revoke. The answer comes to sk_exchange_told. */
+int sk_auth_ask(struct sk_exchange *x, uint16_t code, void *message) sk_nodiscard;
+void sk_auth_forget(struct sk_exchange *x);
+/* The app's secrets are known, or `x` waits for them (1). Negative: they cannot be had. */
+int sk_secrets_need(struct sk_exchange *x, struct sk_app *app) sk_nodiscard;
+
+/* conn.c */
+/* Accepts one connection. False when none waits. */
+bool sk_conn_accept(struct sk_gate *gate, int fd, bool observe);
+/* Its output changed: it is written before the loop sleeps. */
+void sk_conn_touch(struct sk_conn *conn);
+void sk_conns_flush(struct sk_gate *gate);
+void sk_conn_free(struct sk_conn *conn);

@@ -1,0 +1,401 @@
+/* The gateway's own paths: login, logout, style, keys, and the API. Runs in the workers. */
+#include "proxy/exchange.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "crypto/digest.h"
+#include "http/target.h"
+
+#include <stdio.h>
+
+#define PREFIX "/.sekisho"
+#define JWKS "/.well-known/sekisho/jwks.json"
+
+static const struct sk_slice path_login = {PREFIX "/login", sizeof(PREFIX "/login") - 1};
+static const struct sk_slice path_logout = {PREFIX "/logout", sizeof(PREFIX "/logout") - 1};
+static const struct sk_slice path_style = {PREFIX "/style.css", sizeof(PREFIX "/style.css") - 1};
+static const struct sk_slice path_sessions = {SK_POLICY_BUILTIN_PATH "/v1/sessions", sizeof(SK_POLICY_BUILTIN_PATH "/v1/sessions") - 1};
+
+static bool under(struct sk_slice path, struct sk_slice prefix)
+{
+    return sk_slice_starts(path, prefix) && (path.len == prefix.len || path.data[prefix.len] == '/');
+}
+
+/* The API is not among them: it is an app of its own, judged by the policy like any other. */
+bool sk_reserved_path(struct sk_slice path)
+{
+    return sk_slice_eq(path, SK_LIT(JWKS)) || (under(path, SK_LIT(PREFIX)) && !under(path, SK_LIT(SK_POLICY_BUILTIN_PATH)));
+}
+
+/* ---- forms ---- */
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The n-th value of a name in an application/x-www-form-urlencoded body or query, decoded; the null slice when absent. */
+static struct sk_slice form_value(struct sk_arena *arena, struct sk_slice form, const char *name, unsigned nth)
+{
+    while (form.len) {
+        struct sk_slice value = sk_slice_split(&form, '&');
+        struct sk_slice key = sk_slice_split(&value, '=');
+        if (!sk_slice_eq(key, sk_slice_str(name)) || nth-- > 0) {
+            continue;
+        }
+        char *out = sk_arena_alloc(arena, value.len + 1);
+        size_t len = 0;
+        for (size_t i = 0; out && i < value.len; i++) {
+            char c = value.data[i];
+            if (c == '%' && i + 2 < value.len && hex(value.data[i + 1]) >= 0 && hex(value.data[i + 2]) >= 0) {
+                c = (char)(hex(value.data[i + 1]) << 4 | hex(value.data[i + 2]));
+                i += 2;
+            } else if (c == '+') {
+                c = ' ';
+            }
+            out[len++] = c;
+        }
+        return out ? sk_slice(out, len) : SK_SLICE_NULL;
+    }
+    return SK_SLICE_NULL;
+}
+
+/* The form's token must be the one in the browser's cookie, and the request from a page of this very host. */
+static bool form_is_own(struct sk_exchange *x)
+{
+    const struct sk_request *r = &x->stream->request;
+    const struct sk_slice *origin = sk_field_find(r->fields, r->fields_count, SK_LIT("origin"));
+    const struct sk_slice *site = sk_field_find(r->fields, r->fields_count, SK_LIT("sec-fetch-site"));
+    struct sk_slice token = sk_exchange_cookie(r, SK_LIT(SK_FORM_COOKIE)), https = SK_LIT("https://");
+    struct sk_slice given = form_value(x->arena, sk_buf_peek(&x->form), "form", 0);
+    if (origin && !(sk_slice_starts(*origin, https) && sk_slice_eq_nocase(sk_slice_from(*origin, https.len), r->authority))) {
+        return false;
+    }
+    if (site && !sk_slice_eq(*site, SK_LIT("same-origin"))) {
+        return false;
+    }
+    return token.len >= 40 && sk_digest_equal(token, given);
+}
+
+/* A path of this host to return to, in normal form; "/" for anything else. */
+static struct sk_slice safe_return(struct sk_exchange *x, struct sk_slice back)
+{
+    struct sk_slice path, query;
+    if (back.len == 0 || sk_target_parse(back, x->arena, &path, &query) || sk_reserved_path(path)) {
+        return SK_LIT("/");
+    }
+    return sk_arena_printf(x->arena, "%.*s%.*s", (int)path.len, path.data, (int)query.len, query.data);
+}
+
+/* ---- answers ---- */
+
+static void answer_page(struct sk_exchange *x, uint16_t status, enum sk_audit_decision decision, struct sk_slice reason, struct sk_slice page, struct sk_slice set_cookie)
+{
+    struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 2);
+    size_t count = 0;
+    if (!fields || !page.data) {
+        sk_exchange_deny(x, 500, SK_AUDIT_DECISION_ERROR, SK_LIT("internal-error"));
+        return;
+    }
+    fields[count++] = (struct sk_field){SK_LIT("content-type"), SK_LIT("text/html; charset=utf-8")};
+    if (set_cookie.len) {
+        fields[count++] = (struct sk_field){SK_LIT("set-cookie"), set_cookie};
+    }
+    sk_exchange_answer(x, status, decision, reason, fields, count, page);
+}
+
+static void answer_redirect(struct sk_exchange *x, struct sk_slice to, struct sk_slice reason, struct sk_slice set_cookie)
+{
+    struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 2);
+    size_t count = 0;
+    if (!fields) {
+        sk_exchange_deny(x, 500, SK_AUDIT_DECISION_ERROR, SK_LIT("internal-error"));
+        return;
+    }
+    fields[count++] = (struct sk_field){SK_LIT("location"), to};
+    if (set_cookie.len) {
+        fields[count++] = (struct sk_field){SK_LIT("set-cookie"), set_cookie};
+    }
+    sk_exchange_answer(x, 303, SK_AUDIT_DECISION_ALLOW, reason, fields, count, SK_SLICE_NULL);
+}
+
+static void answer_json(struct sk_exchange *x, uint16_t status, struct sk_slice json)
+{
+    static struct sk_field type[] = {{{"content-type", 12}, {"application/json", 16}}};
+    sk_exchange_answer(x, status, SK_AUDIT_DECISION_ALLOW, x->reason, type, 1, json);
+}
+
+/* A login page with a fresh form token, unless the browser has one. */
+static void show_login(struct sk_exchange *x, uint16_t status, struct sk_slice reason, struct sk_slice message, struct sk_slice back, struct sk_slice state, struct sk_slice prompts)
+{
+    const struct sk_request *r = &x->stream->request;
+    struct sk_slice token = sk_exchange_cookie(r, SK_LIT(SK_FORM_COOKIE)), set = SK_SLICE_NULL;
+    char fresh[SK_BASE64_SIZE(32)];
+    if (token.len != 43) {
+        uint8_t random[32];
+        sk_random(random, sizeof(random));
+        token = sk_slice(fresh, sk_base64url_encode(sk_slice(random, sizeof(random)), fresh));
+        set = sk_arena_printf(x->arena, SK_FORM_COOKIE "=%.*s; Path=/; Secure; HttpOnly; SameSite=Strict", (int)token.len, token.data);
+    }
+    struct sk_slice page = sk_page_login(x->arena, sk_page_japanese(r), token, back, message, state, prompts);
+    answer_page(x, status, SK_AUDIT_DECISION_CHALLENGE, reason, page, set);
+}
+
+void sk_reserved_challenge(struct sk_exchange *x)
+{
+    const struct sk_request *r = &x->stream->request;
+    bool navigates = sk_slice_eq(r->method, SK_LIT("GET")) && !r->websocket;
+    if (!navigates) {
+        sk_exchange_deny(x, 403, SK_AUDIT_DECISION_CHALLENGE, SK_LIT("login-required"));
+        return;
+    }
+    struct sk_slice back = sk_arena_printf(x->arena, "%.*s%.*s", (int)r->path.len, r->path.data, (int)r->query.len, r->query.data);
+    struct sk_buf to SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_TARGET_MAX * 4);
+    int failed = sk_buf_put(&to, SK_LIT(PREFIX "/login?return="));
+    for (size_t i = 0; i < back.len; i++) {
+        char c = back.data[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == '-' || c == '_' || c == '.';
+        failed |= plain ? sk_buf_put(&to, sk_slice(&c, 1)) : sk_buf_printf(&to, "%%%02X", (unsigned char)c);
+    }
+    struct sk_slice location = failed ? SK_LIT(PREFIX "/login") : sk_arena_copy(x->arena, sk_buf_peek(&to));
+    struct sk_field *field = sk_arena_zalloc(x->arena, sizeof(*field));
+    if (field) {
+        *field = (struct sk_field){SK_LIT("location"), location};
+        sk_exchange_answer(x, 303, SK_AUDIT_DECISION_CHALLENGE, SK_LIT("login-required"), field, 1, SK_SLICE_NULL);
+    }
+}
+
+/* ---- serving ---- */
+
+static enum sk_go wait_for_form(struct sk_exchange *x)
+{
+    x->wants_form = true;
+    if (x->body_ended) {
+        x->wants_form = false;
+        sk_reserved_form(x);
+    }
+    return SK_GO_WAIT;
+}
+
+enum sk_go sk_reserved_serve(struct sk_exchange *x)
+{
+    const struct sk_request *r = &x->stream->request;
+    bool get = sk_slice_eq(r->method, SK_LIT("GET")) || sk_slice_eq(r->method, SK_LIT("HEAD"));
+    bool post = sk_slice_eq(r->method, SK_LIT("POST"));
+    struct sk_slice query = sk_slice_from(r->query, 1);
+    if (sk_slice_eq(r->path, path_login) && get) {
+        show_login(x, 200, SK_LIT("login-page"), SK_SLICE_NULL, safe_return(x, form_value(x->arena, query, "return", 0)), SK_SLICE_NULL, SK_SLICE_NULL);
+    } else if ((sk_slice_eq(r->path, path_login) || sk_slice_eq(r->path, path_logout)) && post) {
+        return wait_for_form(x);
+    } else if (sk_slice_eq(r->path, path_logout) && get) {
+        struct sk_slice token = sk_exchange_cookie(r, SK_LIT(SK_FORM_COOKIE));
+        answer_page(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("logout-page"), sk_page_logout(x->arena, sk_page_japanese(r), token, false), SK_SLICE_NULL);
+    } else if (sk_slice_eq(r->path, path_style) && get) {
+        static struct sk_field type[] = {{{"content-type", 12}, {"text/css; charset=utf-8", 23}}};
+        sk_exchange_answer(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("style"), type, 1, sk_slice_str(sk_page_style));
+    } else if (sk_slice_eq(r->path, SK_LIT(JWKS)) && get) {
+        x->reason = SK_LIT("keys");
+        answer_json(x, 200, sk_arena_copy(x->arena, sk_buf_peek(&x->gate->jwks)));
+    } else {
+        sk_exchange_deny(x, 404, SK_AUDIT_DECISION_DENY, SK_LIT("no-such-page"));
+    }
+    return SK_GO_WAIT;
+}
+
+#define FILL_ORIGIN(m, x)                                                                                    \
+    do {                                                                                                     \
+        const struct sk_request *origin_request = &(x)->stream->request;                                     \
+        const struct sk_slice *origin_agent =                                                                \
+                sk_field_find(origin_request->fields, origin_request->fields_count, SK_LIT("user-agent"));   \
+        memcpy((m)->tenant, (x)->site->tenant->id, SK_ID_SIZE);                                              \
+        memcpy((m)->request, (x)->id, SK_ID_SIZE);                                                           \
+        (m)->address = sk_slice((x)->conn->address.bytes, (x)->conn->address_bytes_len);                     \
+        (m)->port = (x)->conn->address.port;                                                                 \
+        (m)->host = origin_request->host;                                                                    \
+        (m)->agent = origin_agent ? sk_slice_cut(*origin_agent, 256) : SK_SLICE_NULL;                        \
+    } while (0)
+
+static void ask(struct sk_exchange *x, uint16_t code, void *message)
+{
+    if (sk_auth_ask(x, code, message) < 0) {
+        sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, SK_LIT("auth-unavailable"));
+    }
+}
+
+static void submit_login(struct sk_exchange *x)
+{
+    struct sk_slice form = sk_buf_peek(&x->form);
+    struct sk_slice state = form_value(x->arena, form, "state", 0);
+    if (state.len) {
+        struct sk_auth_answer m = {.state = sk_slice_cut(state, 64)};
+        struct sk_buf answers SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
+        for (unsigned i = 0; i < 16; i++) {
+            struct sk_slice answer = form_value(x->arena, form, "answer", i);
+            if (!answer.data || sk_slice_find(answer, '\n') < answer.len || sk_buf_put(&answers, answer) || sk_buf_put(&answers, SK_LIT("\n"))) {
+                break;
+            }
+        }
+        FILL_ORIGIN(&m, x);
+        m.answers = sk_buf_peek(&answers);
+        ask(x, SK_AUTH_ANSWER, &m);
+        sk_wipe(answers.data, answers.size);
+        return;
+    }
+    struct sk_auth_login m = {.user = form_value(x->arena, form, "user", 0), .password = form_value(x->arena, form, "password", 0)};
+    if (m.user.len == 0 || m.user.len > 256 || m.password.len == 0 || m.password.len > 1024) {
+        show_login(x, 403, SK_LIT("login-failed"), SK_LIT("login-failed"), safe_return(x, form_value(x->arena, form, "return", 0)), SK_SLICE_NULL, SK_SLICE_NULL);
+        return;
+    }
+    FILL_ORIGIN(&m, x);
+    ask(x, SK_AUTH_LOGIN, &m);
+    sk_wipe((void *)(uintptr_t)m.password.data, m.password.len);
+}
+
+static void logged_out(struct sk_exchange *x)
+{
+    struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 3);
+    struct sk_slice page = sk_page_logout(x->arena, sk_page_japanese(&x->stream->request), SK_SLICE_NULL, true);
+    if (fields && page.data) {
+        fields[0] = (struct sk_field){SK_LIT("content-type"), SK_LIT("text/html; charset=utf-8")};
+        fields[1] = (struct sk_field){SK_LIT("set-cookie"), SK_LIT(SK_COOKIE "=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")};
+        fields[2] = (struct sk_field){SK_LIT("clear-site-data"), SK_LIT("\"cache\", \"cookies\", \"storage\"")};
+        sk_exchange_answer(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("logout"), fields, 3, page);
+    }
+}
+
+static void submit_logout(struct sk_exchange *x)
+{
+    if (!x->grant) {
+        struct sk_slice token = sk_exchange_cookie(&x->stream->request, SK_LIT(SK_COOKIE));
+        if (token.len < 40 || token.len > 64 || !sk_grant_cookie(x, token)) {
+            logged_out(x);
+            return;
+        }
+    }
+    if (x->grant->state == SK_GRANT_ASKING) {
+        return; /* resumed at the reserved step, which finds the form read */
+    }
+    if (x->grant->state != SK_GRANT_GOOD) {
+        sk_grant_release(x);
+        logged_out(x);
+        return;
+    }
+    struct sk_auth_logout m = {.session = x->grant->session};
+    FILL_ORIGIN(&m, x);
+    ask(x, SK_AUTH_LOGOUT, &m);
+}
+
+void sk_reserved_form(struct sk_exchange *x)
+{
+    struct sk_slice form = sk_buf_peek(&x->form);
+    bool login = sk_slice_eq(x->stream->request.path, path_login);
+    if (!form_is_own(x)) {
+        struct sk_slice back = safe_return(x, form_value(x->arena, form, "return", 0));
+        if (login) {
+            show_login(x, 403, SK_LIT("form-expired"), SK_LIT("form-expired"), back, SK_SLICE_NULL, SK_SLICE_NULL);
+        } else {
+            sk_exchange_deny(x, 403, SK_AUDIT_DECISION_DENY, SK_LIT("form-expired"));
+        }
+    } else if (login) {
+        submit_login(x);
+    } else {
+        submit_logout(x);
+    }
+}
+
+/* ---- the API: sessions ---- */
+
+void sk_reserved_api(struct sk_exchange *x)
+{
+    const struct sk_request *r = &x->stream->request;
+    struct sk_slice id = sk_slice_from(r->path, path_sessions.len + 1), query = sk_slice_from(r->query, 1);
+    struct sk_slice user = form_value(x->arena, query, "user", 0);
+    if (!under(r->path, path_sessions) || user.len > 256) {
+        sk_exchange_deny(x, 404, SK_AUDIT_DECISION_DENY, SK_LIT("no-such-resource"));
+    } else if (sk_slice_eq(r->method, SK_LIT("GET")) && id.len == 0) {
+        struct sk_auth_list m = {.session = x->grant->session, .user = user};
+        memcpy(m.tenant, x->site->tenant->id, SK_ID_SIZE);
+        ask(x, SK_AUTH_LIST, &m);
+    } else if (sk_slice_eq(r->method, SK_LIT("DELETE")) && (id.len || user.len) && id.len <= 64) {
+        struct sk_auth_revoke m = {.session = x->grant->session, .target = id, .user = id.len ? SK_SLICE_NULL : user};
+        FILL_ORIGIN(&m, x);
+        ask(x, SK_AUTH_REVOKE, &m);
+    } else {
+        sk_exchange_deny(x, 405, SK_AUDIT_DECISION_DENY, SK_LIT("method-not-allowed"));
+    }
+}
+
+static void gather_session(struct sk_exchange *x, const struct sk_auth_session *m)
+{
+    struct sk_addr address = {.family = m->address.len == 4 ? SK_FAMILY_V4 : SK_FAMILY_V6};
+    char text[SK_ADDR_TEXT], started[32], used[32];
+    memcpy(address.bytes, m->address.data, m->address.len);
+    (void)sk_addr_text(&address, text);
+    sk_time_text(m->started, started);
+    sk_time_text(m->used, used);
+    int failed = sk_buf_printf(&x->told, "%s{\"id\":\"%.*s\",\"subject\":", sk_buf_len(&x->told) ? "," : "", (int)m->session.len, m->session.data);
+    failed |= sk_json_put_string(&x->told, m->subject);
+    failed |= sk_buf_printf(&x->told, ",\"address\":\"%s\",\"started\":\"%s\",\"used\":\"%s\"}", text, started, used);
+    (void)failed;
+}
+
+static void told_done(struct sk_exchange *x, const struct sk_auth_done *m)
+{
+    const struct sk_request *r = &x->stream->request;
+    if (sk_slice_eq(r->path, path_logout)) {
+        logged_out(x);
+    } else if (sk_slice_eq(r->method, SK_LIT("GET"))) {
+        struct sk_slice list = sk_buf_peek(&x->told);
+        struct sk_slice body = sk_arena_printf(x->arena, "{\"sessions\":[%.*s]}\n", (int)list.len, list.data ? list.data : "");
+        if (body.data) {
+            answer_json(x, 200, body);
+        } else {
+            sk_exchange_deny(x, 500, SK_AUDIT_DECISION_ERROR, SK_LIT("too-many-sessions"));
+        }
+    } else {
+        answer_json(x, 200, sk_arena_printf(x->arena, "{\"ended\":%llu}\n", (unsigned long long)m->count));
+    }
+}
+
+static void told_refused(struct sk_exchange *x, struct sk_slice reason)
+{
+    if (!sk_slice_eq(x->stream->request.path, path_login)) {
+        sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, sk_arena_copy(x->arena, reason));
+        return;
+    }
+    bool wrong = sk_slice_eq(reason, SK_LIT("login-failed")) || sk_slice_eq(reason, SK_LIT("login-expired"));
+    struct sk_slice back = safe_return(x, form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
+    struct sk_slice code = sk_arena_copy(x->arena, reason);
+    show_login(x, wrong ? 403 : 503, code, code, back, SK_SLICE_NULL, SK_SLICE_NULL);
+}
+
+void sk_reserved_told(struct sk_exchange *x, uint16_t code, const void *message)
+{
+    struct sk_slice back;
+    switch (code) {
+    case SK_AUTH_GRANT: {
+        const struct sk_auth_grant *m = message;
+        back = safe_return(x, form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
+        answer_redirect(x, back, SK_LIT("login"),
+                sk_arena_printf(x->arena, SK_COOKIE "=%.*s; Path=/; Secure; HttpOnly; SameSite=Lax", (int)m->token.len, m->token.data));
+        break;
+    }
+    case SK_AUTH_PROMPT: {
+        const struct sk_auth_prompt *m = message;
+        back = safe_return(x, form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
+        show_login(x, 200, SK_LIT("more-asked"), SK_SLICE_NULL, back, m->state, m->prompts);
+        break;
+    }
+    case SK_AUTH_REFUSED:
+        told_refused(x, ((const struct sk_auth_refused *)message)->reason);
+        break;
+    case SK_AUTH_SESSION:
+        gather_session(x, message);
+        break;
+    case SK_AUTH_DONE:
+        told_done(x, message);
+        break;
+    default:
+        break;
+    }
+}

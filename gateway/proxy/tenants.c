@@ -1,0 +1,322 @@
+/* Tenants and their images. Runs in the workers. */
+#include "proxy/exchange.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static struct sk_tenant *tenant_find(struct sk_gate *gate, const uint8_t id[SK_ID_SIZE])
+{
+    uint64_t hash = sk_table_hash(sk_slice(id, SK_ID_SIZE));
+    for (struct sk_table_node *n = sk_table_first(&gate->tenants, hash); n; n = sk_table_next(n)) {
+        struct sk_tenant *tenant = SK_CONTAINER(n, struct sk_tenant, node);
+        if (memcmp(tenant->id, id, SK_ID_SIZE) == 0) {
+            return tenant;
+        }
+    }
+    return NULL;
+}
+
+struct sk_tenant *sk_tenant_unref(struct sk_tenant *tenant)
+{
+    if (tenant && --tenant->refs == 0) {
+        sk_table_remove(&tenant->gate->tenants, &tenant->node);
+        free(tenant);
+    }
+    return NULL;
+}
+
+static struct sk_tenant *tenant_make(struct sk_gate *gate, const uint8_t id[SK_ID_SIZE])
+{
+    struct sk_tenant *tenant = tenant_find(gate, id);
+    if (tenant) {
+        tenant->refs++;
+        return tenant;
+    }
+    tenant = calloc(1, sizeof(*tenant));
+    if (!tenant) {
+        return NULL;
+    }
+    tenant->gate = gate;
+    tenant->refs = 1;
+    memcpy(tenant->id, id, SK_ID_SIZE);
+    if (sk_table_add(&gate->tenants, &tenant->node, sk_table_hash(sk_slice(id, SK_ID_SIZE)))) {
+        free(tenant);
+        return NULL;
+    }
+    return tenant;
+}
+
+struct sk_usage *sk_tenant_usage(struct sk_tenant *tenant)
+{
+    return &tenant->gate->shared->tenants[tenant->slot % SK_SHARED_TENANTS];
+}
+
+struct sk_site *sk_site_of_host(struct sk_gate *gate, struct sk_slice host)
+{
+    for (struct sk_table_node *n = sk_table_first(&gate->hosts, sk_table_hash(host)); n; n = sk_table_next(n)) {
+        struct sk_host *h = SK_CONTAINER(n, struct sk_host, node);
+        if (sk_slice_eq(h->name, host)) {
+            return h->site;
+        }
+    }
+    return NULL;
+}
+
+struct sk_site *sk_site_ref(struct sk_site *site)
+{
+    site->refs++;
+    return site;
+}
+
+/* ---- a site's end ---- */
+
+static void take_hosts_out(struct sk_site *site)
+{
+    while (site->hosts) {
+        struct sk_host *host = site->hosts;
+        site->hosts = host->next;
+        sk_table_remove(&site->tenant->gate->hosts, &host->node);
+        free(host);
+    }
+}
+
+static void app_free(struct sk_app *app)
+{
+    while (app->upstreams) {
+        struct sk_upstream *upstream = app->upstreams;
+        app->upstreams = upstream->next;
+        sk_upstream_stop_probe(upstream);
+        sk_upstream_close_idle(upstream);
+        free(upstream);
+    }
+    while (app->secrets) {
+        struct sk_secret *secret = app->secrets;
+        app->secrets = secret->next;
+        explicit_bzero((void *)(uintptr_t)secret->value.data, secret->value.len);
+        free(secret);
+    }
+    app->tls = sk_tls_client_free(app->tls);
+}
+
+struct sk_site *sk_site_unref(struct sk_site *site)
+{
+    if (!site || --site->refs > 0) {
+        return NULL;
+    }
+    take_hosts_out(site);
+    for (unsigned i = 0; i < site->apps_count; i++) {
+        app_free(&site->apps[i]);
+    }
+    for (size_t i = 0; i < SK_COUNT(site->identities); i++) {
+        (void)sk_tls_identity_free(site->identities[i]);
+    }
+    (void)munmap(site->map, site->map_size);
+    (void)sk_tenant_unref(site->tenant);
+    free(site);
+    return NULL;
+}
+
+/* ---- a site's beginning ---- */
+
+static struct sk_site *site_map(const struct sk_control_image *m, int fd)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    uint64_t into = m->offset % (uint64_t)page;
+    struct sk_site *site = calloc(1, sizeof(*site));
+    if (!site) {
+        return NULL;
+    }
+    site->map_size = (size_t)(m->size + into);
+    site->map = mmap(NULL, site->map_size, PROT_READ, MAP_SHARED, fd, (off_t)(m->offset - into));
+    if (site->map == MAP_FAILED || sk_image_open(&site->image, sk_slice((const char *)site->map + into, (size_t)m->size))) {
+        if (site->map != MAP_FAILED) {
+            (void)munmap(site->map, site->map_size);
+        }
+        free(site);
+        return NULL;
+    }
+    site->refs = 1;
+    return site;
+}
+
+/* Settings and hosts are read at once; certificates and apps when somebody comes. */
+static int site_read(struct sk_site *site, struct sk_gate *gate)
+{
+    union sk_ipc_any message;
+    uint16_t code;
+    int r = 0;
+    for (struct sk_slice rest = site->image.rest; r == 0 && sk_image_next(&rest, &message, &code) == 0;) {
+        if (code == SK_TENANT_SETTINGS) {
+            memcpy(&site->set, &message, sizeof(site->set));
+        } else if (code == SK_TENANT_HOST) {
+            struct sk_host *host = calloc(1, sizeof(*host));
+            if (!host) {
+                return -ENOMEM;
+            }
+            memcpy(&host->name, &((const struct sk_tenant_host *)(const void *)&message)->name, sizeof(host->name));
+            host->site = site;
+            r = sk_table_add(&gate->hosts, &host->node, sk_table_hash(host->name));
+            if (r) {
+                free(host);
+                break;
+            }
+            host->next = site->hosts;
+            site->hosts = host;
+        } else {
+            break; /* hosts come first */
+        }
+    }
+    return r;
+}
+
+/* Open streams of the tenant are judged anew under the new rules. */
+static void judge_open_streams(struct sk_tenant *tenant)
+{
+    struct sk_gate *gate = tenant->gate;
+    for (struct sk_exchange *x = gate->exchanges, *next; x; x = next) {
+        next = x->next;
+        if (x->step != SK_STEP_RELAY || !x->site || x->site->tenant != tenant || !x->grant) {
+            continue;
+        }
+        struct sk_policy_request q = {.address = &x->conn->address,
+                .host = x->stream->request.host,
+                .method = x->stream->request.method,
+                .path = x->stream->request.path,
+                .subject = tenant->site ? sk_grant_subject(x->grant, tenant->site) : NULL};
+        bool allowed = tenant->site && sk_policy_decide(&tenant->site->image.policy, &q, NULL).decision == SK_POLICY_ALLOW;
+        if (!allowed) {
+            sk_exchange_cut(x, "policy-changed");
+        }
+    }
+}
+
+int sk_tenant_update(struct sk_gate *gate, const struct sk_control_image *m, int fd)
+{
+    struct sk_site *site = site_map(m, fd);
+    (void)close(fd);
+    if (!site) {
+        return -EINVAL;
+    }
+    struct sk_tenant *tenant = site->tenant = tenant_make(gate, m->tenant);
+    if (!tenant) {
+        (void)munmap(site->map, site->map_size);
+        free(site);
+        return -ENOMEM;
+    }
+    tenant->slot = m->slot;
+    struct sk_site *old = tenant->site;
+    if (old) {
+        take_hosts_out(old);
+    }
+    int r = site_read(site, gate);
+    if (r) {
+        /* Without memory for its hosts a tenant is unreachable: closed, not half open. */
+        tenant->site = NULL;
+        (void)sk_site_unref(old);
+        (void)sk_site_unref(site);
+        return r;
+    }
+    tenant->site = site;
+    judge_open_streams(tenant);
+    (void)sk_site_unref(old);
+    return 0;
+}
+
+void sk_tenant_gone(struct sk_gate *gate, const uint8_t id[SK_ID_SIZE])
+{
+    struct sk_tenant *tenant = tenant_find(gate, id);
+    if (tenant && tenant->site) {
+        struct sk_site *old = tenant->site;
+        take_hosts_out(old);
+        tenant->site = NULL;
+        tenant->refs++;
+        judge_open_streams(tenant);
+        (void)sk_site_unref(old);
+        (void)sk_tenant_unref(tenant);
+    }
+}
+
+/* ---- when somebody comes ---- */
+
+static void parse_identities(struct sk_site *site)
+{
+    union sk_ipc_any message;
+    uint16_t code;
+    size_t count = 0;
+    site->identities_parsed = true;
+    for (struct sk_slice rest = site->image.rest; sk_image_next(&rest, &message, &code) == 0 && count < SK_COUNT(site->identities);) {
+        if (code == SK_TENANT_CERTIFICATE) {
+            const struct sk_tenant_certificate *m = (const void *)&message;
+            const char *why;
+            struct sk_tls_identity *identity = sk_tls_identity_new(m->chain, m->key, &why);
+            if (identity) {
+                site->identities[count++] = identity;
+            }
+        }
+    }
+}
+
+struct sk_tls_identity *sk_site_identity(struct sk_site *site, struct sk_slice host)
+{
+    if (!site->identities_parsed) {
+        parse_identities(site);
+    }
+    for (size_t i = 1; i < SK_COUNT(site->identities) && site->identities[i]; i++) {
+        if (sk_tls_identity_covers(site->identities[i], host)) {
+            return site->identities[i];
+        }
+    }
+    return site->identities[0];
+}
+
+static int add_upstream(struct sk_app *app, const struct sk_tenant_upstream *m)
+{
+    struct sk_upstream *upstream = calloc(1, sizeof(*upstream));
+    if (!upstream || sk_addr_parse_port(m->address, &upstream->address)) {
+        free(upstream);
+        return -EINVAL;
+    }
+    upstream->app = app;
+    upstream->tls = m->tls;
+    upstream->name = m->name;
+    struct sk_upstream **at = &app->upstreams;
+    while (*at) {
+        at = &(*at)->next;
+    }
+    *at = upstream;
+    if (app->set.health.len) {
+        sk_upstream_start_probe(upstream);
+    }
+    return 0;
+}
+
+int sk_site_prepare(struct sk_site *site)
+{
+    union sk_ipc_any message;
+    uint16_t code;
+    int r = 0;
+    if (site->apps_ready) {
+        return 0;
+    }
+    site->apps_count = 1;
+    site->apps[0].site = site;
+    for (struct sk_slice rest = site->image.rest; r == 0 && sk_image_next(&rest, &message, &code) == 0;) {
+        struct sk_app *app = &site->apps[site->apps_count - 1];
+        if (code == SK_TENANT_APP && site->apps_count < SK_POLICY_APPS) {
+            app = &site->apps[site->apps_count++];
+            app->site = site;
+            memcpy(&app->set, &message, sizeof(app->set));
+            app->secrets_known = app->set.inject.len == 0;
+            if (app->set.ca.len) {
+                app->tls = sk_tls_client_new(app->set.ca);
+                r = app->tls ? 0 : -EINVAL;
+            }
+        } else if (code == SK_TENANT_UPSTREAM) {
+            r = add_upstream(app, (const void *)&message);
+        }
+    }
+    site->apps_ready = r == 0;
+    return r;
+}

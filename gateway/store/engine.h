@@ -1,0 +1,35 @@
+/*
+ * What the store keeps, whatever keeps it: SQLite here, one file for the operator's data and one for each tenant.
+ * Values arrive plain and are sealed before they reach the engine's files; names are looked up by keyed hash.
+ * Every function acts inside one tenant. 0; 1 not there; negative: the engine failed and nothing was changed.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "ipc/store.h"
+
+struct sk_engine;
+
+/* `folder` exists and is the process's own. 1: written by a newer version. */
+int sk_engine_open(const char *folder, const uint8_t root_key[32], struct sk_engine **engine) sk_nodiscard;
+struct sk_engine *sk_engine_free(struct sk_engine *engine);
+
+/* A tenant as its file says. `digest` equal to the last one's: 1, and nothing needs to be sent. */
+int sk_engine_begin(struct sk_engine *engine, const struct sk_store_begin *begin) sk_nodiscard;
+int sk_engine_put_user(struct sk_engine *engine, const struct sk_store_user *user) sk_nodiscard;
+int sk_engine_put_secret(struct sk_engine *engine, const struct sk_store_secret *secret) sk_nodiscard;
+/* Users and secrets not named since begin are gone. Puts the names of users that changed or went, comma between. */
+int sk_engine_end(struct sk_engine *engine, const uint8_t tenant[SK_ID_SIZE], struct sk_buf *changed) sk_nodiscard;
+void sk_engine_cancel(struct sk_engine *engine);
+
+/* The results' texts live in `buf`. */
+int sk_engine_get_user(struct sk_engine *engine, const struct sk_store_get_user *get, struct sk_buf *buf, struct sk_store_got_user *got) sk_nodiscard;
+int sk_engine_get_secrets(struct sk_engine *engine, const struct sk_store_get_secrets *get, void (*each)(void *context, struct sk_slice header, struct sk_slice value), void *context) sk_nodiscard;
+int sk_engine_put_session(struct sk_engine *engine, const struct sk_store_put_session *put) sk_nodiscard;
+int sk_engine_touch_session(struct sk_engine *engine, const struct sk_store_touch_session *touch) sk_nodiscard;
+int sk_engine_drop_session(struct sk_engine *engine, const struct sk_store_drop_session *drop) sk_nodiscard;
+int sk_engine_get_session(struct sk_engine *engine, const struct sk_store_get_session *get, struct sk_buf *buf, struct sk_store_got_session *got) sk_nodiscard;
+int sk_engine_list_sessions(struct sk_engine *engine, const struct sk_store_list_sessions *list, void (*each)(void *context, const struct sk_store_got_session *session), void *context) sk_nodiscard;
+/* auth's signing key, the operator's. */
+int sk_engine_get_key(struct sk_engine *engine, struct sk_buf *der) sk_nodiscard;
+int sk_engine_put_key(struct sk_engine *engine, struct sk_slice der) sk_nodiscard;

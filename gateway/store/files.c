@@ -1,0 +1,124 @@
+/* SQLite files. Runs in store alone. */
+#include "store/files.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+static const char *const sql[SK_SQL_COUNT] = {
+        [SK_SQL_BEGIN] = "BEGIN IMMEDIATE",
+        [SK_SQL_COMMIT] = "COMMIT",
+        [SK_SQL_ROLLBACK] = "ROLLBACK",
+        [SK_SQL_GET_META] = "SELECT value FROM meta WHERE key = ?1",
+        [SK_SQL_PUT_META] = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [SK_SQL_GET_USER] = "SELECT sealed FROM users WHERE name_hash = ?1",
+        [SK_SQL_PUT_USER] = "INSERT INTO users (name_hash, sealed, seen) VALUES (?1, ?2, ?3) "
+                            "ON CONFLICT (name_hash) DO UPDATE SET sealed = excluded.sealed, seen = excluded.seen",
+        [SK_SQL_OLD_USERS] = "SELECT name_hash, sealed FROM users WHERE seen <> ?1",
+        [SK_SQL_DROP_USERS] = "DELETE FROM users WHERE seen <> ?1",
+        [SK_SQL_GET_SECRETS] = "SELECT header_hash, sealed FROM secrets WHERE app_hash = ?1",
+        [SK_SQL_PUT_SECRET] = "INSERT INTO secrets (app_hash, header_hash, sealed, seen) VALUES (?1, ?2, ?3, ?4) "
+                              "ON CONFLICT (app_hash, header_hash) DO UPDATE SET sealed = excluded.sealed, seen = excluded.seen",
+        [SK_SQL_DROP_SECRETS] = "DELETE FROM secrets WHERE seen <> ?1",
+        [SK_SQL_PUT_SESSION] = "INSERT INTO sessions (key, used, sealed) VALUES (?1, ?2, ?3)",
+        [SK_SQL_TOUCH_SESSION] = "UPDATE sessions SET used = ?2 WHERE key = ?1 AND used < ?2",
+        [SK_SQL_DROP_SESSION] = "DELETE FROM sessions WHERE key = ?1",
+        [SK_SQL_GET_SESSION] = "SELECT key, used, sealed FROM sessions WHERE key = ?1",
+        [SK_SQL_LIST_SESSIONS] = "SELECT key, used, sealed FROM sessions ORDER BY used DESC",
+        [SK_SQL_GET_TENANT] = "SELECT wrapped_key FROM tenants WHERE id = ?1",
+        [SK_SQL_PUT_TENANT] = "INSERT INTO tenants (id, name, service, wrapped_key) VALUES (?1, ?2, ?3, ?4)",
+};
+
+static int run_text(sqlite3 *db, const char *text)
+{
+    return sqlite3_exec(db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : -EIO;
+}
+
+static int read_version(sqlite3 *db)
+{
+    sqlite3_stmt *statement = NULL;
+    int version = -1;
+    if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
+        version = sqlite3_column_int(statement, 0);
+    }
+    (void)sqlite3_finalize(statement);
+    return version;
+}
+
+static int make_schema(sqlite3 *db, const char *schema)
+{
+    char version[48];
+    (void)snprintf(version, sizeof(version), "PRAGMA user_version = %d", SK_FILES_SCHEMA);
+    int r = run_text(db, "BEGIN IMMEDIATE");
+    r = r ? r : run_text(db, schema);
+    r = r ? r : run_text(db, version);
+    return r ? r : run_text(db, "COMMIT");
+}
+
+int sk_file_open(struct sk_file *file, const char *path, const char *schema)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+    if (sqlite3_open_v2(path, &file->db, flags, NULL) != SQLITE_OK) {
+        sk_file_close(file);
+        return -EIO;
+    }
+    (void)sqlite3_busy_timeout(file->db, 1000);
+    (void)sqlite3_extended_result_codes(file->db, 1);
+    int r = run_text(file->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -256");
+    int version = r ? -1 : read_version(file->db);
+    if (version > SK_FILES_SCHEMA) {
+        r = 1;
+    } else if (version == 0) {
+        r = make_schema(file->db, schema);
+    } else if (version < 0) {
+        r = -EIO;
+    }
+    if (r) {
+        sk_file_close(file);
+    }
+    return r;
+}
+
+void sk_file_close(struct sk_file *file)
+{
+    for (int i = 0; i < SK_SQL_COUNT; i++) {
+        (void)sqlite3_finalize(file->statements[i]);
+        file->statements[i] = NULL;
+    }
+    (void)sqlite3_close(file->db);
+    file->db = NULL;
+}
+
+sqlite3_stmt *sk_file_statement(struct sk_file *file, enum sk_statement which)
+{
+    sqlite3_stmt **statement = &file->statements[which];
+    if (!*statement && sqlite3_prepare_v3(file->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) != SQLITE_OK) {
+        return NULL;
+    }
+    (void)sqlite3_reset(*statement);
+    (void)sqlite3_clear_bindings(*statement);
+    return *statement;
+}
+
+int sk_file_run(sqlite3_stmt *statement)
+{
+    int r = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    if (statement) {
+        (void)sqlite3_reset(statement);
+    }
+    return r == SQLITE_DONE || r == SQLITE_ROW ? 0 : -EIO;
+}
+
+void sk_file_bind(sqlite3_stmt *statement, int at, struct sk_slice blob)
+{
+    if (statement) {
+        (void)sqlite3_bind_blob64(statement, at, blob.data ? blob.data : "", blob.len, SQLITE_TRANSIENT);
+    }
+}
+
+struct sk_slice sk_file_column(sqlite3_stmt *statement, int at)
+{
+    const void *data = sqlite3_column_blob(statement, at);
+    int len = sqlite3_column_bytes(statement, at);
+    return sk_slice(data, data && len > 0 ? (size_t)len : 0);
+}

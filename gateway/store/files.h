@@ -1,0 +1,53 @@
+/* The engine's SQLite files: opening, schema versions, prepared statements. Between store's own files. */
+#pragma once
+
+#include "base/table.h"
+#include "ipc/codec.h"
+
+#include <sqlite3.h>
+
+#define SK_FILES_SCHEMA 1
+
+enum sk_statement {
+    SK_SQL_BEGIN,
+    SK_SQL_COMMIT,
+    SK_SQL_ROLLBACK,
+    SK_SQL_GET_META,
+    SK_SQL_PUT_META,
+    SK_SQL_GET_USER,
+    SK_SQL_PUT_USER,
+    SK_SQL_OLD_USERS,
+    SK_SQL_DROP_USERS,
+    SK_SQL_GET_SECRETS,
+    SK_SQL_PUT_SECRET,
+    SK_SQL_DROP_SECRETS,
+    SK_SQL_PUT_SESSION,
+    SK_SQL_TOUCH_SESSION,
+    SK_SQL_DROP_SESSION,
+    SK_SQL_GET_SESSION,
+    SK_SQL_LIST_SESSIONS,
+    SK_SQL_GET_TENANT,
+    SK_SQL_PUT_TENANT,
+    SK_SQL_COUNT,
+};
+
+struct sk_file {
+    struct sk_table_node node;
+    uint8_t tenant[SK_ID_SIZE];
+    struct sk_file *newer, *older; /* by use */
+    sqlite3 *db;
+    sqlite3_stmt *statements[SK_SQL_COUNT];
+    uint8_t key[32];    /* the tenant's */
+    uint8_t lookup[32]; /* for keyed hashes of names */
+};
+
+/* Opens or makes the file. `schema`: the SQL of version SK_FILES_SCHEMA. 0; 1 a newer schema; negative. */
+int sk_file_open(struct sk_file *file, const char *path, const char *schema) sk_nodiscard;
+void sk_file_close(struct sk_file *file);
+/* The statement, reset and with no values bound; NULL when it cannot be prepared. */
+sqlite3_stmt *sk_file_statement(struct sk_file *file, enum sk_statement which);
+/* Runs a statement that gives no row. 0 or -EIO. */
+int sk_file_run(sqlite3_stmt *statement) sk_nodiscard;
+void sk_file_bind(sqlite3_stmt *statement, int at, struct sk_slice blob);
+/* Lives until the statement's next step or reset. */
+struct sk_slice sk_file_column(sqlite3_stmt *statement, int at);

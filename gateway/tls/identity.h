@@ -1,0 +1,34 @@
+/* Between tls's own files. */
+#pragma once
+
+#include "tls/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+struct sk_tls_identity {
+    X509 *leaf;
+    STACK_OF(X509) * chain;
+    EVP_PKEY *key;
+};
+
+struct sk_tls {
+    SSL *ssl;
+    struct sk_tls_server *server; /* of an accepted connection */
+    struct sk_tls_choice choice;
+    char host[256];
+    size_t host_len;
+    char text[96];
+    const char *error;
+    char error_text[128];
+    bool wants_write;
+};
+
+#define SK_TLS_CIPHERS                                                                                       \
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:"              \
+    "ECDHE-RSA-CHACHA20-POLY1305"
+#define SK_TLS_SUITES "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+#define SK_TLS_GROUPS "X25519:P-256:P-384"
+
+/* Protocol versions, suites and groups that hold on both sides. False when OpenSSL has none of them. */
+bool sk_tls_harden(SSL_CTX *ctx);

@@ -1,0 +1,186 @@
+/* Journal files in order. Runs in the tools. */
+#include "tools/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WHY 300
+
+struct each {
+    void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record);
+    void *context;
+    struct sk_files_proof *proof;
+};
+
+/* 0, or negative. An empty file gives the null slice. */
+static int map_file(const char *path, struct sk_slice *bytes)
+{
+    struct stat info;
+    *bytes = SK_SLICE_NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int r = fd < 0 || fstat(fd, &info) ? -errno : 0;
+    if (r == 0 && !S_ISREG(info.st_mode)) {
+        r = S_ISDIR(info.st_mode) ? -EISDIR : -EINVAL;
+    }
+    if (r == 0 && info.st_size > 0) {
+        void *at = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        r = at == MAP_FAILED ? -errno : 0;
+        *bytes = r ? SK_SLICE_NULL : sk_slice(at, (size_t)info.st_size);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return r;
+}
+
+static void unmap(struct sk_slice bytes)
+{
+    if (bytes.data) {
+        (void)munmap((void *)(uintptr_t)bytes.data, bytes.len);
+    }
+}
+
+/* `named`: the number that the file's name says, or 0 when names do not count. */
+static int add_file(struct sk_files *files, const char *path, uint64_t named, char *why)
+{
+    struct sk_slice bytes;
+    struct sk_frame_file header;
+    int r = map_file(path, &bytes);
+    if (r < 0) {
+        (void)snprintf(why, WHY, "%s", strerror(-r));
+        return 1;
+    }
+    int form = bytes.len < SK_FRAME_BLOCK ? 1 : sk_frame_get_file((const uint8_t *)bytes.data, &header);
+    unmap(bytes);
+    if (form || (named && header.number != named)) {
+        (void)snprintf(why, WHY, "%s", form == 2 ? "the file's format is newer than this program" :
+                        form ? "not a journal file, or its header was changed" : "the file's name is not that of its number: it was renamed");
+        return 1;
+    }
+    struct sk_files_entry *more = reallocarray(files->entries, files->count + 1, sizeof(*more));
+    if (!more) {
+        (void)snprintf(why, WHY, "%s", strerror(ENOMEM));
+        return 1;
+    }
+    files->entries = more;
+    more[files->count] = (struct sk_files_entry){.path = strdup(path), .number = header.number};
+    memcpy(more[files->count].previous, header.previous, SK_FRAME_HASH);
+    if (!more[files->count++].path) {
+        (void)snprintf(why, WHY, "%s", strerror(ENOMEM));
+        return 1;
+    }
+    return 0;
+}
+
+static int add_folder(struct sk_files *files, DIR *dir, const char *folder, char *why)
+{
+    int r = 0;
+    for (struct dirent *entry; r == 0 && (entry = readdir(dir)) != NULL;) {
+        uint64_t number = sk_journal_file_number(entry->d_name);
+        char path[4200];
+        if (number && (size_t)snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) < sizeof(path)) {
+            r = add_file(files, path, number, why);
+            if (r) {
+                char inner[WHY];
+                (void)snprintf(inner, sizeof(inner), "%s", why);
+                (void)snprintf(why, WHY, "%.40s: %.240s", entry->d_name, inner);
+            }
+        }
+    }
+    return r;
+}
+
+int sk_files_add(struct sk_files *files, const char *path, char *why)
+{
+    DIR *dir = opendir(path);
+    if (!dir && errno == ENOTDIR) {
+        return add_file(files, path, 0, why);
+    }
+    if (!dir) {
+        (void)snprintf(why, WHY, "%s", strerror(errno));
+        return 1;
+    }
+    size_t before = files->count;
+    int r = add_folder(files, dir, path, why);
+    (void)closedir(dir);
+    if (r == 0 && files->count == before) {
+        (void)snprintf(why, WHY, "the folder holds no journal file");
+        r = 1;
+    }
+    return r;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = ((const struct sk_files_entry *)a)->number, y = ((const struct sk_files_entry *)b)->number;
+    return (x > y) - (x < y);
+}
+
+int sk_files_sort(struct sk_files *files, char *why)
+{
+    if (files->count) {
+        qsort(files->entries, files->count, sizeof(*files->entries), compare);
+    }
+    for (size_t i = 1; i < files->count; i++) {
+        if (files->entries[i].number == files->entries[i - 1].number) {
+            (void)snprintf(why, WHY, "%.120s and %.120s are both file %llu", files->entries[i - 1].path, files->entries[i].path,
+                    (unsigned long long)files->entries[i].number);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void sk_files_free(struct sk_files *files)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        free(files->entries[i].path);
+    }
+    free(files->entries);
+    *files = (struct sk_files){NULL, 0};
+}
+
+static void on_record(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record)
+{
+    struct each *each = context;
+    each->proof->first_wall = each->proof->first_wall ? each->proof->first_wall : record->wall;
+    each->proof->last_wall = record->wall;
+    if (each->each) {
+        each->each(each->context, frame, record);
+    }
+}
+
+int sk_files_read(const struct sk_files *files, struct sk_files_proof *proof,
+        void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record), void *context)
+{
+    struct each all = {each, context, proof};
+    int r = 0;
+    *proof = (struct sk_files_proof){.state = SK_JOURNAL_STATE_INIT, .complete = files->count && files->entries[0].number == 1};
+    for (size_t i = 0; r == 0 && i < files->count; i++) {
+        struct sk_slice bytes;
+        struct sk_frame_group first;
+        uint64_t end, torn = 0;
+        const uint8_t *until = i + 1 < files->count ? files->entries[i + 1].previous : NULL;
+        proof->file = files->entries[i].path;
+        r = map_file(proof->file, &bytes);
+        if (r == 0 && i == 0 && bytes.len >= 2 * SK_FRAME_BLOCK && !sk_frame_get_group((const uint8_t *)bytes.data + SK_FRAME_BLOCK, &first)) {
+            proof->first_group = first.number;
+        }
+        r = r ? r : sk_journal_read(&proof->state, bytes, until, on_record, &all, &end, &torn, &proof->error);
+        proof->torn += torn;
+        proof->files += r == 0;
+        unmap(bytes);
+    }
+    return r;
+}
+
+void sk_files_proof_free(struct sk_files_proof *proof)
+{
+    sk_journal_state_free(&proof->state);
+}

@@ -1,0 +1,41 @@
+/*
+ * A journal's files for `sekisho journal show` and sekisho-verify: found, put in order, and read one after the other
+ * with all that journal/reader.h can prove. Read-only; links nothing that writes.
+ */
+#pragma once
+
+#include "journal/reader.h"
+
+struct sk_files_entry {
+    char *path;
+    uint64_t number;               /* from the file's own header */
+    uint8_t previous[SK_FRAME_HASH]; /* hash that it goes on from */
+};
+
+struct sk_files {
+    struct sk_files_entry *entries;
+    size_t count;
+};
+
+/* What a reading has proved. */
+struct sk_files_proof {
+    struct sk_journal_state state;
+    size_t files; /* read whole */
+    bool complete; /* from the journal's beginning; else the first file's snapshot is taken on trust */
+    uint64_t first_group, torn;
+    uint64_t first_wall, last_wall; /* of records; 0: none */
+    /* Where it ended, when it ended early. */
+    const char *file;
+    struct sk_journal_error error;
+};
+
+/* Adds a file, or a folder's journal files. 0; 1 with `why` (of 300) filled. */
+int sk_files_add(struct sk_files *files, const char *path, char *why) sk_nodiscard;
+/* By number. 0; 1 with `why` filled: two have one number, or there is none. */
+int sk_files_sort(struct sk_files *files, char *why) sk_nodiscard;
+void sk_files_free(struct sk_files *files);
+
+/* Reads all, giving each record to `each`. 0; 1 damaged, with file and error set; negative, with file set. */
+int sk_files_read(const struct sk_files *files, struct sk_files_proof *proof,
+        void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record), void *context) sk_nodiscard;
+void sk_files_proof_free(struct sk_files_proof *proof);
