@@ -49,6 +49,7 @@ struct sk_conf {
     const char *tenants;
     const char *data;
     const char *root_key_file;
+    const char *pam_services; /* a folder of PAM service files; NULL: the system's */
     const char **balancers;
     unsigned balancers_count;
     unsigned uid_base;
@@ -64,7 +65,7 @@ struct sk_conf {
         uint64_t handshake, header, idle, request, drain, flush_deadline, file_size;
         struct sk_addr listen[16];
         struct sk_addr observe;
-        char tenants[4096], data[4096], root_key_file[4096];
+        char tenants[4096], data[4096], root_key_file[4096], pam_services[4096]; /* the last may be empty */
     } is;
 };
 

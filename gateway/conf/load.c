@@ -131,7 +131,8 @@ static int derive(const struct loading *l, struct sk_conf *conf)
     }
     r = r ? r : services(l, conf);
     bool long_paths = r == 0 && (sk_conf_path(l->file, conf->tenants, conf->is.tenants) || sk_conf_path(l->file, conf->data, conf->is.data) ||
-                                        sk_conf_path(l->file, conf->root_key_file, conf->is.root_key_file));
+                                        sk_conf_path(l->file, conf->root_key_file, conf->is.root_key_file) ||
+                                        (conf->pam_services && sk_conf_path(l->file, conf->pam_services, conf->is.pam_services)));
     return long_paths ? sk_conf_refuse(l->error, l->file, l->text, "", "a path is too long") : r;
 }
 

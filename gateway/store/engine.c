@@ -23,7 +23,9 @@ struct sk_engine {
     struct sk_table files;
     struct sk_file *newest, *oldest;
     struct sk_file *importing;
-    int64_t mark; /* of the import under way */
+    int64_t mark; /* of the import under way, and its digest */
+    char digest[64];
+    size_t digest_len;
     struct sk_buf changed;
 };
 
@@ -232,25 +234,36 @@ static int put_meta(struct sk_file *file, const char *key, struct sk_slice value
     return sk_file_run(put);
 }
 
+/* The digest of what was last taken stands in the operator's file: an unchanged tenant's file need not be opened. */
+static void digest_key(const uint8_t tenant[SK_ID_SIZE], char key[64])
+{
+    char hex[2 * SK_ID_SIZE + 1];
+    sk_hex_encode(tenant, SK_ID_SIZE, hex);
+    (void)snprintf(key, 64, "digest %s", hex);
+}
+
 int sk_engine_begin(struct sk_engine *e, const struct sk_store_begin *begin)
 {
     struct sk_buf digest SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(256);
     struct sk_file *file = NULL;
+    char key[64];
     sk_engine_cancel(e);
-    int r = tenant_file(e, begin->tenant, begin, &file);
+    digest_key(begin->tenant, key);
+    int r = get_meta(&e->operator, key, &digest);
+    if (r < 0 || (r == 0 && sk_slice_eq(sk_buf_peek(&digest), begin->digest))) {
+        return r < 0 ? r : 1;
+    }
+    r = tenant_file(e, begin->tenant, begin, &file);
     if (r) {
         return r < 0 ? r : -EPROTO;
     }
-    r = get_meta(file, "digest", &digest);
-    if (r == 0 && sk_slice_eq(sk_buf_peek(&digest), begin->digest)) {
-        return 1;
-    }
-    r = r < 0 ? r : sk_file_run(sk_file_statement(file, SK_SQL_BEGIN));
+    r = sk_file_run(sk_file_statement(file, SK_SQL_BEGIN));
     if (r == 0) {
         e->importing = file;
         e->mark = (int64_t)(sk_clock_wall() & INT64_MAX);
         sk_buf_take(&e->changed, sk_buf_len(&e->changed));
-        r = put_meta(file, "digest", begin->digest);
+        e->digest_len = begin->digest.len < sizeof(e->digest) ? begin->digest.len : sizeof(e->digest);
+        memcpy(e->digest, begin->digest.data, e->digest_len);
     }
     return r;
 }
@@ -371,8 +384,11 @@ int sk_engine_end(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], struct 
         sk_engine_cancel(e);
         return r;
     }
+    char key[64];
     e->importing = NULL;
-    return sk_buf_put(changed, sk_buf_peek(&e->changed));
+    digest_key(tenant, key);
+    r = put_meta(&e->operator, key, sk_slice(e->digest, e->digest_len));
+    return r ? r : sk_buf_put(changed, sk_buf_peek(&e->changed));
 }
 
 /* ---- what auth asks ---- */

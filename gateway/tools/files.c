@@ -51,6 +51,7 @@ static int add_file(struct sk_files *files, const char *path, uint64_t named, ch
 {
     struct sk_slice bytes;
     struct sk_frame_file header;
+    (void)snprintf(files->at, sizeof(files->at), "%s", path);
     int r = map_file(path, &bytes);
     if (r < 0) {
         (void)snprintf(why, WHY, "%s", strerror(-r));
@@ -59,8 +60,9 @@ static int add_file(struct sk_files *files, const char *path, uint64_t named, ch
     int form = bytes.len < SK_FRAME_BLOCK ? 1 : sk_frame_get_file((const uint8_t *)bytes.data, &header);
     unmap(bytes);
     if (form || (named && header.number != named)) {
-        (void)snprintf(why, WHY, "%s", form == 2 ? "the file's format is newer than this program" :
-                        form ? "not a journal file, or its header was changed" : "the file's name is not that of its number: it was renamed");
+        (void)snprintf(why, WHY, "%s", form == 2 ? "the file's format is newer than this program"
+                        : form ? "not a journal file, or its header was changed"
+                               : "the file's name is not that of its number: it was renamed");
         return 1;
     }
     struct sk_files_entry *more = reallocarray(files->entries, files->count + 1, sizeof(*more));
@@ -86,11 +88,6 @@ static int add_folder(struct sk_files *files, DIR *dir, const char *folder, char
         char path[4200];
         if (number && (size_t)snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) < sizeof(path)) {
             r = add_file(files, path, number, why);
-            if (r) {
-                char inner[WHY];
-                (void)snprintf(inner, sizeof(inner), "%s", why);
-                (void)snprintf(why, WHY, "%.40s: %.240s", entry->d_name, inner);
-            }
         }
     }
     return r;
@@ -104,12 +101,14 @@ int sk_files_add(struct sk_files *files, const char *path, char *why)
     }
     if (!dir) {
         (void)snprintf(why, WHY, "%s", strerror(errno));
+        (void)snprintf(files->at, sizeof(files->at), "%s", path);
         return 1;
     }
     size_t before = files->count;
     int r = add_folder(files, dir, path, why);
     (void)closedir(dir);
     if (r == 0 && files->count == before) {
+        (void)snprintf(files->at, sizeof(files->at), "%s", path);
         (void)snprintf(why, WHY, "the folder holds no journal file");
         r = 1;
     }
@@ -143,7 +142,8 @@ void sk_files_free(struct sk_files *files)
         free(files->entries[i].path);
     }
     free(files->entries);
-    *files = (struct sk_files){NULL, 0};
+    files->entries = NULL;
+    files->count = 0;
 }
 
 static void on_record(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record)
@@ -169,7 +169,8 @@ int sk_files_read(const struct sk_files *files, struct sk_files_proof *proof,
         const uint8_t *until = i + 1 < files->count ? files->entries[i + 1].previous : NULL;
         proof->file = files->entries[i].path;
         r = map_file(proof->file, &bytes);
-        if (r == 0 && i == 0 && bytes.len >= 2 * SK_FRAME_BLOCK && !sk_frame_get_group((const uint8_t *)bytes.data + SK_FRAME_BLOCK, &first)) {
+        if (r == 0 && i == 0 && bytes.len >= 2 * SK_FRAME_BLOCK &&
+                !sk_frame_get_group((const uint8_t *)bytes.data + SK_FRAME_BLOCK, &first)) {
             proof->first_group = first.number;
         }
         r = r ? r : sk_journal_read(&proof->state, bytes, until, on_record, &all, &end, &torn, &proof->error);

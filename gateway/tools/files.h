@@ -15,6 +15,7 @@ struct sk_files_entry {
 struct sk_files {
     struct sk_files_entry *entries;
     size_t count;
+    char at[4200]; /* the file or folder that sk_files_add could not add */
 };
 
 /* What a reading has proved. */
@@ -29,7 +30,7 @@ struct sk_files_proof {
     struct sk_journal_error error;
 };
 
-/* Adds a file, or a folder's journal files. 0; 1 with `why` (of 300) filled. */
+/* Adds a file, or a folder's journal files. 0; 1 with `why` (of 300) and files->at filled. */
 int sk_files_add(struct sk_files *files, const char *path, char *why) sk_nodiscard;
 /* By number. 0; 1 with `why` filled: two have one number, or there is none. */
 int sk_files_sort(struct sk_files *files, char *why) sk_nodiscard;

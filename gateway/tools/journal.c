@@ -50,14 +50,17 @@ static int read_tenant(const char *text, struct showing *s)
 
 static int run(const struct sk_tool_values *operands, const struct sk_tool_values *options)
 {
-    struct sk_files files SK_CLEANUP(sk_files_free) = {NULL, 0};
+    struct sk_files files SK_CLEANUP(sk_files_free) = {.count = 0};
     struct sk_files_proof proof SK_CLEANUP(sk_files_proof_free) = {.files = 0};
     struct showing s = {.line = SK_BUF_INIT((size_t)1 << 20)};
     char why[300], what[400];
     if (options[TENANT].count && read_tenant(options[TENANT].values[0], &s)) {
         return SK_TOOL_USAGE;
     }
-    if (sk_files_add(&files, operands->values[0], why) || sk_files_sort(&files, why)) {
+    if (sk_files_add(&files, operands->values[0], why)) {
+        return sk_tool_fail(files.at, why, NULL);
+    }
+    if (sk_files_sort(&files, why)) {
         return sk_tool_fail(operands->values[0], why, NULL);
     }
     int r = sk_files_read(&files, &proof, show, &s);

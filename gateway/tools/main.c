@@ -102,8 +102,11 @@ static int run(const struct sk_tool_command *c, char **words, int count)
             return r;
         }
     }
-    if (operands.count < c->least || operands.count > c->most) {
-        return sk_tool_usage(operands.count < c->least ? c->operands : operands.values[c->most], operands.count < c->least ? "missing" : "too much");
+    if (operands.count < c->least) {
+        return sk_tool_usage(c->operands, "missing");
+    }
+    if (operands.count > c->most) {
+        return sk_tool_usage(operands.values[c->most], "too much");
     }
     return c->run(&operands, options);
 }

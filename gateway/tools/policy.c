@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define ARENA_MAX ((size_t)64 << 10)
+#define NAME_WIDTH 36 /* of a step's name, in columns */
 
 /* One tenant file, ready to be asked. */
 struct rules {
@@ -18,7 +19,7 @@ struct rules {
 
 struct question {
     const char *address, *host, *method, *path;
-    const char *who; /* as the answer names the subject */
+    char who[200]; /* as the answer names the subject */
     struct sk_policy_subject subject;
     bool anonymous;
 };
@@ -102,13 +103,29 @@ static int judge(const struct rules *rules, const struct question *q, struct sk_
 }
 
 /* 0, or 1 when there is no such role. */
-static int add_role(const struct rules *rules, const char *name, struct sk_policy_subject *subject)
+static int add_role(const struct rules *rules, const char *name, struct question *q)
 {
     int32_t role = sk_policy_find_role(&rules->policy, sk_slice_str(name));
     if (role >= 0) {
-        sk_policy_set_add(&subject->roles, (unsigned)role);
+        sk_policy_set_add(&q->subject.roles, (unsigned)role);
     }
     return role < 0;
+}
+
+/* Roles without a user: the index of the first that is not there, or `count`. None at all is nobody. */
+static unsigned be_roles(const struct rules *rules, const char *const *roles, unsigned count, struct question *q)
+{
+    size_t len = 0;
+    q->anonymous = count == 0;
+    (void)snprintf(q->who, sizeof(q->who), "nobody");
+    for (unsigned i = 0; i < count; i++) {
+        if (add_role(rules, roles[i], q)) {
+            return i;
+        }
+        int n = snprintf(q->who + len, sizeof(q->who) - len, "%s%s", i ? "," : "", roles[i]);
+        len = n < 0 || len + (size_t)n >= sizeof(q->who) ? sizeof(q->who) - 1 : len + (size_t)n;
+    }
+    return count;
 }
 
 /* The user as a login would make it. A disabled one is nobody: it cannot log in. 0, or 1 when there is no such user. */
@@ -122,12 +139,12 @@ static int be_user(const struct rules *rules, const char *name, struct question 
     if (!user) {
         return 1;
     }
-    q->who = name;
+    (void)snprintf(q->who, sizeof(q->who), "%s%s", name, user->disabled ? " (disabled: nobody)" : "");
     q->anonymous = user->disabled;
     q->subject.restricted = user->from_count != 0;
     int r = 0;
     for (unsigned i = 0; i < user->roles_count; i++) {
-        r = add_role(rules, user->roles[i], &q->subject) || r;
+        r = add_role(rules, user->roles[i], q) || r;
     }
     for (unsigned i = 0; i < user->from_count; i++) {
         int32_t network = sk_policy_find_network(&rules->policy, sk_slice_str(user->from[i]));
@@ -184,9 +201,8 @@ static int read_test(const struct rules *rules, unsigned n, struct question *q)
     *q = (struct question){.address = test->address,
             .host = test->host ? test->host : rules->file.tenant->hosts[0],
             .method = test->method ? test->method : "GET",
-            .path = test->path,
-            .who = test->roles_count ? test->roles[0] : "nobody",
-            .anonymous = !test->user && !test->roles_count};
+            .path = test->path};
+    unsigned known = be_roles(rules, test->roles, test->roles_count, q);
     const char *member = NULL, *what = "", *why = "";
     if (test->user && test->roles_count) {
         member = "", why = "a test has a user or roles, not both";
@@ -196,11 +212,8 @@ static int read_test(const struct rules *rules, unsigned n, struct question *q)
         member = ".expect", what = test->expect, why = "expected is allow, deny or challenge";
     } else if (test->reason && !is_reason(sk_slice_str(test->reason))) {
         member = ".reason", what = test->reason, why = "there is no such reason";
-    }
-    for (unsigned i = 0; i < test->roles_count && !member; i++) {
-        if (add_role(rules, test->roles[i], &q->subject)) {
-            member = ".roles", what = test->roles[i], why = "there is no such role";
-        }
+    } else if (known < test->roles_count) {
+        member = ".roles", what = test->roles[known], why = "there is no such role";
     }
     if (member) {
         refuse_test(rules, n, member, what, why);
@@ -296,7 +309,9 @@ static int print_text(const struct rules *rules, const struct question *q, const
     }
     for (size_t i = 0; i < a->trace.count; i++) {
         const struct sk_policy_step *step = &a->trace.steps[i];
-        (void)printf("  %s  %-36s %.*s\n", step->holds ? "ok" : "no", step->name, (int)step->text.len, step->text.len ? step->text.data : "");
+        (void)printf("  %s  %s", step->holds ? "ok" : "no", step->name);
+        (void)printf("%*s%.*s\n", step->text.len ? NAME_WIDTH - (int)strlen(step->name) : 0, "",
+                (int)step->text.len, step->text.len ? step->text.data : "");
     }
     (void)printf("%s %.*s: %.*s\n", decisions[a->verdict.decision], (int)reason.len, reason.data, (int)meaning.len, meaning.data);
     if (rule.len) {
@@ -340,13 +355,12 @@ static int read_who(const struct rules *rules, const struct sk_tool_values *opti
     if (options[USER].count && options[ROLE].count) {
         return sk_tool_usage("--user", "give a user or roles, not both");
     }
+    unsigned known = be_roles(rules, options[ROLE].values, options[ROLE].count, q);
+    if (known < options[ROLE].count) {
+        return sk_tool_fail(options[ROLE].values[known], "the file has no such role", NULL);
+    }
     if (options[USER].count && be_user(rules, options[USER].values[0], q)) {
         return sk_tool_fail(options[USER].values[0], "the file has no such user", NULL);
-    }
-    for (unsigned i = 0; i < options[ROLE].count; i++) {
-        if (add_role(rules, options[ROLE].values[i], &q->subject)) {
-            return sk_tool_fail(options[ROLE].values[i], "the file has no such role", NULL);
-        }
     }
     return 0;
 }
@@ -367,9 +381,7 @@ static int run_explain(const struct sk_tool_values *operands, const struct sk_to
     struct question q = {.address = options[ADDRESS].values[0],
             .host = sk_tool_value(&options[HOST], rules.file.tenant->hosts[0]),
             .method = sk_tool_value(&options[METHOD], "GET"),
-            .path = options[PATH].values[0],
-            .who = options[ROLE].count ? options[ROLE].values[0] : "nobody",
-            .anonymous = !options[USER].count && !options[ROLE].count};
+            .path = options[PATH].values[0]};
     int r = read_who(&rules, options, &q);
     if (r) {
         return r;

@@ -62,16 +62,18 @@ static void print_intact(const struct verifying *v, FILE *out, const struct sk_f
     uint64_t groups = proof->state.begun ? proof->state.group - proof->first_group : 0;
     uint64_t from = files->entries[0].number, to = files->entries[files->count - 1].number;
     if (v->json) {
-        (void)fprintf(out, "{\"intact\":true,\"files\":%zu,\"from_file\":%llu,\"to_file\":%llu,\"complete\":%s,\"groups\":%llu,"
-                           "\"records\":%llu,\"tenants\":%zu,", proof->files, number(from), number(to), proof->complete ? "true" : "false",
-                number(groups), number(proof->state.records), proof->state.tenants.count);
+        (void)fprintf(out, "{\"intact\":true,\"files\":%zu,\"from_file\":%llu,\"to_file\":%llu,\"complete\":%s,", proof->files,
+                number(from), number(to), proof->complete ? "true" : "false");
+        (void)fprintf(out, "\"groups\":%llu,\"records\":%llu,\"tenants\":%zu,", number(groups), number(proof->state.records),
+                proof->state.tenants.count);
         (void)fprintf(out, "\"first\":\"%s\",\"last\":\"%s\",\"open\":%zu,\"torn\":%llu}\n", first, last, proof->state.opens.count, number(proof->torn));
         return;
     }
     (void)fprintf(out, "intact: %zu files, %llu groups, %llu records, %zu tenants\n", proof->files, number(groups),
             number(proof->state.records), proof->state.tenants.count);
     (void)fprintf(out, "files   %llu to %llu, %s\n", number(from), number(to),
-            proof->complete ? "from the journal's beginning" : "where the sequences stood before is taken from the first file's snapshot");
+            proof->complete ? "from the journal's beginning"
+                            : "where the sequences stood before is taken from the first file's snapshot");
     (void)fprintf(out, "time    %s to %s\n", first, last);
     (void)fprintf(out, "open    %zu intents without an outcome\n", proof->state.opens.count);
     (void)fprintf(out, "torn    %llu bytes behind the last acknowledged group\n", number(proof->torn));
@@ -108,13 +110,13 @@ static int fail(const struct verifying *v, FILE *out, const char *file, const ch
 
 static int verify(struct verifying *v, char **paths, int count)
 {
-    struct sk_files files SK_CLEANUP(sk_files_free) = {NULL, 0};
+    struct sk_files files SK_CLEANUP(sk_files_free) = {.count = 0};
     struct sk_files_proof proof SK_CLEANUP(sk_files_proof_free) = {.files = 0};
     char why[300];
     FILE *out = v->records ? stderr : stdout;
     for (int i = 0; i < count; i++) {
         if (sk_files_add(&files, paths[i], why)) {
-            return fail(v, out, paths[i], why);
+            return fail(v, out, files.at, why);
         }
     }
     if (sk_files_sort(&files, why)) {

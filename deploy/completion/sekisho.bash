@@ -1,0 +1,51 @@
+# Completion of sekisho and sekisho-verify for bash. tests/unit/tools/documents.sh holds it to what the programs take.
+_sekisho() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command
+  local connection='--server --user --password-file --cacert --resolve'
+  COMPREPLY=()
+  case $COMP_CWORD:${COMP_WORDS[1]} in
+    1:*)
+      mapfile -t COMPREPLY < <(compgen -W 'hash-password config policy journal session --help --version' -- "$word")
+      return
+      ;;
+    2:config) mapfile -t COMPREPLY < <(compgen -W 'check --help' -- "$word") && return ;;
+    2:policy) mapfile -t COMPREPLY < <(compgen -W 'test explain --help' -- "$word") && return ;;
+    2:journal) mapfile -t COMPREPLY < <(compgen -W 'show --help' -- "$word") && return ;;
+    2:session) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
+  esac
+  case $before in
+    -o) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$word") && return ;;
+    --method) mapfile -t COMPREPLY < <(compgen -W 'GET HEAD POST PUT PATCH DELETE OPTIONS' -- "$word") && return ;;
+    --cacert | --password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+    --server | --user | --role | --address | --host | --path | --tenant | --resolve | --of) return ;;
+  esac
+  command=${COMP_WORDS[1]}
+  [ "$command" = hash-password ] || command+=" ${COMP_WORDS[2]-}"
+  if [[ $word == -* ]]; then
+    case $command in
+      hash-password) command='--with-second-factor' ;;
+      'policy explain') command='--user --role --address --method --host --path -o' ;;
+      'journal show') command='--tenant' ;;
+      'session list') command="$connection --of -o" ;;
+      'session revoke') command="$connection --of" ;;
+      *) command= ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$command --help" -- "$word")
+  else
+    case $command in
+      'config check' | policy* | journal*) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+    esac
+  fi
+}
+
+_sekisho_verify() {
+  local word=${COMP_WORDS[COMP_CWORD]}
+  if [[ $word == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W '--json --records --tenant --version --help' -- "$word")
+  else
+    mapfile -t COMPREPLY < <(compgen -f -- "$word")
+  fi
+}
+
+complete -o filenames -F _sekisho sekisho
+complete -o filenames -F _sekisho_verify sekisho-verify

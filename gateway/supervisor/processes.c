@@ -1,0 +1,488 @@
+/* The roster: starting processes, connecting them with each other, starting again what dies. */
+#include "supervisor/supervisor.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ipc/child.h"
+#include "ipc/ring.h"
+#include "journal/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#define DELAY_FIRST (100 * SK_MILLISECOND)
+#define DELAY_MOST (5 * SK_SECOND)
+#define LIVED_LONG (10 * SK_SECOND)
+
+static const struct {
+    const char *name;
+    enum sk_peer peer;
+} kinds[KIND_COUNT] = {[KIND_AUDIT] = {"audit", SK_PEER_AUDIT}, [KIND_STORE] = {"store", SK_PEER_STORE}, [KIND_AUTH] = {"auth", SK_PEER_AUTH},
+        [KIND_FACTOR] = {"factor", SK_PEER_FACTOR}, [KIND_PAM] = {"pam", SK_PEER_PAM}, [KIND_WORKER] = {"worker", SK_PEER_WORKER}};
+
+struct process *process_of(struct supervisor *s, enum kind kind, uint64_t index)
+{
+    for (size_t i = 0; i < s->processes_count; i++) {
+        if (s->processes[i].kind == kind && s->processes[i].index == index) {
+            return &s->processes[i];
+        }
+    }
+    return NULL;
+}
+
+void process_send(struct process *p, uint16_t code, const void *message, const int *fds)
+{
+    if (p && p->control && sk_channel_send(p->control, code, message, fds) < 0) {
+        (void)kill(p->pid, SIGKILL); /* who cannot be told must not go on with what it knew */
+    }
+}
+
+/* ---- identity ---- */
+
+/* Root in the configuration means numbers from uid_base on; else the account sekisho-NAME. 0 when there is none. */
+static uid_t uid_of(const struct supervisor *s, enum kind kind)
+{
+    char name[64];
+    if (kind == KIND_PAM) {
+        return 0;
+    }
+    if (s->conf->uid_base) {
+        return (uid_t)s->conf->uid_base + (uid_t)kind;
+    }
+    (void)snprintf(name, sizeof(name), "sekisho-%s", kinds[kind].name);
+    struct passwd *account = getpwnam(name);
+    return account ? account->pw_uid : 0;
+}
+
+static int own_folder(const struct supervisor *s, const char *name, uid_t uid, char out[4200])
+{
+    (void)snprintf(out, 4200, "%s/%s", s->conf->is.data, name);
+    if (mkdir(out, 0700) && errno != EEXIST) {
+        return -errno;
+    }
+    return geteuid() == 0 && chown(out, uid, uid) ? -errno : 0;
+}
+
+/* ---- starting ---- */
+
+static void program_path(const struct supervisor *s, enum kind kind, char out[4400])
+{
+    const char *name = kinds[kind].name;
+    if (s->programs[0]) {
+        (void)snprintf(out, 4400, "%s/sekisho-%s", s->programs, name);
+        return;
+    }
+    char self[4096];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    self[len < 0 ? 0 : len] = '\0';
+    char *slash = strrchr(self, '/');
+    if (slash) {
+        *slash = '\0';
+    }
+    (void)snprintf(out, 4400, "%s/../%s/sekisho-%s", self, name, name);
+    if (access(out, X_OK)) {
+        (void)snprintf(out, 4400, SEKISHO_LIBEXEC "/sekisho-%s", name);
+    }
+}
+
+static void run_child(const char *path, int control)
+{
+    char *const arguments[] = {(char *)(uintptr_t)path, NULL};
+    char *const environment[] = {"LANG=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    if (dup2(control, SK_CHILD_CONTROL_FD) < 0) {
+        _exit(126);
+    }
+    (void)fcntl(SK_CHILD_CONTROL_FD, F_SETFD, 0);
+    (void)close_range(SK_CHILD_CONTROL_FD + 1, ~0U, 0);
+    (void)execve(path, arguments, environment);
+    _exit(127);
+}
+
+static void received(struct sk_channel *channel sk_unused, uint16_t code, const void *message, const int *fds sk_unused, void *context)
+{
+    struct process *p = context;
+    if (code == SK_CONTROL_READY) {
+        p->ready = ((const struct sk_control_ready *)message)->generation;
+        check_ready(p->supervisor);
+    }
+}
+
+static void ended(struct sk_channel *channel, bool bad, void *context)
+{
+    struct process *p = context;
+    p->control = sk_channel_free(channel);
+    if (bad) {
+        sk_log(SK_EVENT_PEER_BAD, SK_TEXT("peer", kinds[p->kind].name), SK_NUMBER("index", p->index));
+        (void)kill(p->pid, SIGKILL);
+    }
+}
+
+static void send_hello(struct supervisor *s, struct process *p)
+{
+    uint8_t secret[SK_SHA256_SIZE], node[SK_SHA256_SIZE];
+    struct sk_slice root = sk_slice(s->root_key, sizeof(s->root_key));
+    static const char *const labels[KIND_COUNT] = {"audit", "store root", "auth", "factor", "pam", "worker"};
+    char folder[4200] = "";
+    struct sk_control_hello hello = {.index = p->index, .uid = uid_of(s, p->kind)};
+    int r = 0;
+    if (p->kind == KIND_AUDIT || p->kind == KIND_STORE) {
+        r = own_folder(s, p->kind == KIND_AUDIT ? "journal" : "store", (uid_t)hello.uid, folder);
+    } else if (p->kind == KIND_PAM) {
+        (void)snprintf(folder, sizeof(folder), "%s", s->conf->is.pam_services);
+    }
+    if (r < 0) {
+        sk_log(SK_EVENT_FATAL, SK_TEXT("folder", folder), SK_TEXT("error", strerror(-r)));
+    }
+    sk_digest_derive(root, labels[p->kind], SK_SLICE_NULL, secret);
+    sk_digest_derive(root, "node", SK_SLICE_NULL, node);
+    memcpy(hello.node, node, SK_ID_SIZE);
+    hello.folder = sk_slice_str(folder);
+    hello.secret = sk_slice(secret, sizeof(secret));
+    process_send(p, SK_CONTROL_HELLO, &hello, NULL);
+    sk_wipe(secret, sizeof(secret));
+    struct sk_control_limits limits = {.handshake = s->conf->is.handshake,
+            .header = s->conf->is.header,
+            .idle = s->conf->is.idle,
+            .request = s->conf->is.request,
+            .drain = s->conf->is.drain,
+            .flush_deadline = s->conf->is.flush_deadline,
+            .file_size = s->conf->is.file_size,
+            .workers = s->workers};
+    process_send(p, SK_CONTROL_LIMITS, &limits, NULL);
+}
+
+/* ---- connecting ---- */
+
+static void connect_pair(struct process *a, struct process *b)
+{
+    int fds[2];
+    if (!a || !b || !a->control || !b->control || sk_channel_pair(fds)) {
+        return;
+    }
+    struct sk_control_peer to_a = {.peer = kinds[b->kind].peer, .index = b->index};
+    struct sk_control_peer to_b = {.peer = kinds[a->kind].peer, .index = a->index};
+    process_send(a, SK_CONTROL_PEER, &to_a, &fds[0]);
+    process_send(b, SK_CONTROL_PEER, &to_b, &fds[1]);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+
+static void connect_ring(struct process *producer, struct process *audit)
+{
+    int fds[3];
+    if (!producer || !audit || !producer->control || !audit->control || sk_ring_make(fds)) {
+        return;
+    }
+    struct sk_control_ring to_audit = {.peer = kinds[producer->kind].peer, .index = producer->index};
+    struct sk_control_ring to_producer = {.peer = SK_PEER_AUDIT};
+    process_send(audit, SK_CONTROL_RING, &to_audit, fds);
+    process_send(producer, SK_CONTROL_RING, &to_producer, fds);
+    for (int i = 0; i < 3; i++) {
+        (void)close(fds[i]);
+    }
+}
+
+static void connect_store(struct supervisor *s, struct process *store)
+{
+    int fds[2];
+    struct sk_control_peer m = {.peer = SK_PEER_SUPERVISOR};
+    if (sk_channel_pair(fds)) {
+        return;
+    }
+    process_send(store, SK_CONTROL_PEER, &m, &fds[0]);
+    (void)close(fds[0]);
+    sync_connect(s, fds[1]);
+}
+
+static void connect_worker(struct supervisor *s, struct process *p)
+{
+    struct sk_buf balancers SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(8192);
+    struct sk_control_shared shared = {.size = sizeof(struct sk_shared)};
+    int failed = 0;
+    process_send(p, SK_CONTROL_SHARED, &shared, &s->shared_fd);
+    for (unsigned i = 0; i < s->conf->balancers_count; i++) {
+        failed |= sk_buf_printf(&balancers, "%s%s", i ? "," : "", s->conf->balancers[i]);
+    }
+    struct sk_control_balancers m = {.cidrs = failed ? SK_SLICE_NULL : sk_buf_peek(&balancers)};
+    process_send(p, SK_CONTROL_BALANCERS, &m, NULL);
+    connect_ring(p, process_of(s, KIND_AUDIT, 0));
+    connect_pair(p, process_of(s, KIND_AUTH, 0));
+    for (const struct tenant *t = s->list; t; t = t->next) {
+        announce_tenant(s, p, t);
+    }
+    for (int i = 0; i < LISTENERS_MAX; i++) {
+        struct sk_control_listener listener = {.observe = i == LISTENERS_MAX - 1};
+        if (s->listeners[p->index][i] >= 0) {
+            process_send(p, SK_CONTROL_LISTENER, &listener, &s->listeners[p->index][i]);
+        }
+    }
+}
+
+static void connect_auth(struct supervisor *s, struct process *auth)
+{
+    connect_ring(auth, process_of(s, KIND_AUDIT, 0));
+    connect_pair(auth, process_of(s, KIND_STORE, 0));
+    for (size_t i = 0; i < s->processes_count; i++) {
+        struct process *p = &s->processes[i];
+        if (p->kind == KIND_FACTOR || p->kind == KIND_PAM || p->kind == KIND_WORKER) {
+            connect_pair(auth, p);
+        }
+    }
+    for (const struct tenant *t = s->list; t; t = t->next) {
+        announce_tenant(s, auth, t);
+    }
+}
+
+static void connect_audit(struct supervisor *s, struct process *audit)
+{
+    for (size_t i = 0; i < s->processes_count; i++) {
+        if (s->processes[i].kind == KIND_WORKER || s->processes[i].kind == KIND_AUTH) {
+            connect_ring(&s->processes[i], audit);
+        }
+    }
+}
+
+/* Everything a process that has just begun must be told, and its peers of it. */
+static void introduce(struct supervisor *s, struct process *p)
+{
+    send_hello(s, p);
+    switch (p->kind) {
+    case KIND_AUDIT:
+        connect_audit(s, p);
+        break;
+    case KIND_STORE:
+        connect_pair(p, process_of(s, KIND_AUTH, 0));
+        connect_store(s, p);
+        break;
+    case KIND_AUTH:
+        connect_auth(s, p);
+        break;
+    case KIND_WORKER:
+        connect_worker(s, p);
+        break;
+    default:
+        connect_pair(p, process_of(s, KIND_AUTH, 0));
+    }
+    struct sk_control_loaded loaded = {.generation = s->generation};
+    if (s->synced || p->kind != KIND_WORKER) {
+        process_send(p, SK_CONTROL_LOADED, &loaded, NULL);
+    }
+}
+
+static int process_start(struct process *p)
+{
+    static const struct sk_channel_handler handler = {
+            &sk_control_interface, SK_CONTROL_FROM_SUPERVISOR, SK_CONTROL_FROM_CHILD, received, ended};
+    struct supervisor *s = p->supervisor;
+    char path[4400];
+    int fds[2];
+    int r = sk_channel_pair(fds);
+    if (r < 0) {
+        return r;
+    }
+    program_path(s, p->kind, path);
+    pid_t pid = fork();
+    if (pid == 0) {
+        run_child(path, fds[1]);
+    }
+    (void)close(fds[1]);
+    if (pid < 0) {
+        (void)close(fds[0]);
+        return -errno;
+    }
+    p->pid = pid;
+    p->ready = 0;
+    p->started = sk_clock_boot();
+    p->control = sk_channel_new(s->loop, fds[0], &handler, p);
+    introduce(s, p);
+    return 0;
+}
+
+static void on_restart(struct sk_timer *timer)
+{
+    struct process *p = SK_CONTAINER(timer, struct process, restart);
+    if (!p->supervisor->stopping && p->pid == 0 && process_start(p) < 0) {
+        sk_timer_set(&p->restart, DELAY_MOST);
+    }
+}
+
+static void add_process(struct supervisor *s, enum kind kind, uint64_t index)
+{
+    struct process *p = &s->processes[s->processes_count++];
+    *p = (struct process){.kind = kind, .index = index, .supervisor = s};
+    sk_timer_init(&p->restart, s->loop, on_restart);
+}
+
+int processes_start(struct supervisor *s)
+{
+    add_process(s, KIND_AUDIT, 0);
+    add_process(s, KIND_STORE, 0);
+    add_process(s, KIND_AUTH, 0);
+    for (uint64_t i = 0; i < s->conf->factor_helpers; i++) {
+        add_process(s, KIND_FACTOR, i);
+    }
+    for (uint64_t i = 0; i < s->conf->pam_helpers; i++) {
+        add_process(s, KIND_PAM, i);
+    }
+    for (uint64_t i = 0; i < s->workers; i++) {
+        add_process(s, KIND_WORKER, i);
+    }
+    for (size_t i = 0; i < s->processes_count; i++) {
+        if (geteuid() == 0 && s->processes[i].kind != KIND_PAM && uid_of(s, s->processes[i].kind) == 0) {
+            sk_log(SK_EVENT_FATAL, SK_TEXT("what", "no account for a process: make the accounts sekisho-audit, -store, -auth, -factor, "
+                                                   "-worker (systemd-sysusers), or set uid_base"),
+                    SK_TEXT("program", kinds[s->processes[i].kind].name));
+            return -ENOENT;
+        }
+        int r = process_start(&s->processes[i]);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+/* ---- dying ---- */
+
+static void tell_lost(struct supervisor *s, const struct process *dead)
+{
+    struct sk_control_lost lost = {.peer = kinds[dead->kind].peer, .index = dead->index};
+    for (size_t i = 0; i < s->processes_count; i++) {
+        struct process *p = &s->processes[i];
+        bool concerned = (dead->kind == KIND_AUDIT && (p->kind == KIND_WORKER || p->kind == KIND_AUTH)) ||
+                         (dead->kind == KIND_AUTH && (p->kind == KIND_WORKER || p->kind == KIND_AUDIT)) ||
+                         (dead->kind == KIND_WORKER && p->kind == KIND_AUDIT);
+        if (concerned && p != dead) {
+            process_send(p, SK_CONTROL_LOST, &lost, NULL);
+        }
+    }
+}
+
+void process_died(struct supervisor *s, pid_t pid, int status)
+{
+    struct process *p = NULL;
+    for (size_t i = 0; i < s->processes_count; i++) {
+        p = s->processes[i].pid == pid ? &s->processes[i] : p;
+    }
+    if (!p) {
+        return;
+    }
+    p->pid = 0;
+    p->ready = 0;
+    p->control = sk_channel_free(p->control);
+    if (s->stopping) {
+        return;
+    }
+    bool recycled = p->kind == KIND_PAM && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    bool lived = recycled || sk_clock_boot() - p->started > LIVED_LONG;
+    p->delay = lived ? 0 : p->delay ? (p->delay * 2 < DELAY_MOST ? p->delay * 2 : DELAY_MOST) : DELAY_FIRST;
+    if (!recycled) {
+        sk_log(p->delay > SK_SECOND ? SK_EVENT_CHILD_HELD : SK_EVENT_CHILD_DIED, SK_TEXT("process", kinds[p->kind].name),
+                SK_NUMBER("index", p->index), SK_NUMBER("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
+                SK_NUMBER("status", WIFEXITED(status) ? WEXITSTATUS(status) : 0));
+        record_own(s, SK_AUDIT_PROCESS_DIED, kinds[p->kind].name);
+        tell_lost(s, p);
+        s->ready = s->ready && (p->kind == KIND_FACTOR || p->kind == KIND_PAM);
+    }
+    if (p->delay == 0 && process_start(p) == 0) {
+        return;
+    }
+    sk_timer_set(&p->restart, p->delay ? p->delay : DELAY_MOST);
+}
+
+/* Workers first: they finish what they serve while the others still answer them. */
+void processes_stop(struct supervisor *s, bool now)
+{
+    bool workers = false;
+    for (size_t i = 0; i < s->processes_count; i++) {
+        struct process *p = &s->processes[i];
+        if (p->pid > 0 && (now || p->kind == KIND_WORKER)) {
+            workers = workers || !now;
+            (void)kill(p->pid, now ? SIGKILL : SIGTERM);
+        }
+    }
+    for (size_t i = 0; i < s->processes_count && !workers && !now; i++) {
+        if (s->processes[i].pid > 0) {
+            (void)kill(s->processes[i].pid, SIGTERM);
+        }
+    }
+}
+
+bool processes_gone(const struct supervisor *s)
+{
+    for (size_t i = 0; i < s->processes_count; i++) {
+        if (s->processes[i].pid > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- telling ---- */
+
+void announce_tenant(struct supervisor *s, struct process *p, const struct tenant *t)
+{
+    (void)s;
+    if (p->kind == KIND_WORKER) {
+        struct sk_control_image m = {.slot = t->slot, .offset = t->offset, .size = t->size};
+        memcpy(m.tenant, t->id, SK_ID_SIZE);
+        process_send(p, SK_CONTROL_IMAGE, &m, &t->memory->fd);
+    } else if (p->kind == KIND_AUTH) {
+        struct sk_control_tenant m = {.name = sk_slice_str(t->name), .inactivity = t->inactivity, .expiration = t->expiration};
+        memcpy(m.tenant, t->id, SK_ID_SIZE);
+        process_send(p, SK_CONTROL_TENANT, &m, NULL);
+    }
+}
+
+void announce_gone(struct supervisor *s, const uint8_t id[SK_ID_SIZE])
+{
+    struct sk_control_gone m;
+    memcpy(m.tenant, id, SK_ID_SIZE);
+    for (size_t i = 0; i < s->processes_count; i++) {
+        if (s->processes[i].kind == KIND_WORKER || s->processes[i].kind == KIND_AUTH) {
+            process_send(&s->processes[i], SK_CONTROL_GONE, &m, NULL);
+        }
+    }
+}
+
+void announce_loaded(struct supervisor *s)
+{
+    struct sk_control_loaded m = {.generation = s->generation};
+    for (size_t i = 0; i < s->processes_count; i++) {
+        process_send(&s->processes[i], SK_CONTROL_LOADED, &m, NULL);
+    }
+}
+
+void record_own(struct supervisor *s, enum sk_audit_op op, const char *detail)
+{
+    uint8_t cbor[SK_AUDIT_RECORD_MAX];
+    struct sk_audit_record record = {
+            .op = op, .stage = SK_AUDIT_STAGE_SINGLE, .decision = SK_AUDIT_DECISION_ALLOW, .detail = sk_slice_str(detail)};
+    struct sk_control_record m = {.cbor = sk_slice(cbor, sk_record_encode(&record, cbor))};
+    process_send(process_of(s, KIND_AUDIT, 0), SK_CONTROL_RECORD, &m, NULL);
+}
+
+void check_ready(struct supervisor *s)
+{
+    bool all = s->synced;
+    for (size_t i = 0; i < s->processes_count; i++) {
+        const struct process *p = &s->processes[i];
+        all = all && (p->kind == KIND_FACTOR || p->kind == KIND_PAM || (p->pid > 0 && p->ready == s->generation));
+    }
+    if (all && !s->ready) {
+        s->ready = true;
+        sk_log(SK_EVENT_READY, SK_NUMBER("generation", s->generation), SK_NUMBER("tenants", s->tenants.count));
+        (void)sd_notify(0, "READY=1");
+    }
+}

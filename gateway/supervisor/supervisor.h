@@ -1,0 +1,109 @@
+/* What the supervisor's own files share. */
+#pragma once
+
+#include "base/table.h"
+#include "conf/image.h"
+#include "crypto/digest.h"
+#include "ipc/channel.h"
+#include "ipc/control.h"
+#include "ipc/store.h"
+#include "proxy/shared.h"
+
+#include <sys/types.h>
+
+#define WORKERS_MAX SK_SHARED_WORKERS
+#define HELPERS_MAX 64
+#define LISTENERS_MAX 17 /* 16 addresses and the observe listener */
+
+enum kind { KIND_AUDIT, KIND_STORE, KIND_AUTH, KIND_FACTOR, KIND_PAM, KIND_WORKER, KIND_COUNT };
+
+/* A tenant as its file last said and the processes were told. */
+struct tenant {
+    struct sk_table_node node; /* by id */
+    struct tenant *next;
+    uint8_t id[SK_ID_SIZE];
+    char *file;     /* path of the tenant file */
+    char **reads;   /* other files it reads: certificates, keys, values */
+    size_t reads_count;
+    char name[65], service[65];
+    char digest[65];
+    uint8_t stamp[SK_SHA256_SIZE]; /* of all files' status */
+    uint64_t slot;
+    struct memory *memory; /* where its image is */
+    uint64_t offset, size;
+    struct sk_buf image; /* compiled and not yet in shared memory */
+    uint64_t inactivity, expiration;
+    char **hosts;
+    size_t hosts_count;
+    bool seen, changed, synced;
+};
+
+/* A sealed memfd with images, alive while a tenant is in it. */
+struct memory {
+    int fd;
+    unsigned refs;
+};
+
+struct process {
+    enum kind kind;
+    uint64_t index;
+    pid_t pid;
+    struct sk_channel *control;
+    uint64_t started; /* boot ns */
+    uint64_t delay;   /* before the next start */
+    struct sk_timer restart;
+    uint64_t ready; /* generation it serves */
+    struct supervisor *supervisor;
+};
+
+struct supervisor {
+    struct sk_loop *loop;
+    const char *conf_file;
+    struct sk_conf *conf;
+    uint8_t root_key[32];
+    char programs[4096]; /* folder, or empty for the build tree's layout */
+    struct process processes[3 + 2 * HELPERS_MAX + WORKERS_MAX];
+    size_t processes_count;
+    uint64_t workers;
+    int listeners[WORKERS_MAX][LISTENERS_MAX]; /* of each worker; -1 none */
+    bool listener_shared;
+    int shared_fd;
+    struct sk_shared *shared;
+    struct sk_table tenants;
+    struct tenant *list;
+    uint64_t next_slot;
+    uint64_t generation;
+    struct sk_channel *store;
+    struct tenant *syncing;
+    bool synced, ready, stopping;
+    struct sk_signal terminate, interrupt, reload, child;
+    struct sk_timer kill;
+};
+
+/* tenants.c */
+/* Reads the tenants folder. Unchanged files are not read again. 0; 1 refused, nothing changed; negative. */
+int tenants_load(struct supervisor *s, const struct sk_conf *conf, struct sk_conf_error *error) sk_nodiscard;
+/* Puts what was loaded in force: images to shared memory. Counts changed and gone tenants. 0 or negative. */
+int tenants_commit(struct supervisor *s, unsigned *changed, unsigned *gone) sk_nodiscard;
+void tenants_rollback(struct supervisor *s);
+/* Reads a tenant's file again as it was committed. 0; 1 it is no longer the same. */
+int tenant_reread(struct tenant *t, struct sk_buf *text, struct sk_conf_tenant **parsed) sk_nodiscard;
+
+/* processes.c */
+int processes_start(struct supervisor *s) sk_nodiscard;
+void processes_stop(struct supervisor *s, bool now);
+void process_died(struct supervisor *s, pid_t pid, int status);
+bool processes_gone(const struct supervisor *s);
+struct process *process_of(struct supervisor *s, enum kind kind, uint64_t index);
+void process_send(struct process *p, uint16_t code, const void *message, const int *fds);
+/* Tells workers and auth of a tenant. */
+void announce_tenant(struct supervisor *s, struct process *p, const struct tenant *t);
+void announce_loaded(struct supervisor *s);
+void announce_gone(struct supervisor *s, const uint8_t id[SK_ID_SIZE]);
+void record_own(struct supervisor *s, enum sk_audit_op op, const char *detail);
+/* Everybody serves the current generation: says so. */
+void check_ready(struct supervisor *s);
+
+/* sync.c: what tenant files say of users and secrets goes to the store */
+void sync_connect(struct supervisor *s, int fd);
+void sync_next(struct supervisor *s);

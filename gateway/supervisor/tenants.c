@@ -1,0 +1,441 @@
+/* The tenants folder: reading, compiling, putting in force. Two phases: nothing changes until all has been read. */
+#include "supervisor/supervisor.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void texts_free(char ***texts, size_t *count)
+{
+    for (size_t i = 0; i < *count; i++) {
+        free((*texts)[i]);
+    }
+    free(*texts);
+    *texts = NULL;
+    *count = 0;
+}
+
+static int texts_add(char ***texts, size_t *count, const char *text)
+{
+    char **more = reallocarray(*texts, *count + 1, sizeof(*more));
+    char *copy = more ? strdup(text) : NULL;
+    *texts = more ? more : *texts;
+    if (!copy) {
+        return -ENOMEM;
+    }
+    more[(*count)++] = copy;
+    return 0;
+}
+
+static void memory_unref(struct memory *memory)
+{
+    if (memory && --memory->refs == 0) {
+        (void)close(memory->fd);
+        free(memory);
+    }
+}
+
+static void tenant_free(struct tenant *t)
+{
+    memory_unref(t->memory);
+    texts_free(&t->reads, &t->reads_count);
+    texts_free(&t->hosts, &t->hosts_count);
+    sk_buf_free(&t->image);
+    free(t->file);
+    free(t);
+}
+
+static struct tenant *find(struct supervisor *s, const uint8_t id[SK_ID_SIZE])
+{
+    uint64_t hash = sk_table_hash(sk_slice(id, SK_ID_SIZE));
+    for (struct sk_table_node *n = sk_table_first(&s->tenants, hash); n; n = sk_table_next(n)) {
+        struct tenant *t = SK_CONTAINER(n, struct tenant, node);
+        if (memcmp(t->id, id, SK_ID_SIZE) == 0) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+/* A file's status, as far as it changes with its content. */
+static void add_status(const char *path, uint8_t stamp[SK_SHA256_SIZE])
+{
+    struct stat info = {0};
+    uint64_t facts[6] = {0};
+    if (stat(path, &info) == 0) {
+        facts[0] = (uint64_t)info.st_mtim.tv_sec;
+        facts[1] = (uint64_t)info.st_mtim.tv_nsec;
+        facts[2] = (uint64_t)info.st_size;
+        facts[3] = (uint64_t)info.st_ino;
+        facts[4] = (uint64_t)info.st_ctim.tv_sec;
+        facts[5] = (uint64_t)info.st_ctim.tv_nsec;
+    }
+    const struct sk_slice parts[] = {sk_slice(stamp, SK_SHA256_SIZE), sk_slice(facts, sizeof(facts))};
+    sk_digest_sha256_parts(parts, SK_COUNT(parts), stamp);
+}
+
+static void stamp_files(const char *file, char **reads, size_t count, uint8_t stamp[SK_SHA256_SIZE])
+{
+    memset(stamp, 0, SK_SHA256_SIZE);
+    add_status(file, stamp);
+    for (size_t i = 0; i < count; i++) {
+        add_status(reads[i], stamp);
+    }
+}
+
+static struct tenant *find_by_file(struct supervisor *s, const char *file)
+{
+    for (struct tenant *t = s->list; t; t = t->next) {
+        if (strcmp(t->file, file) == 0) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+/* ---- reading one ---- */
+
+static int note_read(struct tenant *t, const char *name)
+{
+    char path[4096];
+    return sk_conf_path(t->file, name, path) ? -ENAMETOOLONG : texts_add(&t->reads, &t->reads_count, path);
+}
+
+static int note_reads(struct tenant *t, const struct sk_conf_tenant *conf)
+{
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < conf->certificates_count; i++) {
+        r = note_read(t, conf->certificates[i].cert_file);
+        r = r ? r : note_read(t, conf->certificates[i].key_file);
+    }
+    for (unsigned i = 0; r == 0 && i < conf->apps_count; i++) {
+        r = conf->apps[i].ca_file ? note_read(t, conf->apps[i].ca_file) : 0;
+        for (unsigned j = 0; r == 0 && j < conf->apps[i].inject_count; j++) {
+            r = note_read(t, conf->apps[i].inject[j].value_file);
+        }
+    }
+    for (unsigned i = 0; r == 0 && i < conf->hosts_count; i++) {
+        r = texts_add(&t->hosts, &t->hosts_count, conf->hosts[i]);
+    }
+    return r;
+}
+
+/* The digest of all the store is told: the file, and the values it injects. */
+static int digest(struct tenant *t, const struct sk_conf_tenant *conf, struct sk_slice text, struct sk_conf_error *error)
+{
+    uint8_t hash[SK_SHA256_SIZE];
+    sk_digest_sha256(text, hash);
+    for (unsigned i = 0; i < conf->apps_count; i++) {
+        for (unsigned j = 0; j < conf->apps[i].inject_count; j++) {
+            struct sk_buf value SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536);
+            char path[4096], where[64];
+            (void)snprintf(where, sizeof(where), "apps[%u].inject[%u].value_file", i, j);
+            int r = sk_conf_path(t->file, conf->apps[i].inject[j].value_file, path) ? -ENAMETOOLONG : sk_conf_read_file(path, &value);
+            if (r < 0) {
+                return sk_conf_refuse(error, t->file, text, where, "'%s' cannot be read: %s", path, strerror(-r));
+            }
+            const struct sk_slice parts[] = {sk_slice(hash, sizeof(hash)), sk_buf_peek(&value)};
+            sk_digest_sha256_parts(parts, SK_COUNT(parts), hash);
+            sk_wipe(value.data, value.size);
+        }
+    }
+    sk_hex_encode(hash, 31, t->digest);
+    return 0;
+}
+
+static int read_settings(struct tenant *t)
+{
+    struct sk_image image;
+    union sk_ipc_any message;
+    uint16_t code;
+    if (sk_image_open(&image, sk_buf_peek(&t->image)) || sk_image_next(&image.rest, &message, &code) || code != SK_TENANT_SETTINGS) {
+        return -EINVAL;
+    }
+    const struct sk_tenant_settings *set = (const void *)&message;
+    t->inactivity = set->inactivity;
+    t->expiration = set->expiration;
+    return 0;
+}
+
+/* A tenant from its file, compiled. */
+static int read_tenant(struct supervisor *s, const struct sk_conf *conf, const char *file, struct tenant **out, struct sk_conf_error *error)
+{
+    struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)32 << 20);
+    struct sk_conf_tenant *parsed = NULL;
+    struct tenant *t = calloc(1, sizeof(*t));
+    (void)s;
+    if (!t) {
+        return -ENOMEM;
+    }
+    t->image = SK_BUF_INIT((size_t)128 << 20);
+    t->file = strdup(file);
+    int r = t->file ? sk_conf_read_file(file, &text) : -ENOMEM;
+    if (r < 0) {
+        r = sk_conf_refuse(error, file, SK_SLICE_NULL, "", "cannot be read: %s", strerror(-r));
+    }
+    r = r ? r : sk_conf_tenant_load(file, sk_buf_peek(&text), &parsed, error);
+    r = r ? r : sk_image_compile(conf, parsed, file, sk_buf_peek(&text), &t->image, error);
+    r = r ? r : note_reads(t, parsed);
+    r = r ? r : digest(t, parsed, sk_buf_peek(&text), error);
+    r = r ? r : read_settings(t);
+    if (r) {
+        (void)sk_conf_tenant_free(parsed);
+        tenant_free(t);
+        return r;
+    }
+    sk_image_tenant_id(parsed->service, parsed->tenant, t->id);
+    (void)snprintf(t->name, sizeof(t->name), "%s", parsed->tenant);
+    (void)snprintf(t->service, sizeof(t->service), "%s", parsed->service);
+    stamp_files(t->file, t->reads, t->reads_count, t->stamp);
+    (void)sk_conf_tenant_free(parsed);
+    t->changed = t->seen = true;
+    *out = t;
+    return 0;
+}
+
+/* ---- the folder ---- */
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int list_folder(const char *folder, char ***files, size_t *count)
+{
+    DIR *dir = opendir(folder);
+    int r = 0;
+    if (!dir) {
+        return -errno;
+    }
+    for (struct dirent *entry; r == 0 && (entry = readdir(dir)) != NULL;) {
+        char path[4400];
+        size_t len = strlen(entry->d_name);
+        if (len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0 && entry->d_name[0] != '.') {
+            (void)snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+            r = texts_add(files, count, path);
+        }
+    }
+    (void)closedir(dir);
+    if (*count) {
+        qsort(*files, *count, sizeof(**files), compare_texts);
+    }
+    return r;
+}
+
+/* No host and no tenant twice, over everything that would be in force. */
+struct claim {
+    struct sk_table_node node;
+    const char *host;
+    const struct tenant *tenant;
+};
+
+static int claim_hosts(struct sk_table *claims, struct claim *rows, size_t *used, const struct tenant *t, struct sk_conf_error *error)
+{
+    for (size_t i = 0; i < t->hosts_count; i++) {
+        uint64_t hash = sk_table_hash(sk_slice_str(t->hosts[i]));
+        for (struct sk_table_node *n = sk_table_first(claims, hash); n; n = sk_table_next(n)) {
+            const struct claim *other = SK_CONTAINER(n, struct claim, node);
+            if (strcmp(other->host, t->hosts[i]) == 0) {
+                return sk_conf_refuse(error, t->file, SK_SLICE_NULL, "hosts", "'%s' is already a host of %s", t->hosts[i], other->tenant->file);
+            }
+        }
+        struct claim *row = &rows[(*used)++];
+        *row = (struct claim){.host = t->hosts[i], .tenant = t};
+        if (sk_table_add(claims, &row->node, hash)) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+static int check_hosts(struct supervisor *s, struct sk_conf_error *error)
+{
+    struct sk_table claims = SK_TABLE_INIT;
+    size_t total = 0, used = 0;
+    for (const struct tenant *t = s->list; t; t = t->next) {
+        total += t->seen ? t->hosts_count : 0;
+    }
+    struct claim *rows = calloc(total + 1, sizeof(*rows));
+    int r = rows ? 0 : -ENOMEM;
+    for (const struct tenant *t = s->list; r == 0 && t; t = t->next) {
+        r = t->seen ? claim_hosts(&claims, rows, &used, t, error) : 0;
+    }
+    sk_table_free(&claims);
+    free(rows);
+    return r;
+}
+
+/* Loaded tenants stand in the list beside those in force, marked changed, until commit or rollback. */
+static int load_file(struct supervisor *s, const struct sk_conf *conf, const char *file, bool all, struct sk_conf_error *error)
+{
+    struct tenant *known = all ? NULL : find_by_file(s, file), *fresh = NULL;
+    if (known) {
+        uint8_t stamp[SK_SHA256_SIZE];
+        stamp_files(known->file, known->reads, known->reads_count, stamp);
+        if (memcmp(stamp, known->stamp, sizeof(stamp)) == 0) {
+            known->seen = true;
+            return 0;
+        }
+    }
+    int r = read_tenant(s, conf, file, &fresh, error);
+    if (r) {
+        return r;
+    }
+    for (const struct tenant *t = s->list; t; t = t->next) {
+        if (t->seen && memcmp(t->id, fresh->id, SK_ID_SIZE) == 0) {
+            r = sk_conf_refuse(error, file, SK_SLICE_NULL, "tenant", "'%s' of service '%s' is already defined in %s", fresh->name, fresh->service, t->file);
+            tenant_free(fresh);
+            return r;
+        }
+    }
+    fresh->next = s->list;
+    s->list = fresh;
+    return 0;
+}
+
+int tenants_load(struct supervisor *s, const struct sk_conf *conf, struct sk_conf_error *error)
+{
+    char **files = NULL;
+    size_t count = 0;
+    for (struct tenant *t = s->list; t; t = t->next) {
+        t->seen = t->changed = false;
+    }
+    int r = list_folder(conf->is.tenants, &files, &count);
+    if (r < 0) {
+        r = sk_conf_refuse(error, conf->is.tenants, SK_SLICE_NULL, "", "the tenants folder cannot be read: %s", strerror(-r));
+    }
+    bool all = conf != s->conf && s->conf != NULL && s->list == NULL;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        r = load_file(s, conf, files[i], all, error);
+    }
+    r = r ? r : check_hosts(s, error);
+    texts_free(&files, &count);
+    if (r) {
+        tenants_rollback(s);
+    }
+    return r;
+}
+
+void tenants_rollback(struct supervisor *s)
+{
+    for (struct tenant **at = &s->list; *at;) {
+        struct tenant *t = *at;
+        if (t->changed) {
+            *at = t->next;
+            tenant_free(t);
+        } else {
+            at = &t->next;
+        }
+    }
+}
+
+/* All new images in one memfd, which can then neither be written nor resized by anyone. */
+static int seal_images(struct supervisor *s, struct memory **out)
+{
+    struct memory *memory = calloc(1, sizeof(*memory));
+    uint64_t at = 0;
+    int r = 0;
+    if (!memory) {
+        return -ENOMEM;
+    }
+    memory->fd = memfd_create("tenants", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    memory->refs = 1;
+    for (struct tenant *t = s->list; r == 0 && memory->fd >= 0 && t; t = t->next) {
+        if (!t->changed) {
+            continue;
+        }
+        struct sk_slice image = sk_buf_peek(&t->image);
+        r = pwrite(memory->fd, image.data, image.len, (off_t)at) == (ssize_t)image.len ? 0 : -EIO;
+        t->offset = at;
+        t->size = image.len;
+        at = (at + image.len + 63) & ~UINT64_C(63);
+    }
+    if (memory->fd < 0 || r || fcntl(memory->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)) {
+        r = r ? r : -errno;
+        memory_unref(memory);
+        return r;
+    }
+    *out = memory;
+    return 0;
+}
+
+static void replace(struct supervisor *s, struct tenant *fresh, struct memory *memory)
+{
+    struct tenant *old = find(s, fresh->id);
+    fresh->slot = old ? old->slot : s->next_slot++ % SK_SHARED_TENANTS;
+    fresh->synced = old && strcmp(old->digest, fresh->digest) == 0 && old->synced;
+    fresh->memory = memory;
+    memory->refs++;
+    sk_buf_free(&fresh->image);
+    if (old) {
+        sk_table_remove(&s->tenants, &old->node);
+        struct tenant **at = &s->list;
+        while (*at != old) {
+            at = &(*at)->next;
+        }
+        *at = old->next;
+        tenant_free(old);
+    }
+    (void)!sk_table_add(&s->tenants, &fresh->node, sk_table_hash(sk_slice(fresh->id, SK_ID_SIZE)));
+}
+
+int tenants_commit(struct supervisor *s, unsigned *changed, unsigned *gone)
+{
+    struct memory *memory = NULL;
+    int r = seal_images(s, &memory);
+    *changed = *gone = 0;
+    if (r) {
+        tenants_rollback(s);
+        return r;
+    }
+    for (struct tenant *t = s->list, *next; t; t = next) {
+        next = t->next;
+        if (t->changed) {
+            struct tenant *old = find(s, t->id);
+            next = next == old && old ? old->next : next;
+            replace(s, t, memory);
+            ++*changed;
+        }
+    }
+    for (struct tenant **at = &s->list; *at;) {
+        struct tenant *t = *at;
+        if (t->seen) {
+            at = &t->next;
+            continue;
+        }
+        *at = t->next;
+        if (find(s, t->id) == t) {
+            announce_gone(s, t->id);
+            sk_table_remove(&s->tenants, &t->node);
+            ++*gone;
+        }
+        tenant_free(t);
+    }
+    memory_unref(memory);
+    s->syncing = NULL;
+    return 0;
+}
+
+int tenant_reread(struct tenant *t, struct sk_buf *text, struct sk_conf_tenant **parsed)
+{
+    struct sk_conf_error error;
+    struct tenant probe = {.file = t->file};
+    int r = sk_conf_read_file(t->file, text);
+    r = r ? r : sk_conf_tenant_load(t->file, sk_buf_peek(text), parsed, &error);
+    r = r ? r : digest(&probe, *parsed, sk_buf_peek(text), &error);
+    if (r == 0 && strcmp(probe.digest, t->digest) != 0) {
+        r = 1;
+    }
+    if (r && *parsed) {
+        *parsed = sk_conf_tenant_free(*parsed);
+    }
+    return r ? 1 : 0;
+}
