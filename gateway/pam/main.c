@@ -18,7 +18,11 @@
 #include <signal.h>
 #include <unistd.h>
 
-#define CONVERSATIONS_MAX 100 /* what modules leak or leave behind ends with the process */
+/* What modules leak or leave behind ends with the process: after this many conversations, at the first moment of rest, so
+ * that no START meets an ending process; after the most at once. */
+#define CONVERSATIONS_ENOUGH 100U
+#define CONVERSATIONS_MOST 1000U
+#define REST (200 * SK_MILLISECOND)
 #define HANG_SECONDS 90U      /* a whole conversation: then SIGALRM ends the process */
 #define PATIENCE (75 * SK_SECOND) /* for the person's part of it: a slow person is no reason to end the process */
 
@@ -27,7 +31,7 @@ enum state { IDLE, STARTED, WAITING, TOLD, CANCELLED };
 struct helper {
     struct sk_child child;
     struct sk_channel *auth; /* NULL until PEER, and while auth is away */
-    struct sk_timer patience;
+    struct sk_timer patience, rest;
     enum state state;
     bool orphaned; /* the auth that asked is gone: nobody wants the END */
     bool stopping;
@@ -158,6 +162,11 @@ static void on_patience_end(struct sk_timer *timer)
     cancel(SK_CONTAINER(timer, struct helper, patience));
 }
 
+static void on_rest(struct sk_timer *timer)
+{
+    sk_loop_stop(timer->loop); /* nothing is STARTED: the process ends */
+}
+
 /* One conversation, from START to END. */
 static void converse(struct helper *helper)
 {
@@ -168,6 +177,7 @@ static void converse(struct helper *helper)
             .ask = ask,
             .context = helper};
     bool wanted = helper->state == STARTED;
+    sk_timer_stop(&helper->rest);
     (void)alarm(HANG_SECONDS);
     sk_timer_set(&helper->patience, PATIENCE);
     enum sk_pam_result result = wanted ? sk_talk_run(&talk) : SK_PAM_BROKEN;
@@ -186,6 +196,7 @@ static int on_hello(struct sk_child *child, const struct sk_control_hello *hello
 {
     struct helper *helper = child->context;
     sk_timer_init(&helper->patience, child->loop, on_patience_end);
+    sk_timer_init(&helper->rest, child->loop, on_rest);
     return copy_text(hello->folder, helper->folder, sizeof(helper->folder)) ? 0 : -1;
 }
 
@@ -228,7 +239,10 @@ int main(void)
     int status = sk_child_run(&helper.child, &program, &helper);
     while (helper.state != IDLE && !helper.stopping) {
         converse(&helper);
-        if (helper.conversations < CONVERSATIONS_MAX && !helper.stopping) {
+        if (helper.conversations >= CONVERSATIONS_ENOUGH) {
+            sk_timer_set(&helper.rest, REST);
+        }
+        if (helper.conversations < CONVERSATIONS_MOST && !helper.stopping) {
             sk_loop_run(helper.child.loop);
         }
     }

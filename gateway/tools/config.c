@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #define IMAGE_MAX ((size_t)64 << 20)
 #define NAMED_FILE_MAX ((size_t)1 << 20)
@@ -196,6 +197,7 @@ static void check_root_key(struct checking *c, const char *path)
 {
     struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)32 << 20);
     struct sk_buf key SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(NAMED_FILE_MAX);
+    struct stat info;
     (void)!sk_conf_read_file(path, &text);
     int r = sk_conf_read_file(c->conf->is.root_key_file, &key);
     if (r < 0) {
@@ -204,6 +206,8 @@ static void check_root_key(struct checking *c, const char *path)
     } else if (sk_buf_len(&key) != ROOT_KEY_SIZE) {
         complain(c, path, sk_buf_peek(&text), "root_key_file", false, "'%s' has %zu bytes, %u are needed", c->conf->is.root_key_file,
                 sk_buf_len(&key), ROOT_KEY_SIZE);
+    } else if (stat(c->conf->is.root_key_file, &info) == 0 && (info.st_mode & 077)) {
+        complain(c, path, sk_buf_peek(&text), "root_key_file", false, "others may read '%s'; chmod 0400 it", c->conf->is.root_key_file);
     }
     sk_wipe(key.data, key.size);
 }

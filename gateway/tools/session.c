@@ -1,6 +1,6 @@
 /*
  * sekisho session list and session revoke: a client of the gateway's own API, with HTTP Basic over verified TLS. What
- * the caller may do there is decided there. GET gives {"sessions": [{"id", "user", "address", "started", "used"}]},
+ * the caller may do there is decided there. GET gives {"sessions": [{"id", "subject", "address", "started", "used"}]},
  * DELETE gives {"ended": NUMBER}, an error application/problem+json (RFC 9457) with "reason" and "id" besides.
  */
 #include "tools/tools.h"
@@ -192,7 +192,7 @@ static int print_table(const json_t *sessions)
     static const struct {
         const char *name, *title;
         int width;
-    } columns[] = {{"user", "USER", 16}, {"address", "ADDRESS", 16}, {"started", "STARTED", 25}, {"used", "USED", 25}, {"id", "ID", 0}};
+    } columns[] = {{"subject", "USER", 16}, {"address", "ADDRESS", 16}, {"started", "STARTED", 25}, {"used", "USED", 25}, {"id", "ID", 0}};
     size_t i;
     const json_t *session;
     for (size_t c = 0; c < SK_COUNT(columns); c++) {

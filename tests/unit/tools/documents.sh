@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# documents.sh SEKISHO SEKISHO_VERIFY SOURCE: help, man pages and completion name the same options, in both directions,
+# and the man pages of the configuration have every key of the schema, and no other.
+set -u
+sekisho=$(realpath "$1") verify=$(realpath "$2") source=$(realpath "$3")
+man=$source/deploy/man failed=0
+fail() { echo "FAILED: $*"; failed=1; }
+
+# The two lists, one word a line, must be equal.
+same() {
+  local what=$1 difference
+  difference=$(diff <(sort -u <<<"$2") <(sort -u <<<"$3")) || fail "$what:"$'\n'"$difference"
+}
+plain() { sed 's/\\-/-/g; s/\\f[A-Z]//g' "$1"; }
+options_of() { grep -oE '^  (--?[a-z][a-z-]*)' <<<"$("$@" --help)" | tr -d ' ' | grep -vx -- --help; }
+# complete WORD...: what the completion offers behind these words.
+complete_words() {
+  bash -c 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '"$completer"'; printf "%s\n" "${COMPREPLY[@]}"' \
+    "$source/deploy/completion/sekisho.bash" "$@"
+}
+
+commands=$("$sekisho" --help | sed -n 's/^  \([a-z]\)/\1/p' | sed 's/ *\[.*//; s/ FILE.*//; s/ FOLDER.*//')
+all=
+completer=_sekisho
+while read -r command; do
+  # shellcheck disable=SC2086
+  options=$(options_of "$sekisho" $command)
+  all+="$options"$'\n'
+  # shellcheck disable=SC2086
+  same "completion of '$command'" "$options" "$(complete_words sekisho $command - | grep -vx -- --help)"
+  plain "$man/sekisho.1" | grep -qE "^\.SS .*$command|^\.B sekisho $command$" || fail "sekisho.1 lacks '$command'"
+done <<<"$commands"
+same 'options of sekisho.1' "$(sed '/^$/d' <<<"$all")" "$(plain "$man/sekisho.1" | grep -oE '^\.BI? --?[a-z][a-z-]*' | sed 's/^\.BI\? //')"
+same 'first words' "$(cut -d ' ' -f 1 <<<"$commands")" "$(complete_words sekisho '' | grep -v ^-)"
+completer=_sekisho_verify
+same 'options of sekisho-verify.1' "$(options_of "$verify")" "$(plain "$man/sekisho-verify.1" | grep -oE '^\.BI? --?[a-z][a-z-]*' | sed 's/^\.BI\? //' | grep -vx -- --help)"
+same 'completion of sekisho-verify' "$(options_of "$verify")" "$(complete_words sekisho-verify - | grep -vx -- --help)"
+
+# Keys: the last word of a dotted one is the schema's, the words before it are mappings of their own.
+keys_of_schema() {
+  tr -d '\n' <"$source/gateway/conf/schema.c" | grep -oE '(TEXT|TEXTS|TEXT_OPTIONAL|TEXTS_OPTIONAL|LIST|CYAML_FIELD_[A-Z]+)\( *"[a-z_]+", *[A-Z_| ]*,? *struct sk_[a-z_]+' |
+    sed -E 's/^[A-Z_]+\( *"([a-z_]+)".*struct sk_(conf_|policy_)?(.*)$/\3 \1/'
+}
+keys_of_man() { plain "$1" | sed '/^\.SH ENVIRONMENT/,$d; /^\.SH EXAMPLE/,$d' | grep -A 1 -E '^\.T[PQ]$' | sed -nE 's/^\.B ([a-z_.]+)$/\1/p' | tr . '\n'; }
+of() { keys_of_schema | grep -E "^($1) " | cut -d ' ' -f 2; }
+[ "$(keys_of_schema | wc -l)" -gt 60 ] || fail "only $(keys_of_schema | wc -l) keys found in the schema"
+same 'keys of sekisho.yaml.5' "$(of 'sk_conf|conf|service|timeouts|journal|sessions|limits')" "$(keys_of_man "$man/sekisho.yaml.5")"
+same 'keys of sekisho-tenant.5' "$(of 'tenant|certificate|network_source|app|health|inject|role_source|user|test|sessions|limits')" \
+  "$(keys_of_man "$man/sekisho-tenant.5")"
+
+# The examples of the pages are good files, as far as files alone can tell.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+example() { sed -n '/^\.SH EXAMPLE/,/^\.EE/p' "$1" | sed '1,2d; /^\.EE/d'; }
+example "$man/sekisho-tenant.5" >"$work/tenant.yaml"
+"$sekisho" policy test "$work/tenant.yaml" | grep -qx '1 passed, 0 failed' || fail "the example of sekisho-tenant.5"
+if command -v groff >/dev/null; then
+  for page in "$man"/*; do
+    warnings=$(groff -man -ww -Tutf8 -z "$page" 2>&1)
+    [ -z "$warnings" ] || fail "$page: $warnings"
+  done
+fi
+exit $failed
