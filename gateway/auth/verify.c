@@ -181,7 +181,13 @@ static void helper_ended(struct sk_channel *channel, bool bad, void *context)
         *helper = (struct helper){.channel = NULL};
         if (job) {
             job->helper = NULL;
-            auth_verified(job, VERDICT_BROKEN);
+            /* A helper that was being recycled may never have read it: once more, elsewhere. */
+            if (!job->retried && !job->state[0] && job->password_len) {
+                job->retried = true;
+                auth_verify(job);
+            } else {
+                auth_verified(job, VERDICT_BROKEN);
+            }
         }
     }
 }

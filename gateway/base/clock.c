@@ -32,7 +32,7 @@ void sk_clock_advance(int64_t nanoseconds)
     offset += nanoseconds;
 }
 
-void sk_random(void *out, size_t len)
+static void from_kernel(void *out, size_t len)
 {
     for (size_t got = 0; got < len;) {
         ssize_t n = getrandom((char *)out + got, len - got, 0);
@@ -44,6 +44,24 @@ void sk_random(void *out, size_t len)
         }
         got += (size_t)n;
     }
+}
+
+void sk_random(void *out, size_t len)
+{
+    /* Identifiers are made for every request: the kernel is asked once for many. What was given is wiped. */
+    static uint8_t pool[1024];
+    static size_t left;
+    if (len > sizeof(pool) / 4) {
+        from_kernel(out, len);
+        return;
+    }
+    if (left < len) {
+        from_kernel(pool, sizeof(pool));
+        left = sizeof(pool);
+    }
+    memcpy(out, pool + left - len, len);
+    sk_wipe(pool + left - len, len);
+    left -= len;
 }
 
 void sk_wipe(void *data, size_t len)

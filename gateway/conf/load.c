@@ -129,6 +129,11 @@ static int derive(const struct loading *l, struct sk_conf *conf)
     if (r == 0 && (conf->is.file_size < (1U << 20) || conf->is.file_size % 4096)) {
         r = sk_conf_refuse(l->error, l->file, l->text, "journal.file_size", "at least 1M, and a multiple of 4k");
     }
+    conf->factor_helpers = conf->factor_helpers ? conf->factor_helpers : 2;
+    conf->pam_helpers = conf->pam_helpers ? conf->pam_helpers : 2;
+    if (r == 0 && (conf->factor_helpers > 64 || conf->pam_helpers > 64 || conf->workers > 64)) {
+        r = sk_conf_refuse(l->error, l->file, l->text, "", "workers, factor_helpers and pam_helpers: at most 64 each");
+    }
     r = r ? r : services(l, conf);
     bool long_paths = r == 0 && (sk_conf_path(l->file, conf->tenants, conf->is.tenants) || sk_conf_path(l->file, conf->data, conf->is.data) ||
                                         sk_conf_path(l->file, conf->root_key_file, conf->is.root_key_file) ||

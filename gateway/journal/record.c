@@ -109,6 +109,17 @@ static size_t utf8_prefix(struct sk_slice text, size_t most)
 {
     size_t good = 0;
     while (good < text.len) {
+        uint64_t eight;
+        while (text.len - good >= 8 && most - good >= 8) {
+            memcpy(&eight, text.data + good, 8);
+            if (eight & UINT64_C(0x8080808080808080)) {
+                break;
+            }
+            good += 8;
+        }
+        if (good == text.len) {
+            break;
+        }
         size_t len = sk_utf8_len(sk_slice_from(text, good));
         if (len == 0 || good + len > most) {
             break;

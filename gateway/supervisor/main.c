@@ -338,7 +338,6 @@ static int begin(struct supervisor *s)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     s->workers = s->conf->workers ? s->conf->workers : cores > 0 ? (uint64_t)cores : 1;
     s->workers = s->workers < WORKERS_MAX ? s->workers : WORKERS_MAX;
-    s->conf->factor_helpers = s->conf->factor_helpers ? s->conf->factor_helpers : 2;
     s->generation = 1;
     r = r ? r : mkdir(s->conf->is.data, 0711) && errno != EEXIST ? -errno : 0;
     r = r ? r : make_shared(s);
