@@ -9,8 +9,8 @@
 #include "ipc/child.h"
 #include "ipc/factor.h"
 #include "ipc/pam.h"
+#include "ipc/recorder.h"
 #include "ipc/store.h"
-#include "journal/recorder.h"
 
 #define WORKERS_MAX 64
 #define HELPERS_MAX 64

@@ -2,6 +2,7 @@
 #include "proxy/exchange.h"
 
 #include "base/clock.h"
+#include "journal/record.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -29,7 +30,8 @@ static void record_refused(struct sk_conn *conn, const char *reason, struct sk_s
         memcpy(record.tenant, conn->tenant->id, SK_ID_SIZE);
     }
     /* Nothing is answered, so nothing has to wait. */
-    if (sk_recorder_put(&conn->gate->recorder, &record, NULL) == 0) {
+    uint8_t cbor[SK_AUDIT_RECORD_MAX];
+    if (sk_recorder_put(&conn->gate->recorder, sk_slice(cbor, sk_record_encode(&record, cbor)), NULL) == 0) {
         SK_COUNT_UP(conn->gate, records, 1);
     }
 }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "http/fields.h"
+#include "journal/record.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -87,10 +88,11 @@ void sk_exchange_record(const struct sk_exchange *x, enum sk_audit_stage stage, 
 
 static int put_record(struct sk_exchange *x, enum sk_audit_stage stage, void (*done)(struct sk_record_wait *wait, bool durable))
 {
+    uint8_t cbor[SK_AUDIT_RECORD_MAX];
     struct sk_audit_record record;
     sk_exchange_record(x, stage, &record);
     x->wait.done = done;
-    int r = sk_recorder_put(&x->gate->recorder, &record, done ? &x->wait : NULL);
+    int r = sk_recorder_put(&x->gate->recorder, sk_slice(cbor, sk_record_encode(&record, cbor)), done ? &x->wait : NULL);
     if (r == 0) {
         SK_COUNT_UP(x->gate, records, 1);
     }

@@ -89,6 +89,19 @@ void sk_exchange_record(const struct sk_exchange *x, enum sk_audit_stage stage, 
 /* The value of a cookie, or the null slice. */
 struct sk_slice sk_exchange_cookie(const struct sk_request *r, struct sk_slice name);
 
+/* grants.c */
+/* The grant for a credential of this tenant; `x` waits when auth must be asked first (returns with state ASKING). */
+struct sk_grant *sk_grant_basic(struct sk_exchange *x, struct sk_slice credentials, struct sk_slice user, struct sk_slice password);
+struct sk_grant *sk_grant_cookie(struct sk_exchange *x, struct sk_slice token);
+void sk_grant_release(struct sk_exchange *x);
+/* The grant's subject in the indexes of the exchange's site. */
+const struct sk_policy_subject *sk_grant_subject(struct sk_grant *grant, struct sk_site *site);
+/* An exchange's own question to auth: login, answer, logout, list, revoke. The answer comes to sk_exchange_told. */
+int sk_auth_ask(struct sk_exchange *x, uint16_t code, void *message) sk_nodiscard;
+void sk_auth_forget(struct sk_exchange *x);
+/* The app's secrets are known, or `x` waits for them (1). Negative: they cannot be had. */
+int sk_secrets_need(struct sk_exchange *x, struct sk_app *app) sk_nodiscard;
+
 /* reserved.c: the gateway's own paths */
 bool sk_reserved_path(struct sk_slice path);
 enum sk_go sk_reserved_serve(struct sk_exchange *x);

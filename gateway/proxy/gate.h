@@ -17,7 +17,7 @@
 #include "ipc/auth.h"
 #include "ipc/channel.h"
 #include "ipc/control.h"
-#include "journal/recorder.h"
+#include "ipc/recorder.h"
 #include "proxy/shared.h"
 #include "tls/tls.h"
 
@@ -153,6 +153,7 @@ struct sk_gate {
     struct sk_idle idle;
     struct sk_timer tick;
     void (*drained)(struct sk_gate *gate); /* the last connection is gone while draining */
+    void (*upstream_changed)(struct sk_gate *gate, const struct sk_upstream *upstream, bool up);
 };
 
 /* gate.c */
@@ -183,20 +184,8 @@ struct sk_usage *sk_tenant_usage(struct sk_tenant *tenant);
 /* grants.c */
 int sk_auth_connect(struct sk_gate *gate, int fd) sk_nodiscard;
 void sk_auth_lost(struct sk_gate *gate);
-/* The grant for a credential of this tenant; `x` waits when auth must be asked first (returns with state ASKING). */
-struct sk_grant *sk_grant_basic(struct sk_exchange *x, struct sk_slice credentials, struct sk_slice user, struct sk_slice password);
-struct sk_grant *sk_grant_cookie(struct sk_exchange *x, struct sk_slice token);
-void sk_grant_release(struct sk_exchange *x);
-/* The grant's subject in the indexes of the exchange's site. */
-const struct sk_policy_subject *sk_grant_subject(struct sk_grant *grant, struct sk_site *site);
 /* Once a second: renews what open streams need, forgets what nobody does. */
 void sk_grants_tick(struct sk_gate *gate);
-/* An exchange's own question to auth: login, answer, logout, list, revoke. The answer comes to sk_exchange_told. */
-int sk_auth_ask(struct sk_exchange *x, uint16_t code, void *message) sk_nodiscard;
-void sk_auth_forget(struct sk_exchange *x);
-/* The app's secrets are known, or `x` waits for them (1). Negative: they cannot be had. */
-int sk_secrets_need(struct sk_exchange *x, struct sk_app *app) sk_nodiscard;
-
 /* conn.c */
 /* Accepts one connection. False when none waits. */
 bool sk_conn_accept(struct sk_gate *gate, int fd, bool observe);

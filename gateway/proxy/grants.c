@@ -2,7 +2,6 @@
 #include "proxy/exchange.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "crypto/digest.h"
 
 #include <errno.h>

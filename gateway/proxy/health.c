@@ -3,7 +3,6 @@
 #include "proxy/upstream.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "http/head.h"
 
 #include <errno.h>
@@ -27,24 +26,25 @@ struct sk_probe {
     bool asking, connected, sent;
 };
 
-static void log_change(const struct sk_upstream *upstream, bool up)
+static void tell_change(const struct sk_upstream *upstream, bool up)
 {
-    char text[SK_ADDR_TEXT];
-    (void)sk_addr_text_port(&upstream->address, text);
-    sk_log(up ? SK_EVENT_UPSTREAM_UP : SK_EVENT_UPSTREAM_DOWN, SK_TEXT("address", text), SK_SLICE("tenant", upstream->app->site->set.name));
+    struct sk_gate *gate = upstream->app->site->tenant->gate;
+    if (gate->upstream_changed) {
+        gate->upstream_changed(gate, upstream, up);
+    }
 }
 
 void sk_upstream_note(struct sk_upstream *upstream, bool good)
 {
     if (good) {
         if (upstream->down_until) {
-            log_change(upstream, true);
+            tell_change(upstream, true);
         }
         upstream->failures = 0;
         upstream->down_until = 0;
     } else if (++upstream->failures >= FAILURES_MAX) {
         if (!upstream->down_until) {
-            log_change(upstream, false);
+            tell_change(upstream, false);
         }
         upstream->down_until = sk_clock_boot() + DOWN_TIME;
     }
@@ -68,7 +68,7 @@ static void verdict(struct sk_probe *p, bool healthy)
     probe_close(p);
     if (upstream->unhealthy == healthy) {
         upstream->unhealthy = !healthy;
-        log_change(upstream, healthy);
+        tell_change(upstream, healthy);
     }
     sk_timer_set(&p->timer, upstream->app->set.interval);
 }

@@ -36,13 +36,22 @@ static void drain(struct worker *worker)
     }
 }
 
+static void upstream_changed(struct sk_gate *gate sk_unused, const struct sk_upstream *upstream, bool up)
+{
+    char text[SK_ADDR_TEXT];
+    (void)sk_addr_text_port(&upstream->address, text);
+    sk_log(up ? SK_EVENT_UPSTREAM_UP : SK_EVENT_UPSTREAM_DOWN, SK_TEXT("address", text), SK_SLICE("tenant", upstream->app->site->set.name));
+}
+
 static int on_hello(struct sk_child *child, const struct sk_control_hello *hello)
 {
     struct worker *worker = child->context;
     if (hello->secret.len != sizeof(worker->gate.secret)) {
         return -EINVAL;
     }
-    return sk_gate_init(&worker->gate, child->loop, (const uint8_t *)hello->secret.data, hello->index);
+    int r = sk_gate_init(&worker->gate, child->loop, (const uint8_t *)hello->secret.data, hello->index);
+    worker->gate.upstream_changed = upstream_changed;
+    return r;
 }
 
 static void add_image(struct sk_gate *gate, const struct sk_control_image *m, int fd)

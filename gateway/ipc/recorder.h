@@ -6,7 +6,6 @@
 
 #include "event/loop.h"
 #include "ipc/ring.h"
-#include "sekisho/audit.h"
 
 /* Embedded in what waits. */
 struct sk_record_wait {
@@ -37,10 +36,10 @@ void sk_recorder_lost(struct sk_recorder *recorder);
 bool sk_recorder_works(const struct sk_recorder *recorder);
 
 /*
- * Hands a record over; with `wait` (its `done` set), done is called once, never from within this call.
+ * Hands an encoded record over (journal/record.h); with `wait` (its `done` set), done is called once, never from within this call.
  * 0; 1 when it cannot be taken: audit is away or behind. Then the caller refuses, and done is not called.
  */
-int sk_recorder_put(struct sk_recorder *recorder, const struct sk_audit_record *record, struct sk_record_wait *wait) sk_nodiscard;
+int sk_recorder_put(struct sk_recorder *recorder, struct sk_slice cbor, struct sk_record_wait *wait) sk_nodiscard;
 /* Wakes audit for what was put, if it sleeps. Happens by itself before the loop sleeps; again costs nothing. */
 void sk_recorder_flush(struct sk_recorder *recorder);
 /* The waiting thing dies. */

@@ -1,8 +1,7 @@
 /* Handing records to audit. Runs in the workers and in auth. */
-#include "journal/recorder.h"
+#include "ipc/recorder.h"
 
 #include "base/clock.h"
-#include "journal/record.h"
 
 static void unlink_wait(struct sk_recorder *r, struct sk_record_wait *wait)
 {
@@ -101,11 +100,9 @@ bool sk_recorder_works(const struct sk_recorder *r)
     return r->open && !sk_ring_failed(&r->ring);
 }
 
-int sk_recorder_put(struct sk_recorder *r, const struct sk_audit_record *record, struct sk_record_wait *wait)
+int sk_recorder_put(struct sk_recorder *r, struct sk_slice cbor, struct sk_record_wait *wait)
 {
-    uint8_t cbor[SK_AUDIT_RECORD_MAX];
-    size_t len = r->open ? sk_record_encode(record, cbor) : 0;
-    if (len == 0 || sk_ring_put(&r->ring, sk_slice(cbor, len))) {
+    if (!r->open || sk_ring_put(&r->ring, cbor)) {
         return 1;
     }
     if (wait) {
