@@ -2,6 +2,7 @@
 #include "policy/source.h"
 
 #include "base/addr.h"
+#include "base/text.h"
 #include "policy/image.h"
 
 #include <errno.h>
@@ -261,6 +262,70 @@ static int build_networks(struct builder *b)
 
 /* ---- hosts and apps ---- */
 
+/* A character that normal paths carry plain (http/target.c). */
+static bool is_plain(unsigned char c)
+{
+    bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    return alnum || (c && strchr("-._~!$&'()+,=:@", c));
+}
+
+static int upper_hex(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Is the segment spelled as the one normal form of requests spells it? Any other would never match. */
+static bool is_normal(struct sk_slice segment)
+{
+    char bytes[4];
+    size_t n = 0;
+    if (sk_slice_eq(segment, SK_LIT(".")) || sk_slice_eq(segment, SK_LIT("..")) || segment.len == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < segment.len; i++) {
+        unsigned char c = (unsigned char)segment.data[i];
+        if (c != '%') {
+            if (!is_plain(c) || n) {
+                return false;
+            }
+            continue;
+        }
+        int high = i + 2 < segment.len ? upper_hex(segment.data[i + 1]) : -1;
+        int low = i + 2 < segment.len ? upper_hex(segment.data[i + 2]) : -1;
+        unsigned byte = high < 0 || low < 0 ? 0 : (unsigned)(high * 16 + low);
+        bool refused = byte < 0x20 || byte == 0x7f || strchr("/\\;%*", (int)byte) || (byte < 0x80 && is_plain((unsigned char)byte));
+        if (refused || (n && byte < 0x80)) {
+            return false;
+        }
+        i += 2;
+        if (byte >= 0x80) {
+            bytes[n++] = (char)byte;
+            n = sk_utf8_len(sk_slice(bytes, n)) == n ? 0 : n;
+            if (n == sizeof(bytes)) {
+                return false;
+            }
+        }
+    }
+    return n == 0;
+}
+
+/* Can a path of the app match the pattern at all? */
+static bool within(struct sk_slice pattern, struct sk_slice app)
+{
+    pattern = sk_slice_from(pattern, 1);
+    app = sk_slice_from(app, 1);
+    while (app.len) {
+        struct sk_slice want = sk_slice_split(&app, '/'), have = sk_slice_split(&pattern, '/');
+        if (sk_slice_eq(have, SK_LIT("**"))) {
+            return true;
+        }
+        if (!sk_slice_eq(have, SK_LIT("*")) && !sk_slice_eq(have, want)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int add_tree_node(struct builder *b, struct sk_slice label, uint32_t *index)
 {
     struct tree_node *node = rows_add(&b->tree);
@@ -320,8 +385,23 @@ static int build_app(struct builder *b, unsigned n)
     if (path.len == 0 || path.data[0] != '/' || (path.len > 1 && path.data[path.len - 1] == '/')) {
         return refuse(b, where, "a path begins with '/' and has none at its end: '/api'");
     }
+    for (struct sk_slice rest = sk_slice_from(path, 1); rest.len;) {
+        struct sk_slice segment = sk_slice_split(&rest, '/');
+        if (!is_normal(segment)) {
+            return refuse(b, where, "'%.*s' is not a segment of a path in normal form", (int)segment.len, segment.data);
+        }
+    }
+    if (sk_slice_starts(path, SK_LIT("/.sekisho")) && (path.len == 9 || path.data[9] == '/')) {
+        return refuse(b, where, "paths under '/.sekisho/' are the gateway's own");
+    }
     struct image_app app = {.kind = source->kind, .restricted = source->from_count > 0};
     r = app_hosts(b, n, &app.hosts);
+    for (uint32_t i = 0; r == 0 && i < b->apps.count; i++) {
+        const struct image_app *other = rows_at(&b->apps, i);
+        if ((other->hosts & app.hosts) && sk_slice_eq(sk_slice(b->texts.data + other->path.offset, other->path.len), path)) {
+            r = refuse(b, where, "another app has this path on the same host");
+        }
+    }
     (void)snprintf(where, sizeof(where), "apps[%u].from", n);
     if (r == 0) {
         r = network_set(b, where, source->from, source->from_count, &app.from);
@@ -346,6 +426,19 @@ static int build_apps(struct builder *b)
     }
     if (b->source->hosts_count > SK_POLICY_HOSTS) {
         return refuse(b, "hosts", "at most %d hosts", SK_POLICY_HOSTS);
+    }
+    for (unsigned i = 0; i < b->source->hosts_count; i++) {
+        struct sk_slice host = sk_slice_str(b->source->hosts[i]);
+        bool good = host.len > 0 && host.len <= 253;
+        for (size_t j = 0; good && j < host.len; j++) {
+            char c = host.data[j];
+            good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+        }
+        if (!good) {
+            char where[96];
+            (void)snprintf(where, sizeof(where), "hosts[%u]", i);
+            return refuse(b, where, "a host is a name in lower case, without a port");
+        }
     }
     struct image_app builtin = {.kind = SK_APP_BUILTIN, .hosts = UINT64_MAX};
     int r = add_app(b, &builtin, SK_POLICY_BUILTIN_NAME, SK_LIT(SK_POLICY_BUILTIN_PATH));
@@ -425,15 +518,11 @@ static int check_segment(struct builder *b, const char *where, struct sk_slice s
     if (sk_slice_eq(segment, SK_LIT(".")) || sk_slice_eq(segment, SK_LIT(".."))) {
         return refuse(b, where, "a path pattern has no '.' or '..' segment: such requests are refused");
     }
-    for (size_t i = 0; i < segment.len; i++) {
-        unsigned char c = (unsigned char)segment.data[i];
-        if (c == '*' || c == '?' || c == '#' || c == ';' || c == '\\' || c <= ' ' || c >= 0x7f) {
-            return refuse(b, where, "'%.*s': '*' stands for one whole segment, '**' for the rest; other characters are "
-                                    "written as a request has them, percent-encoded where needed",
-                    (int)segment.len, segment.data);
-        }
-    }
-    return 0;
+    return is_normal(segment) ? 0
+                              : refuse(b, where,
+                                        "'%.*s': '*' stands for one whole segment, '**' for the rest; other characters are "
+                                        "written as a normal request has them: percent-encoded in upper case, only where needed",
+                                        (int)segment.len, segment.data);
 }
 
 /* Walks the pattern into the app's tree and hangs the rule where it ends. */
@@ -500,13 +589,19 @@ static int build_rule(struct builder *b, const char *where, uint16_t role, bool 
         return r ? r : -ENOMEM;
     }
     pending->rule = rule;
+    const struct image_app *of = rows_at(&b->apps, app);
+    struct sk_slice at = sk_slice(b->texts.data + of->path.offset, of->path.len);
+    if (pattern.len && pattern.data[0] == '/' && !within(pattern, at)) {
+        return refuse(b, where, "'%.*s' is outside the path of its app, '%.*s': it would never match", (int)pattern.len, pattern.data,
+                (int)at.len, at.data);
+    }
     return place_rule(b, where, ((struct image_app *)rows_at(&b->apps, app))->root, pattern, b->pending.count - 1);
 }
 
 static int32_t source_role(const struct builder *b, const char *name)
 {
     for (unsigned i = 0; i < b->source->roles_count; i++) {
-        if (strcmp(b->source->roles[i].name, name) == 0) {
+        if (b->source->roles[i].name && strcmp(b->source->roles[i].name, name) == 0) {
             return (int32_t)i;
         }
     }

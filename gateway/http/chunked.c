@@ -55,11 +55,11 @@ static long trailers_end(struct sk_chunked *c, struct sk_slice bytes)
             return -1;
         }
         if (i == 1 || bytes.data[i - 2] == '\n') {
-            return (long)i + 1;
+            return i < TRAILERS_MAX ? (long)i + 1 : -1;
         }
     }
     c->scanned = bytes.len;
-    return bytes.len > TRAILERS_MAX ? -1 : 0;
+    return bytes.len >= TRAILERS_MAX ? -1 : 0;
 }
 
 enum sk_chunked_event sk_chunked_next(struct sk_chunked *c, struct sk_slice bytes, struct sk_slice *data, size_t *used)

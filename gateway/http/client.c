@@ -9,7 +9,7 @@
 
 void sk_client_init(struct sk_client *client, const struct sk_client_handler *handler, void *user)
 {
-    *client = (struct sk_client){.handler = handler, .user = user, .in = SK_BUF_INIT(SK_HEAD_MAX * 2)};
+    *client = (struct sk_client){.handler = handler, .user = user, .in = SK_BUF_INIT(SK_HEAD_MAX + 4 + ((size_t)128 << 10))};
 }
 
 void sk_client_free(struct sk_client *client)
@@ -29,13 +29,15 @@ void sk_client_expect(struct sk_client *client, struct sk_arena *arena, bool to_
     client->interim = 0;
 }
 
-static void over(struct sk_client *client, const struct sk_field *trailers, size_t count)
+/* `surplus`: bytes nobody asked for came behind the response; whoever reused the connection would get them as his. */
+static void over(struct sk_client *client, const struct sk_field *trailers, size_t count, bool surplus)
 {
     client->phase = SK_CLIENT_IDLE;
+    client->reusable = client->reusable && !surplus;
     client->handler->end(client, trailers, count);
 }
 
-static int begin_body(struct sk_client *client, const struct sk_response *response)
+static void begin_body(struct sk_client *client, const struct sk_response *response, bool surplus)
 {
     /* Some servers send a body with HEAD; whoever reused the connection would read it as the next response. */
     client->reusable = response->keep_alive && !client->to_head;
@@ -54,9 +56,8 @@ static int begin_body(struct sk_client *client, const struct sk_response *respon
     bool ends = client->phase == SK_CLIENT_IDLE;
     client->handler->response(client, response);
     if (ends && client->phase == SK_CLIENT_IDLE) {
-        over(client, NULL, 0);
+        over(client, NULL, 0, surplus);
     }
-    return 0;
 }
 
 /* Bytes used, 0 for more, negative for a response that cannot be trusted. */
@@ -78,7 +79,7 @@ static long feed_head(struct sk_client *client, struct sk_slice bytes)
     if (response.status < 200 && !response.upgraded) {
         return ++client->interim > INTERIM_MAX ? -EPROTO : len;
     }
-    (void)begin_body(client, &response);
+    begin_body(client, &response, (size_t)len < bytes.len);
     return len;
 }
 
@@ -88,7 +89,7 @@ static long feed_length(struct sk_client *client, struct sk_slice bytes)
     client->left -= body.len;
     client->handler->body(client, body);
     if (client->phase == SK_CLIENT_LENGTH && client->left == 0) {
-        over(client, NULL, 0);
+        over(client, NULL, 0, body.len < bytes.len);
     }
     return (long)body.len;
 }
@@ -107,7 +108,7 @@ static long feed_chunked(struct sk_client *client, struct sk_slice bytes)
         if (!copy.data || sk_head_trailers((char *)(uintptr_t)copy.data, copy.len, client->arena, &trailers, &count)) {
             return -EPROTO;
         }
-        over(client, trailers, count);
+        over(client, trailers, count, used < bytes.len);
         break;
     }
     case SK_CHUNKED_BAD:
@@ -175,7 +176,7 @@ int sk_client_eof(struct sk_client *client)
 {
     client->reusable = false;
     if (client->phase == SK_CLIENT_CLOSE || client->phase == SK_CLIENT_TUNNEL) {
-        over(client, NULL, 0);
+        over(client, NULL, 0, false);
         return 0;
     }
     return client->phase == SK_CLIENT_IDLE ? 0 : -EPROTO;

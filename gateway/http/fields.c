@@ -108,13 +108,20 @@ enum sk_reserved sk_field_reserved(struct sk_slice name)
             {"x-forwarded-preferred-username", 30}, {"x-forwarded-access-token", 24}, {"x-forwarded-client-cert", 23},
             {"x-credential-identifier", 23}, {"x-anonymous-consumer", 20}, {"client-cert", 11}, {"client-cert-chain", 17},
             {"x-user", 6}, {"x-webauth-user", 14}, {"x-original-url", 14}, {"x-rewrite-url", 13}, {"x-original-uri", 14},
-            {"x-http-method-override", 22}, {"x-http-method", 13}, {"x-method-override", 17}};
+            {"x-http-method-override", 22}, {"x-http-method", 13}, {"x-method-override", 17}, {"proxy", 5}};
     static const struct sk_slice forwarding[] = {{"forwarded", 9}, {"x-forwarded-for", 15}, {"x-forwarded-proto", 17},
             {"x-forwarded-host", 16}, {"x-forwarded-port", 16}, {"x-forwarded-server", 18}, {"x-forwarded-prefix", 18},
             {"x-forwarded-scheme", 18}, {"x-forwarded-ssl", 15}, {"x-forwarded-uri", 15}, {"x-forwarded-method", 18},
             {"x-real-ip", 9}, {"x-client-ip", 11}, {"x-cluster-client-ip", 19}, {"true-client-ip", 14}, {"via", 3}};
+    /* To a folding server these are the framing itself; their own spelling never gets here. */
+    static const struct sk_slice framing[] = {{"transfer-encoding", 17}, {"content-length", 14}};
+    for (size_t i = 0; i < SK_COUNT(framing); i++) {
+        if (sk_field_folds_to(name, framing[i]) && !sk_slice_eq(name, framing[i])) {
+            return SK_RESERVED_IDENTITY;
+        }
+    }
     char first = fold(name.len ? name.data[0] : '-');
-    if (first != 'x' && first != 'f' && first != 'r' && first != 'c' && first != 's' && first != 't' && first != 'v') {
+    if (first != 'x' && first != 'f' && first != 'r' && first != 'c' && first != 's' && first != 't' && first != 'v' && first != 'p') {
         return SK_RESERVED_NO;
     }
     for (size_t i = 0; i < SK_COUNT(identity_prefixes); i++) {
@@ -140,7 +147,7 @@ bool sk_field_trailer_ok(struct sk_slice name)
     static const struct sk_slice refused[] = {{"host", 4}, {"content-length", 14}, {"content-encoding", 16},
             {"content-type", 12}, {"content-range", 13}, {"authorization", 13}, {"cookie", 6}, {"set-cookie", 10},
             {"expect", 6}, {"range", 5}, {"max-forwards", 12}, {"cache-control", 13}, {"location", 8},
-            {"www-authenticate", 16}};
+            {"www-authenticate", 16}, {"transfer-encoding", 17}, {"te", 2}, {"trailer", 7}, {"connection", 10}, {"keep-alive", 10}, {"upgrade", 7}};
     for (size_t i = 0; i < SK_COUNT(refused); i++) {
         if (sk_field_folds_to(name, refused[i])) {
             return false;

@@ -28,6 +28,7 @@ struct h1_server {
     bool done;
     bool feeding;
     bool blocked; /* room was 0 when asked */
+    bool silent;  /* the response to a HEAD request: its body is swallowed */
 };
 
 static struct h1_server *h1(const struct sk_server *server)
@@ -49,6 +50,7 @@ static void stream_open(struct h1_server *s)
 static void stream_gone(struct h1_server *s, bool clean)
 {
     s->open = false;
+    s->unconsumed = 0; /* nobody is left to give it back */
     s->base.streams = 0;
     s->base.handler->gone(&s->stream, clean);
     sk_arena_reset(&s->stream.arena);
@@ -183,7 +185,11 @@ static size_t feed_some(struct h1_server *s, struct sk_slice bytes)
 {
     switch (s->phase) {
     case PHASE_HEAD:
-        return s->done || s->close ? bytes.len : feed_head(s, bytes);
+        if (s->done || s->close) {
+            return bytes.len;
+        }
+        /* A client that pipelines and does not read waits with its next request. */
+        return sk_buf_len(&s->base.out) < SK_STREAM_WINDOW ? feed_head(s, bytes) : 0;
     case PHASE_LENGTH:
         return feed_length(s, bytes);
     case PHASE_CHUNKED:
@@ -247,7 +253,7 @@ static void h1_sent(struct sk_server *server)
 static void h1_fill(struct sk_server *server)
 {
     struct h1_server *s = h1(server);
-    if (!s->feeding && !s->open && sk_buf_len(&s->in) && !s->done) {
+    if (!s->feeding && (!s->open || s->phase == PHASE_TUNNEL) && sk_buf_len(&s->in) && !s->done) {
         (void)h1_feed(server, SK_SLICE_NULL);
     }
 }
@@ -289,6 +295,9 @@ static int h1_respond(struct sk_stream *stream, const struct sk_response *respon
     if (s->responded || !s->open) {
         return -EINVAL;
     }
+    if (!final && stream->request.version == 10) {
+        return 0; /* its client knows no interim responses */
+    }
     if (!final) {
         r.body = SK_BODY_NONE;
         r.content_length = UINT64_MAX;
@@ -303,6 +312,7 @@ static int h1_respond(struct sk_stream *stream, const struct sk_response *respon
         r.body = SK_BODY_STREAM;
     }
     s->responded = true;
+    s->silent = sk_slice_eq(stream->request.method, SK_LIT("HEAD"));
     s->response_body = r.body;
     s->response_left = r.content_length;
     if (r.upgraded) {
@@ -333,6 +343,12 @@ static size_t h1_room(const struct sk_stream *stream)
 static int h1_write(struct sk_stream *stream, struct sk_slice bytes)
 {
     struct h1_server *s = h1(stream->server);
+    if (!s->open || !s->responded || s->finished) {
+        return -EINVAL;
+    }
+    if (s->silent) {
+        return 0;
+    }
     if (s->response_body == SK_BODY_STREAM) {
         return sk_chunked_put(&s->base.out, bytes);
     }
@@ -349,13 +365,16 @@ static int h1_finish(struct sk_stream *stream, const struct sk_field *trailers, 
 {
     struct h1_server *s = h1(stream->server);
     int r = 0;
+    if (!s->open || !s->responded) {
+        return -EINVAL;
+    }
     if (s->finished) {
         return 0;
     }
-    if (s->response_body == SK_BODY_LENGTH && s->response_left) {
+    if (s->response_body == SK_BODY_LENGTH && s->response_left && !s->silent) {
         return -EMSGSIZE;
     }
-    if (s->response_body == SK_BODY_STREAM) {
+    if (s->response_body == SK_BODY_STREAM && !s->silent) {
         r = sk_chunked_put_end(&s->base.out, trailers, count);
     }
     s->finished = true;
@@ -401,7 +420,7 @@ struct sk_server *sk_h1_server_new(void)
         return NULL;
     }
     s->base.ops = &ops;
-    s->in = SK_BUF_INIT((size_t)64 << 10);
+    s->in = SK_BUF_INIT(SK_HEAD_MAX + 4 + SK_FEED_MAX);
     sk_arena_init(&s->stream.arena, SK_STREAM_ARENA);
     return &s->base;
 }

@@ -1,4 +1,5 @@
 /* HTTP/2 towards the client, over nghttp2. Pure; runs in the workers. */
+#include "http/fields.h"
 #include "http/head.h"
 #include "http/server_impl.h"
 
@@ -12,6 +13,8 @@
 /* Frames that make the peer work for nothing (empty DATA, PRIORITY, resets of its own): more than this without a
  * finished request ends the connection. */
 #define IDLE_FRAMES_MAX 2000U
+/* Streams that the peer may break so that they must be reset. */
+#define FAULTS_MAX 100U
 
 struct h2_server {
     struct sk_server base;
@@ -19,6 +22,7 @@ struct h2_server {
     struct h2_stream *streams; /* all open */
     struct h2_stream *spare;
     unsigned idle_frames;
+    unsigned faults;
     bool broken;
 };
 
@@ -29,6 +33,7 @@ struct h2_stream {
     struct sk_field *fields;
     size_t fields_count;
     size_t head_size;
+    size_t cookie_room; /* bytes behind the joined cookie's start */
     struct sk_slice method, scheme, authority, path, protocol;
     struct sk_field *trailers;
     size_t trailers_count;
@@ -37,7 +42,7 @@ struct h2_stream {
     struct sk_buf out;
     size_t unconsumed; /* given to the answerer, not yet back: returned to the connection's window at the end */
     enum sk_refusal refusal;
-    bool announced, received, responded, finished, blocked, deferred, in_trailers, aborted;
+    bool announced, refused, received, responded, finished, ended, blocked, deferred, in_trailers, aborted, silent;
 };
 
 static struct h2_server *h2(const struct sk_server *server)
@@ -66,7 +71,7 @@ static struct h2_stream *stream_new(struct h2_server *s, int32_t id)
     }
     st->id = id;
     st->stream.server = &s->base;
-    st->out = SK_BUF_INIT(SK_STREAM_WINDOW * 2);
+    st->out = SK_BUF_INIT(SK_PAGE_MAX);
     st->next = s->streams;
     st->link = &s->streams;
     if (st->next) {
@@ -85,7 +90,7 @@ static void stream_delete(struct h2_server *s, struct h2_stream *st)
     }
     s->base.streams--;
     if (st->announced) {
-        s->base.handler->gone(&st->stream, st->finished && !st->aborted);
+        s->base.handler->gone(&st->stream, st->ended && !st->aborted);
     }
     if (st->unconsumed) {
         (void)nghttp2_session_consume_connection(s->session, st->unconsumed);
@@ -124,6 +129,25 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return 0;
 }
 
+/* Room grows by doubling: browsers send dozens of crumbs. */
+static void append_crumb(struct h2_stream *st, struct sk_field *field, struct sk_slice crumb)
+{
+    size_t len = field->value.len + 2 + crumb.len;
+    char *to = (char *)(uintptr_t)field->value.data;
+    if (len > st->cookie_room) {
+        st->cookie_room = len * 2;
+        to = sk_arena_alloc(&st->stream.arena, st->cookie_room);
+        if (!to) {
+            st->refusal = SK_REFUSAL_TOO_BIG_FOR_ARENA;
+            return;
+        }
+        memcpy(to, field->value.data, field->value.len);
+    }
+    memcpy(to + field->value.len, "; ", 2);
+    memcpy(to + field->value.len + 2, crumb.data, crumb.len);
+    field->value = sk_slice(to, len);
+}
+
 /* Cookie crumbs (RFC 9113 section 8.2.3) become one field again, as every HTTP/1 upstream expects. */
 static bool join_cookie(struct h2_stream *st, struct sk_slice name, struct sk_slice value)
 {
@@ -133,8 +157,7 @@ static bool join_cookie(struct h2_stream *st, struct sk_slice name, struct sk_sl
     for (size_t i = 0; i < st->fields_count; i++) {
         struct sk_field *field = &st->fields[i];
         if (sk_slice_eq(field->name, name)) {
-            field->value = sk_arena_printf(&st->stream.arena, "%.*s; %.*s", (int)field->value.len, field->value.data,
-                    (int)value.len, value.data);
+            append_crumb(st, field, value);
             return true;
         }
     }
@@ -231,17 +254,39 @@ static void announce(struct h2_server *s, struct h2_stream *st, bool end)
     st->announced = true;
     s->idle_frames = 0;
     if (refusal) {
+        st->refused = true;
         s->base.handler->refused(&st->stream, refusal);
     } else {
         s->base.handler->request(&st->stream);
     }
 }
 
+/* As strict as in HTTP/1: what comes behind the body must not say what the head may not. */
+static enum sk_refusal check_trailers(const struct h2_stream *st)
+{
+    enum sk_refusal refusal = st->refused ? SK_REFUSAL_NONE : st->refusal;
+    for (size_t i = 0; !refusal && i < st->trailers_count; i++) {
+        if (!sk_field_trailer_ok(st->trailers[i].name) || !sk_field_value_ok(st->trailers[i].value)) {
+            refusal = SK_REFUSAL_TRAILER;
+        }
+    }
+    return refusal;
+}
+
 static void received_end(struct h2_server *s, struct h2_stream *st)
 {
-    if (!st->received && st->announced && !st->aborted) {
-        st->received = true;
+    if (st->received || !st->announced || st->aborted) {
+        return;
+    }
+    enum sk_refusal refusal = check_trailers(st);
+    st->received = true;
+    if (!refusal) {
         s->base.handler->end(&st->stream, st->trailers, st->trailers_count);
+    } else if (st->responded) {
+        sk_stream_abort(&st->stream);
+    } else {
+        st->refused = true;
+        s->base.handler->refused(&st->stream, refusal);
     }
 }
 
@@ -269,7 +314,7 @@ static int on_data(nghttp2_session *session, uint8_t flags sk_unused, int32_t id
 {
     struct h2_server *s = context;
     struct h2_stream *st = find(s, id);
-    if (!st || !st->announced || st->aborted || st->refusal) {
+    if (!st || !st->announced || st->aborted || st->refused) {
         (void)nghttp2_session_consume(session, id, len);
         return 0;
     }
@@ -281,7 +326,7 @@ static int on_data(nghttp2_session *session, uint8_t flags sk_unused, int32_t id
     return 0;
 }
 
-static int on_close(nghttp2_session *session, int32_t id, uint32_t error sk_unused, void *context)
+static int on_close(nghttp2_session *session, int32_t id, uint32_t error, void *context)
 {
     struct h2_server *s = context;
     struct h2_stream *st = find(s, id);
@@ -289,7 +334,8 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t error sk_unus
         (void)nghttp2_session_set_stream_user_data(session, id, NULL);
         stream_delete(s, st);
     }
-    return 0;
+    bool fault = error == NGHTTP2_PROTOCOL_ERROR || error == NGHTTP2_FLOW_CONTROL_ERROR || error == NGHTTP2_STREAM_CLOSED;
+    return fault && ++s->faults > FAULTS_MAX ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
 /* nghttp2 has found the message malformed and resets the stream itself. The answerer still learns of it, for the record. */
@@ -299,6 +345,7 @@ static int on_invalid(nghttp2_session *session sk_unused, const nghttp2_frame *f
     struct h2_stream *st = frame->hd.stream_id ? find(s, frame->hd.stream_id) : NULL;
     if (st && !st->announced) {
         st->announced = true;
+        st->refused = true;
         st->refusal = SK_REFUSAL_MALFORMED;
         st->stream.request.method = st->method;
         st->stream.request.host = st->authority;
@@ -307,8 +354,22 @@ static int on_invalid(nghttp2_session *session sk_unused, const nghttp2_frame *f
     return 0;
 }
 
+/* The response is out while the client still uploads: it is told to stop (RFC 9113 section 8.1). */
+static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+    bool ends = (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
+    struct h2_stream *st = ends ? find(context, frame->hd.stream_id) : NULL;
+    if (st) {
+        st->ended = true;
+        if (!st->received && !st->aborted) {
+            (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_NO_ERROR);
+        }
+    }
+    return 0;
+}
+
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t len, uint32_t *flags,
-        nghttp2_data_source *source, void *context sk_unused)
+        nghttp2_data_source *source, void *context)
 {
     struct h2_stream *st = source->ptr;
     struct sk_slice have = sk_slice_cut(sk_buf_peek(&st->out), len);
@@ -317,6 +378,8 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
         return NGHTTP2_ERR_DEFERRED;
     }
     if (have.len) {
+        /* The client's window updates for this are no idle frames. */
+        ((struct h2_server *)context)->idle_frames = 0;
         memcpy(to, have.data, have.len);
         sk_buf_take(&st->out, have.len);
     }
@@ -373,7 +436,7 @@ static void h2_sent(struct sk_server *server)
     struct h2_server *s = h2(server);
     for (struct h2_stream *st = s->streams, *next; st; st = next) {
         next = st->next;
-        if (st->blocked && sk_buf_len(&st->out) < SK_STREAM_WINDOW / 2) {
+        if (st->blocked && !st->aborted && sk_buf_len(&st->out) < SK_STREAM_WINDOW / 2) {
             st->blocked = false;
             server->handler->writable(&st->stream);
         }
@@ -434,6 +497,7 @@ static int h2_respond(struct sk_stream *stream, const struct sk_response *respon
     }
     st->responded = true;
     st->finished = response->body == SK_BODY_NONE && !response->upgraded;
+    st->silent = sk_slice_eq(stream->request.method, SK_LIT("HEAD"));
     nghttp2_data_provider provider = {.source = {.ptr = st}, .read_callback = read_body};
     return nghttp2_submit_response(s->session, st->id, nv, n, st->finished ? NULL : &provider) < 0 ? -EIO : 0;
 }
@@ -458,7 +522,10 @@ static void resume(struct h2_stream *st)
 static int h2_write(struct sk_stream *stream, struct sk_slice bytes)
 {
     struct h2_stream *st = h2s(stream);
-    int r = sk_buf_put(&st->out, bytes);
+    if (!st->responded || st->finished || st->aborted) {
+        return -EINVAL;
+    }
+    int r = st->silent ? 0 : sk_buf_put(&st->out, bytes);
     resume(st);
     return r;
 }
@@ -466,10 +533,20 @@ static int h2_write(struct sk_stream *stream, struct sk_slice bytes)
 static int h2_finish(struct sk_stream *stream, const struct sk_field *trailers, size_t count)
 {
     struct h2_stream *st = h2s(stream);
+    if (!st->responded || count > SK_FIELDS_MAX) {
+        return -EINVAL;
+    }
     if (!st->finished) {
+        struct sk_field *copy = sk_arena_alloc(&stream->arena, (count + 1) * sizeof(*copy));
+        for (size_t i = 0; copy && i < count; i++) {
+            copy[i] = (struct sk_field){sk_arena_copy(&stream->arena, trailers[i].name), sk_arena_copy(&stream->arena, trailers[i].value)};
+        }
+        if (stream->arena.failed) {
+            return -ENOBUFS;
+        }
         st->finished = true;
-        st->out_trailers = trailers;
-        st->out_trailers_count = count < SK_FIELDS_MAX ? count : SK_FIELDS_MAX;
+        st->out_trailers = copy;
+        st->out_trailers_count = st->silent ? 0 : count;
         resume(st);
     }
     return 0;
@@ -535,6 +612,7 @@ struct sk_server *sk_h2_server_new(void)
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
+        nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
         nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid);
         nghttp2_option_set_no_auto_window_update(option, 1);
         nghttp2_option_set_max_reserved_remote_streams(option, 0);

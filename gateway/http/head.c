@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <llhttp.h>
 
+#define CONNECTION_MAX ((size_t)512)
+
 long sk_head_find(struct sk_slice bytes, size_t *scanned)
 {
     size_t at = *scanned;
@@ -151,6 +153,9 @@ static enum sk_refusal parse(
     }
     for (size_t i = 0; i < spans->count; i++) {
         struct sk_field *field = &spans->fields[i];
+        if (!sk_field_is_token(field->name)) {
+            return SK_REFUSAL_MALFORMED;
+        }
         char *name = (char *)(uintptr_t)field->name.data;
         for (size_t j = 0; j < field->name.len; j++) {
             name[j] = sk_ascii_lower(name[j]);
@@ -208,17 +213,31 @@ static bool connection_says(const struct sk_field *fields, size_t count, struct 
     return named_by_connection(fields, count, token);
 }
 
-/* Moves the fields that go on to `out`; the others are framing, connection matters, or said elsewhere. */
-static size_t keep_fields(const struct sk_field *fields, size_t count, struct sk_field *out)
+/* Every other field is looked for in it: a long list is work for nothing. */
+static enum sk_refusal check_connection(const struct sk_field *fields, size_t count)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        len += sk_slice_eq(fields[i].name, SK_LIT("connection")) ? fields[i].value.len + 16 : 0;
+    }
+    return len > CONNECTION_MAX ? SK_REFUSAL_MALFORMED : SK_REFUSAL_NONE;
+}
+
+/* Moves the fields that go on to the front; the others are framing, connection matters, or said elsewhere. */
+static size_t keep_fields(struct sk_field *fields, size_t count)
 {
     bool listed = sk_field_find(fields, count, SK_LIT("connection")) != NULL;
+    bool dropped[SK_FIELDS_MAX];
     size_t kept = 0;
+    /* All are judged before any is moved: moving overwrites the Connection field that names the others. */
     for (size_t i = 0; i < count; i++) {
-        bool dropped = sk_slice_eq(fields[i].name, SK_LIT("host")) || sk_slice_eq(fields[i].name, SK_LIT("content-length")) ||
+        dropped[i] = sk_slice_eq(fields[i].name, SK_LIT("host")) || sk_slice_eq(fields[i].name, SK_LIT("content-length")) ||
                        sk_slice_eq(fields[i].name, SK_LIT("expect")) || sk_field_is_hop_by_hop(fields[i].name) ||
                        (listed && named_by_connection(fields, count, fields[i].name));
-        if (!dropped) {
-            out[kept++] = fields[i];
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!dropped[i]) {
+            fields[kept++] = fields[i];
         }
     }
     return kept;
@@ -253,7 +272,7 @@ static enum sk_refusal check_expect(const struct sk_head_parts *parts, struct sk
     if (!sk_slice_eq_nocase(*expect, SK_LIT("100-continue"))) {
         return SK_REFUSAL_EXPECT;
     }
-    request->expect_continue = request->body != SK_BODY_NONE;
+    request->expect_continue = request->body != SK_BODY_NONE && parts->version != 10;
     return SK_REFUSAL_NONE;
 }
 
@@ -288,6 +307,12 @@ enum sk_refusal sk_head_finish(const struct sk_head_parts *parts, struct sk_aren
     if (!sk_field_is_token(request->method) || request->method.len > 32) {
         return SK_REFUSAL_MALFORMED;
     }
+    /* Methods are judged by their exact spelling, and some upstreams ignore their case. */
+    for (size_t i = 0; i < request->method.len; i++) {
+        if (request->method.data[i] >= 'a' && request->method.data[i] <= 'z') {
+            return SK_REFUSAL_METHOD;
+        }
+    }
     if (sk_slice_eq(request->method, SK_LIT("CONNECT")) || sk_slice_eq(request->method, SK_LIT("TRACE"))) {
         return SK_REFUSAL_METHOD;
     }
@@ -299,7 +324,10 @@ enum sk_refusal sk_head_finish(const struct sk_head_parts *parts, struct sk_aren
             return SK_REFUSAL_CONTROL_BYTE;
         }
     }
-    enum sk_refusal refusal = find_host(parts, arena, request);
+    enum sk_refusal refusal = check_connection(parts->fields, parts->fields_count);
+    if (!refusal) {
+        refusal = find_host(parts, arena, request);
+    }
     if (!refusal) {
         refusal = sk_target_parse(parts->target, arena, &request->path, &request->query);
     }
@@ -313,7 +341,7 @@ enum sk_refusal sk_head_finish(const struct sk_head_parts *parts, struct sk_aren
         return refusal;
     }
     request->fields = parts->fields;
-    request->fields_count = keep_fields(parts->fields, parts->fields_count, parts->fields);
+    request->fields_count = keep_fields(parts->fields, parts->fields_count);
     return SK_REFUSAL_NONE;
 }
 
@@ -337,14 +365,20 @@ static enum sk_refusal split_target(struct sk_slice url, struct sk_head_parts *p
 enum sk_refusal sk_head_request(char *head, size_t len, struct sk_arena *arena, struct sk_request *request)
 {
     llhttp_t parser;
-    struct spans spans;
+    struct spans spans = {.count = 0};
     *request = (struct sk_request){0};
     enum sk_refusal refusal = parse(head, len, HTTP_REQUEST, arena, &parser, &spans);
+    request->method = spans.method;
     if (refusal) {
         return refusal;
     }
     if (parser.http_major != 1) {
         return SK_REFUSAL_VERSION;
+    }
+    /* llhttp skips further spaces, and reads RTSP and ICE as well. */
+    struct sk_slice behind = sk_slice_from(sk_slice(head, len), spans.method.len + 1 + spans.url.len);
+    if (spans.url.data != head + spans.method.len + 1 || !sk_slice_starts(behind, SK_LIT(" HTTP/1."))) {
+        return SK_REFUSAL_MALFORMED;
     }
     struct sk_head_parts parts = {.method = spans.method, .fields = spans.fields, .fields_count = spans.count};
     parts.version = parser.http_minor ? 11 : 10;
@@ -362,7 +396,7 @@ enum sk_refusal sk_head_request(char *head, size_t len, struct sk_arena *arena, 
         return SK_REFUSAL_HOST_MISSING;
     }
     bool close = connection_says(spans.fields, spans.count, SK_LIT("close"));
-    request->keep_alive = parts.version == 11 ? !close : connection_says(spans.fields, spans.count, SK_LIT("keep-alive"));
+    request->keep_alive = parts.version == 11 && !close; /* HTTP/1.0 would have to be told */
     return sk_head_finish(&parts, arena, request);
 }
 
@@ -398,7 +432,7 @@ enum sk_refusal sk_head_response(
     }
     bool close = connection_says(spans.fields, spans.count, SK_LIT("close"));
     bool asked = connection_says(spans.fields, spans.count, SK_LIT("keep-alive"));
-    response->keep_alive = response->body != SK_BODY_CLOSE && (parser.http_minor ? !close : asked);
+    response->keep_alive = response->body != SK_BODY_CLOSE && (parser.http_minor ? !close : asked && response->body != SK_BODY_STREAM);
     if (response->status == 101) {
         const struct sk_slice *upgrade = sk_field_find(spans.fields, spans.count, SK_LIT("upgrade"));
         response->upgraded = websocket && upgrade && sk_slice_eq_nocase(*upgrade, SK_LIT("websocket"));
@@ -407,7 +441,7 @@ enum sk_refusal sk_head_response(
         }
     }
     response->fields = spans.fields;
-    response->fields_count = keep_fields(spans.fields, spans.count, spans.fields);
+    response->fields_count = keep_fields(spans.fields, spans.count);
     return SK_REFUSAL_NONE;
 }
 

@@ -8,7 +8,7 @@ struct sk_server *sk_server_new(enum sk_protocol protocol, const struct sk_serve
         server->handler = handler;
         server->context = context;
         server->protocol = protocol;
-        server->out = SK_BUF_INIT(SK_SERVER_OUTPUT);
+        server->out = SK_BUF_INIT(SK_PAGE_MAX + SK_SERVER_OUTPUT);
     }
     return server;
 }

@@ -2,6 +2,10 @@
  * The protocol of one client connection, HTTP/1.1 or HTTP/2: bytes in, callbacks out, bytes to send. No sockets, no
  * TLS, no clock. Whoever answers a stream cannot tell the version.
  *
+ * Beware: `refused` may follow `request` (a bad chunk, a bad trailer). `gone` may come from inside sk_stream_respond and
+ * sk_stream_finish, and the HTTP/1.1 stream struct then serves the next request. sk_stream_abort on HTTP/2 gives `gone`
+ * with the next output; no other callback comes in between. sk_server_output is never called from a callback.
+ *
  * A stream is one request and its response. It is made here, announced by `request` or `refused`, and dies right
  * after `gone`, which comes exactly once: when both directions are over, when the client gives up, or when the
  * server is freed.
@@ -75,5 +79,5 @@ size_t sk_stream_room(const struct sk_stream *stream);
 int sk_stream_write(struct sk_stream *stream, struct sk_slice bytes) sk_nodiscard;
 int sk_stream_finish(struct sk_stream *stream, const struct sk_field *trailers, size_t count) sk_nodiscard;
 void sk_stream_consumed(struct sk_stream *stream, size_t len);
-/* Ends the stream in a way the client can tell from a complete response. `gone` follows from within. */
+/* Ends the stream in a way the client can tell from a complete response. */
 void sk_stream_abort(struct sk_stream *stream);

@@ -5,6 +5,9 @@
 
 #define SK_STREAM_ARENA ((size_t)192 << 10)
 #define SK_SERVER_OUTPUT ((size_t)256 << 10)
+/* Most bytes of one write when nothing is queued, and of one feed. */
+#define SK_PAGE_MAX ((size_t)16 << 20)
+#define SK_FEED_MAX ((size_t)128 << 10)
 
 struct sk_server_ops {
     void (*free)(struct sk_server *server);

@@ -1,6 +1,10 @@
 /* Request targets. Pure; runs in the workers and in the tools. */
 #include "http/target.h"
 
+#include "base/text.h"
+
+#include <arpa/inet.h>
+
 static bool is_alnum(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -44,6 +48,25 @@ static size_t put_encoded(char *out, int byte)
     return 3;
 }
 
+/* One encoded UTF-8 character: what is none (overlong forms) stands for '/' or '.' to some decoders. 0 when it is bad. */
+static size_t put_utf8(struct sk_slice raw, size_t at, char *out)
+{
+    char bytes[4];
+    size_t n = 0, len;
+    for (; n < sizeof(bytes) && at + 3 * n < raw.len && raw.data[at + 3 * n] == '%'; n++) {
+        int byte = decode_at(raw, at + 3 * n);
+        if (byte < 0x80) {
+            break;
+        }
+        bytes[n] = (char)byte;
+    }
+    len = sk_utf8_len(sk_slice(bytes, n));
+    for (size_t i = 0; i < len; i++) {
+        (void)put_encoded(out + 3 * i, (unsigned char)bytes[i]);
+    }
+    return 3 * len;
+}
+
 /* One character of the path in its one spelling; `*used` bytes of input, `*put` bytes of output. */
 static enum sk_refusal path_char(struct sk_slice raw, size_t at, char *out, size_t *used, size_t *put)
 {
@@ -68,8 +91,12 @@ static enum sk_refusal path_char(struct sk_slice raw, size_t at, char *out, size
     if (byte < 0x20 || byte == 0x7f || byte == ';' || byte == '%') {
         return SK_REFUSAL_PATH_BYTE;
     }
+    if (byte >= 0x80) {
+        *used = *put = put_utf8(raw, at, out);
+        return *used ? SK_REFUSAL_NONE : SK_REFUSAL_PATH_ENCODING;
+    }
     *used = 3;
-    if (is_unreserved((char)byte)) {
+    if (is_path_char((char)byte)) {
         out[0] = (char)byte;
     } else {
         *put = put_encoded(out, byte);
@@ -166,7 +193,20 @@ enum sk_refusal sk_authority_parse(
     if (port.len && (port.data[0] != ':' || sk_slice_u64(sk_slice_from(port, 1), 65535, &number))) {
         return SK_REFUSAL_HOST_BAD;
     }
+    struct sk_slice name = sk_slice(bytes + first, end - first);
+    struct in6_addr v6;
+    char literal_text[INET6_ADDRSTRLEN];
+    if (literal) {
+        if (name.len >= sizeof(literal_text)) {
+            return SK_REFUSAL_HOST_BAD;
+        }
+        memcpy(literal_text, name.data, name.len);
+        literal_text[name.len] = '\0';
+        if (inet_pton(AF_INET6, literal_text, &v6) != 1) {
+            return SK_REFUSAL_HOST_BAD;
+        }
+    }
     *authority = copy;
-    *host = sk_slice(bytes + first, end - first);
+    *host = name;
     return SK_REFUSAL_NONE;
 }

@@ -103,8 +103,10 @@ Test(http_chunked, well_formed_bodies_are_decoded)
     for (size_t i = 0; i < SK_COUNT(cases); i++) {
         struct result r = decode(sk_slice_str(cases[i].text));
         cr_expect_eq(r.event, SK_CHUNKED_TRAILERS, "%s", cases[i].text);
-        cr_expect(sk_slice_eq(sk_slice(r.body, r.body_len), sk_slice_str(cases[i].body)), "%s", cases[i].text);
-        cr_expect(sk_slice_eq(sk_slice(r.trailers, r.trailers_len), sk_slice_str(cases[i].trailers)), "%s", cases[i].text);
+        cr_expect(
+                sk_slice_eq(sk_slice(r.body, r.body_len), sk_slice_str(cases[i].body)), "%s", cases[i].text);
+        cr_expect(sk_slice_eq(sk_slice(r.trailers, r.trailers_len), sk_slice_str(cases[i].trailers)), "%s",
+                cases[i].text);
         cr_expect_eq(r.used, strlen(cases[i].text));
     }
 }
@@ -126,10 +128,13 @@ Test(http_chunked, every_prefix_of_a_good_body_waits_for_more)
 
 Test(http_chunked, what_two_parsers_read_differently_is_bad)
 {
-    static const char *const texts[] = {"\r\n", "\n", " 5\r\nhello\r\n", "5 \r\nhello\r\n", "5\t\r\nhello\r\n", "5;\r\nhello\r\n", "5;a=b\r\nhello\r\n",
-            "5;a=\"\n\"\r\n", "0;a\r\n\r\n", "5\nhello\r\n", "5\r\nhello\n", "5\r\nhelloX", "5\r\nhello\rX", "5\r\r\nhello", "0x5\r\nhello\r\n", "-5\r\nhello",
-            "+5\r\nhello", "g\r\n", "5g\r\n", "5.\r\n", "0000000000000000\r\n\r\n", "0000000000000005\r\nhello", "FFFFFFFFFFFFFFFF\r\n",
-            "10000000000000000\r\n", "5\r\nhello\r\n\r\n", "5\r\nhello0\r\n", "0\r\n\n", "0\n\r\n", "0\r\nX: y\n\r\n", "0\r\nX: y\r\n\n", "\0", ";\r\n"};
+    static const char *const texts[] = {"\r\n", "\n", " 5\r\nhello\r\n", "5 \r\nhello\r\n",
+            "5\t\r\nhello\r\n", "5;\r\nhello\r\n", "5;a=b\r\nhello\r\n", "5;a=\"\n\"\r\n", "0;a\r\n\r\n",
+            "5\nhello\r\n", "5\r\nhello\n", "5\r\nhelloX", "5\r\nhello\rX", "5\r\r\nhello",
+            "0x5\r\nhello\r\n", "-5\r\nhello", "+5\r\nhello", "g\r\n", "5g\r\n", "5.\r\n",
+            "0000000000000000\r\n\r\n", "0000000000000005\r\nhello", "FFFFFFFFFFFFFFFF\r\n",
+            "10000000000000000\r\n", "5\r\nhello\r\n\r\n", "5\r\nhello0\r\n", "0\r\n\n", "0\n\r\n",
+            "0\r\nX: y\n\r\n", "0\r\nX: y\r\n\n", "\0", ";\r\n"};
     for (size_t i = 0; i < SK_COUNT(texts); i++) {
         struct sk_slice text = texts[i][0] ? sk_slice_str(texts[i]) : SK_LIT("\0");
         cr_expect_eq(decode(text).event, SK_CHUNKED_BAD, "%s", texts[i]);
@@ -140,7 +145,8 @@ Test(http_chunked, every_byte_that_is_no_hex_digit_is_bad_in_a_size)
 {
     for (unsigned byte = 0; byte < 256; byte++) {
         char text[3] = {'1', (char)byte, '1'};
-        bool digit = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F');
+        bool digit =
+                (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F');
         cr_expect_eq(decode(sk_slice(text, 3)).event, digit ? SK_CHUNKED_MORE : SK_CHUNKED_BAD, "%u", byte);
     }
 }

@@ -1,4 +1,5 @@
-/* HTTP/1.1 towards an upstream: every response whole, cut in two everywhere, and byte by byte, with one result. */
+/* HTTP/1.1 towards an upstream: every response whole, cut in two everywhere, and byte by byte, with one
+ * result. */
 #include "http/client.h"
 
 #include <criterion/criterion.h>
@@ -31,7 +32,9 @@ static void line(struct exchange *x)
 static void put_fields(struct exchange *x, const struct sk_field *fields, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        cr_assert_eq(sk_buf_printf(&x->log, " %.*s=%.*s", (int)fields[i].name.len, fields[i].name.data, (int)fields[i].value.len, fields[i].value.data), 0);
+        cr_assert_eq(sk_buf_printf(&x->log, " %.*s=%.*s", (int)fields[i].name.len, fields[i].name.data,
+                             (int)fields[i].value.len, fields[i].value.data),
+                0);
     }
     put(x, SK_LIT("\n"));
 }
@@ -40,7 +43,9 @@ static void on_response(struct sk_client *client, const struct sk_response *resp
 {
     struct exchange *x = client->user;
     line(x);
-    cr_assert_eq(sk_buf_printf(&x->log, "response %u%s", response->status, response->upgraded ? " upgraded" : ""), 0);
+    cr_assert_eq(
+            sk_buf_printf(&x->log, "response %u%s", response->status, response->upgraded ? " upgraded" : ""),
+            0);
     put_fields(x, response->fields, response->fields_count);
     if (x->free_at_response) {
         sk_client_free(client);
@@ -111,7 +116,8 @@ static void hear_end(struct exchange *x)
 static void compare(const struct exchange *whole, const struct exchange *x, struct sk_slice input, long cut)
 {
     struct sk_slice a = sk_buf_peek(&whole->log), b = sk_buf_peek(&x->log);
-    cr_assert(sk_slice_eq(a, b), "cut at %ld of\n%.*s\n%.*s\ninstead of\n%.*s", cut, (int)input.len, input.data, (int)b.len, b.data, (int)a.len, a.data);
+    cr_assert(sk_slice_eq(a, b), "cut at %ld of\n%.*s\n%.*s\ninstead of\n%.*s", cut, (int)input.len,
+            input.data, (int)b.len, b.data, (int)a.len, a.data);
     cr_assert_eq(whole->result, x->result, "cut at %ld of\n%.*s", cut, (int)input.len, input.data);
     cr_assert_eq(whole->eof, x->eof, "cut at %ld of\n%.*s", cut, (int)input.len, input.data);
 }
@@ -140,7 +146,8 @@ static void check_for(bool to_head, bool websocket, const char *text, const char
     compare(&whole, &x, input, -1);
     exchange_close(&x);
     struct sk_slice got = sk_buf_peek(&whole.log);
-    cr_expect(sk_slice_eq(got, sk_slice_str(log)), "%s\n%.*s\ninstead of\n%s", text, (int)got.len, got.data, log);
+    cr_expect(sk_slice_eq(got, sk_slice_str(log)), "%s\n%.*s\ninstead of\n%s", text, (int)got.len, got.data,
+            log);
     cr_expect_eq(whole.result, result, "%s: %d", text, whole.result);
     cr_expect_eq(whole.eof, result ? -1 : eof, "%s: %d", text, whole.eof);
     exchange_close(&whole);
@@ -153,10 +160,13 @@ static void check(const char *text, const char *log, int result, int eof)
 
 Test(http_client, responses_are_parsed_by_their_framing)
 {
-    check("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello", "response 200 x=y\nbody hello\nend\n", 0, 0);
+    check("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello", "response 200 x=y\nbody hello\nend\n",
+            0, 0);
     check("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "response 200\nend\n", 0, 0);
-    check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n", "response 200\nbody hello!\nend\n", 0, 0);
-    check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n\r\n", "response 200\nend x-sum=1\n", 0, 0);
+    check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n",
+            "response 200\nbody hello!\nend\n", 0, 0);
+    check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n\r\n",
+            "response 200\nend x-sum=1\n", 0, 0);
     check("HTTP/1.1 200 OK\r\n\r\nuntil the end", "response 200\nbody until the end\nend\n", 0, 0);
     check("HTTP/1.0 200 OK\r\n\r\n", "response 200\nend\n", 0, 0);
     check("HTTP/1.1 204 No Content\r\n\r\n", "response 204\nend\n", 0, 0);
@@ -165,7 +175,9 @@ Test(http_client, responses_are_parsed_by_their_framing)
 
 Test(http_client, interim_responses_are_swallowed)
 {
-    check("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "response 200\nend\n", 0, 0);
+    check("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 "
+          "OK\r\nContent-Length: 0\r\n\r\n",
+            "response 200\nend\n", 0, 0);
 }
 
 Test(http_client, endless_interim_responses_are_refused)
@@ -182,16 +194,19 @@ Test(http_client, endless_interim_responses_are_refused)
 Test(http_client, a_response_to_head_has_no_body)
 {
     check_for(true, false, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "response 200\nend\n", 0, 0);
-    check_for(true, false, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "response 200\nend\n", 0, 0);
+    check_for(true, false, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "response 200\nend\n", 0,
+            0);
     check_for(true, false, "HTTP/1.1 200 OK\r\n\r\n", "response 200\nend\n", 0, 0);
-    check_for(true, false, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "response 200\nend\n", -EPROTO, -1);
+    check_for(true, false, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "response 200\nend\n",
+            -EPROTO, -1);
 }
 
 Test(http_client, a_cut_response_is_told_from_a_whole_one)
 {
     check("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", "response 200\nbody hell", 0, -EPROTO);
     check("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "response 200\n", 0, -EPROTO);
-    check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "response 200\nbody hello", 0, -EPROTO);
+    check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "response 200\nbody hello",
+            0, -EPROTO);
     check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "response 200\n", 0, -EPROTO);
     check("HTTP/1.1 200 OK\r\nContent-", "", 0, -EPROTO);
     check("", "", 0, -EPROTO);
@@ -199,22 +214,30 @@ Test(http_client, a_cut_response_is_told_from_a_whole_one)
 
 Test(http_client, what_can_be_read_two_ways_is_refused)
 {
-    static const char *const texts[] = {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello",
-            "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n", "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n", "\r\n\r\n", "x\r\n\r\n"};
+    static const char *const texts[] = {
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+            "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+            "HTTP/2.0 200 OK\r\n\r\n", "\r\n\r\n", "x\r\n\r\n"};
     for (size_t i = 0; i < SK_COUNT(texts); i++) {
         check(texts[i], "", -EPROTO, -1);
     }
-    check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n", "response 200\n", -EPROTO, -1);
-    check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 5\r\n\r\n", "response 200\n", -EPROTO, -1);
+    check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n", "response 200\n",
+            -EPROTO, -1);
+    check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 5\r\n\r\n",
+            "response 200\n", -EPROTO, -1);
 }
 
 Test(http_client, an_upgrade_makes_a_tunnel)
 {
-    check_for(false, true, "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: a\r\n\r\n\x81\x02hi",
+    check_for(false, true,
+            "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+            "a\r\n\r\n\x81\x02hi",
             "response 101 upgraded sec-websocket-accept=a\nbody \x81\x02hi\nend\n", 0, 0);
-    check_for(false, true, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", "response 403\nbody no\nend\n", 0, 0);
+    check_for(false, true, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno",
+            "response 403\nbody no\nend\n", 0, 0);
 }
 
 Test(http_client, bytes_nobody_asked_for_are_refused)
@@ -230,13 +253,15 @@ Test(http_client, bytes_nobody_asked_for_are_refused)
 }
 
 /*
- * A response with a second one glued behind it: were the connection reused from within `end`, the second would be
- * taken for the answer to the next request, which may be somebody else's.
+ * A response with a second one glued behind it: were the connection reused from within `end`, the second
+ * would be taken for the answer to the next request, which may be somebody else's.
  */
 Test(http_client, a_connection_with_bytes_left_over_is_not_reusable)
 {
-    static const char *const texts[] = {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison",
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison",
+    static const char *const texts[] = {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 "
+                                        "OK\r\nContent-Length: 6\r\n\r\npoison",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nHTTP/1.1 200 "
+            "OK\r\nContent-Length: 6\r\n\r\npoison",
             "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"};
     for (size_t i = 0; i < SK_COUNT(texts); i++) {
         struct exchange x;
@@ -263,7 +288,8 @@ Test(http_client, reuse_follows_what_the_response_says)
             {"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", false},
             {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok", true},
             /* RFC 9112 section 6.1: the framing of such a message is not to be trusted. */
-            {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false},
+            {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                    false},
     };
     for (size_t i = 0; i < SK_COUNT(cases); i++) {
         struct exchange x;
@@ -301,7 +327,8 @@ Test(http_client, bytes_before_any_request_are_refused)
 
 Test(http_client, a_client_may_be_freed_by_each_callback)
 {
-    static const char text[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n";
+    static const char text[] =
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n";
     for (size_t cut = 0; cut < sizeof(text); cut++) {
         for (int which = 0; which < 3; which++) {
             struct exchange x;

@@ -1,4 +1,5 @@
-/* HTTP/1.1 towards the client: every conversation whole, cut in two everywhere, and byte by byte, with one result. */
+/* HTTP/1.1 towards the client: every conversation whole, cut in two everywhere, and byte by byte, with one
+ * result. */
 #include "recorder.h"
 
 #include <criterion/criterion.h>
@@ -50,24 +51,29 @@ static void say(struct conversation *c, struct sk_slice bytes)
 static void expect_said(struct conversation *c, const char *expected)
 {
     struct sk_slice text = sk_buf_peek(&c->out);
-    cr_expect(sk_slice_eq(text, sk_slice_str(expected)), "\n%.*s\ninstead of\n%s", (int)text.len, text.data, expected);
+    cr_expect(sk_slice_eq(text, sk_slice_str(expected)), "\n%.*s\ninstead of\n%s", (int)text.len, text.data,
+            expected);
     sk_buf_take(&c->out, text.len);
 }
 
 static void expect_log(struct conversation *c, const char *expected)
 {
     struct sk_slice log = recorder_log(&c->r);
-    cr_expect(sk_slice_eq(log, sk_slice_str(expected)), "\n%.*s\ninstead of\n%s", (int)log.len, log.data, expected);
+    cr_expect(sk_slice_eq(log, sk_slice_str(expected)), "\n%.*s\ninstead of\n%s", (int)log.len, log.data,
+            expected);
     recorder_forget(&c->r);
 }
 
-static void compare(const struct conversation *whole, const struct conversation *c, struct sk_slice input, long cut)
+static void compare(
+        const struct conversation *whole, const struct conversation *c, struct sk_slice input, long cut)
 {
     struct sk_slice a = recorder_log(&whole->r), b = recorder_log(&c->r);
-    cr_assert(sk_slice_eq(a, b), "cut at %ld of\n%.*s\n%.*s\ninstead of\n%.*s", cut, (int)input.len, input.data, (int)b.len, b.data, (int)a.len, a.data);
+    cr_assert(sk_slice_eq(a, b), "cut at %ld of\n%.*s\n%.*s\ninstead of\n%.*s", cut, (int)input.len,
+            input.data, (int)b.len, b.data, (int)a.len, a.data);
     a = sk_buf_peek(&whole->out);
     b = sk_buf_peek(&c->out);
-    cr_assert(sk_slice_eq(a, b), "cut at %ld of\n%.*s\n%.*s\ninstead of\n%.*s", cut, (int)input.len, input.data, (int)b.len, b.data, (int)a.len, a.data);
+    cr_assert(sk_slice_eq(a, b), "cut at %ld of\n%.*s\n%.*s\ninstead of\n%.*s", cut, (int)input.len,
+            input.data, (int)b.len, b.data, (int)a.len, a.data);
     cr_assert_eq(whole->done, c->done);
 }
 
@@ -111,37 +117,50 @@ Test(http_h1_server, one_request_is_answered)
 Test(http_h1_server, bodies_are_given_and_the_connection_goes_on)
 {
     check(ANSWER_AT_END, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello" GET,
-            "request POST a /a\nbody hello\nend\ngone clean\nrequest GET a /\nend\ngone clean\n", OK OK, false);
+            "request POST a /a\nbody hello\nend\ngone clean\nrequest GET a /\nend\ngone clean\n", OK OK,
+            false);
     check(ANSWER_AT_END, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n" GET,
             "request POST a /a\nend\ngone clean\nrequest GET a /\nend\ngone clean\n", OK OK, false);
-    check(ANSWER_AT_END, "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n" GET,
-            "request POST a /a\nbody hello world\nend\ngone clean\nrequest GET a /\nend\ngone clean\n", OK OK, false);
+    check(ANSWER_AT_END,
+            "POST /a HTTP/1.1\r\n" HOST
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n" GET,
+            "request POST a /a\nbody hello world\nend\ngone clean\nrequest GET a /\nend\ngone clean\n", OK OK,
+            false);
     check(ANSWER_AT_END, "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" GET,
             "request POST a /a\nend\ngone clean\nrequest GET a /\nend\ngone clean\n", OK OK, false);
-    check(ANSWER_AT_END, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 23\r\n\r\nGET / HTTP/1.1\r\nHost: b" GET,
-            "request POST a /a\nbody GET / HTTP/1.1\r\nHost: b\nend\ngone clean\nrequest GET a /\nend\ngone clean\n", OK OK, false);
+    check(ANSWER_AT_END,
+            "POST /a HTTP/1.1\r\n" HOST "Content-Length: 23\r\n\r\nGET / HTTP/1.1\r\nHost: b" GET,
+            "request POST a /a\nbody GET / HTTP/1.1\r\nHost: b\nend\ngone clean\nrequest GET a /\nend\ngone "
+            "clean\n",
+            OK OK, false);
 }
 
 Test(http_h1_server, trailers_are_given_at_the_end)
 {
-    check(ANSWER_AT_END, "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Sum: 5\r\nY: z\r\n\r\n" GET,
-            "request POST a /a\nbody x\nend x-sum=5 y=z\ngone clean\nrequest GET a /\nend\ngone clean\n", OK OK, false);
+    check(ANSWER_AT_END,
+            "POST /a HTTP/1.1\r\n" HOST
+            "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Sum: 5\r\nY: z\r\n\r\n" GET,
+            "request POST a /a\nbody x\nend x-sum=5 y=z\ngone clean\nrequest GET a /\nend\ngone clean\n",
+            OK OK, false);
 }
 
 Test(http_h1_server, bad_trailers_and_chunks_end_the_connection)
 {
-    static const char *const bodies[] = {"0\r\nX-Sekisho-User: root\r\n\r\n", "0\r\nContent-Length: 5\r\n\r\n", "0\r\nX : y\r\n\r\n",
-            "0\r\nX: y\r\n z\r\n\r\n"};
+    static const char *const bodies[] = {"0\r\nX-Sekisho-User: root\r\n\r\n",
+            "0\r\nContent-Length: 5\r\n\r\n", "0\r\nX : y\r\n\r\n", "0\r\nX: y\r\n z\r\n\r\n"};
     for (size_t i = 0; i < SK_COUNT(bodies); i++) {
         char input[256];
-        (void)snprintf(input, sizeof(input), "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n%s" GET, bodies[i]);
+        (void)snprintf(input, sizeof(input),
+                "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n%s" GET, bodies[i]);
         check(ANSWER_AT_END, input, "request POST a /a\nrefused bad-trailer\ngone clean\n",
                 "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", true);
     }
-    static const char *const chunks[] = {"5;a=b\r\nhello\r\n", "x\r\n", "5\nhello\r\n", "0\n\r\n", "\r\n", "-1\r\n"};
+    static const char *const chunks[] = {
+            "5;a=b\r\nhello\r\n", "x\r\n", "5\nhello\r\n", "0\n\r\n", "\r\n", "-1\r\n"};
     for (size_t i = 0; i < SK_COUNT(chunks); i++) {
         char input[256];
-        (void)snprintf(input, sizeof(input), "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n%s" GET, chunks[i]);
+        (void)snprintf(input, sizeof(input),
+                "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n%s" GET, chunks[i]);
         check(ANSWER_AT_END, input, "request POST a /a\nrefused bad-chunk\ngone clean\n",
                 "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", true);
     }
@@ -153,23 +172,29 @@ Test(http_h1_server, a_refused_request_is_the_last_of_its_connection)
     static const struct {
         const char *head, *log, *status;
     } cases[] = {
-            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "content-length-and-transfer-encoding", "400 Bad Request"},
-            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", "content-length-twice", "400 Bad Request"},
-            {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n", "bad-transfer-encoding", "400 Bad Request"},
-            {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", "bad-transfer-encoding", "400 Bad Request"},
+            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                    "content-length-and-transfer-encoding", "400 Bad Request"},
+            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
+                    "content-length-twice", "400 Bad Request"},
+            {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n", "bad-transfer-encoding",
+                    "400 Bad Request"},
+            {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+                    "bad-transfer-encoding", "400 Bad Request"},
             {"GET / HTTP/1.1\r\n" HOST "X: a\r\n b\r\n\r\n", "folded-header", "400 Bad Request"},
             {"GET / HTTP/1.1\n" HOST "\r\n", "bare-line-feed", "400 Bad Request"},
             {"GET / HTTP/1.1\r\n\r\n", "host-missing", "400 Bad Request"},
             {"GET / HTTP/1.1\r\n" HOST "Host: b\r\n\r\n", "host-twice", "400 Bad Request"},
             {"GET /a%2fb HTTP/1.1\r\n" HOST "\r\n", "encoded-slash", "400 Bad Request"},
             {"TRACE / HTTP/1.1\r\n" HOST "\r\n", "method-not-allowed", "405 Method Not Allowed"},
-            {"POST / HTTP/1.1\r\n" HOST "Expect: x\r\nContent-Length: 1\r\n\r\n", "expectation-not-met", "417 Expectation Failed"},
+            {"POST / HTTP/1.1\r\n" HOST "Expect: x\r\nContent-Length: 1\r\n\r\n", "expectation-not-met",
+                    "417 Expectation Failed"},
     };
     for (size_t i = 0; i < SK_COUNT(cases); i++) {
         char input[512], log[128], output[256];
         (void)snprintf(input, sizeof(input), "%s" GET, cases[i].head);
         (void)snprintf(log, sizeof(log), "refused %s\ngone clean\n", cases[i].log);
-        (void)snprintf(output, sizeof(output), "HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", cases[i].status);
+        (void)snprintf(output, sizeof(output),
+                "HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", cases[i].status);
         check(ANSWER_AT_END, input, log, output, true);
     }
 }
@@ -204,8 +229,12 @@ Test(http_h1_server, an_endless_head_is_refused_however_it_comes)
 
 Test(http_h1_server, pipelined_requests_are_answered_in_order_one_at_a_time)
 {
-    check(ANSWER_AT_END, "GET /1 HTTP/1.1\r\n" HOST "\r\nPOST /2 HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nxGET /3 HTTP/1.1\r\n" HOST "\r\n",
-            "request GET a /1\nend\ngone clean\nrequest POST a /2\nbody x\nend\ngone clean\nrequest GET a /3\nend\ngone clean\n", OK OK OK, false);
+    check(ANSWER_AT_END,
+            "GET /1 HTTP/1.1\r\n" HOST "\r\nPOST /2 HTTP/1.1\r\n" HOST
+            "Content-Length: 1\r\n\r\nxGET /3 HTTP/1.1\r\n" HOST "\r\n",
+            "request GET a /1\nend\ngone clean\nrequest POST a /2\nbody x\nend\ngone clean\nrequest GET a "
+            "/3\nend\ngone clean\n",
+            OK OK OK, false);
     struct conversation c;
     talk_open(&c, ANSWER_NEVER);
     say(&c, SK_LIT(GET GET GET));
@@ -248,7 +277,8 @@ static void big_request(struct sk_stream *stream)
     const struct sk_response response = {.status = 403, .body = SK_BODY_LENGTH, .content_length = page.len};
     struct recorder *r = sk_server_context(stream->server);
     r->requests++;
-    if (sk_stream_respond(stream, &response) || sk_stream_write(stream, page) || sk_stream_finish(stream, NULL, 0)) {
+    if (sk_stream_respond(stream, &response) || sk_stream_write(stream, page) ||
+            sk_stream_finish(stream, NULL, 0)) {
         sk_stream_abort(stream);
     }
 }
@@ -258,7 +288,8 @@ static void nothing_body(struct sk_stream *stream, struct sk_slice bytes)
     sk_stream_consumed(stream, bytes.len);
 }
 
-static void nothing_end(struct sk_stream *stream sk_unused, const struct sk_field *trailers sk_unused, size_t count sk_unused)
+static void nothing_end(
+        struct sk_stream *stream sk_unused, const struct sk_field *trailers sk_unused, size_t count sk_unused)
 {
 }
 
@@ -274,7 +305,8 @@ static void count_gone(struct sk_stream *stream, bool clean)
 
 Test(http_h1_server, answers_that_fill_the_output_hold_back_the_next_request)
 {
-    static const struct sk_server_handler handler = {big_request, NULL, nothing_body, nothing_end, nothing_writable, count_gone};
+    static const struct sk_server_handler handler = {
+            big_request, NULL, nothing_body, nothing_end, nothing_writable, count_gone};
     static char bytes[2000];
     struct recorder r = {.answer = ANSWER_NEVER};
     struct sk_buf input = SK_BUF_INIT((size_t)1 << 20), out = SK_BUF_INIT((size_t)1 << 22);
@@ -307,8 +339,10 @@ Test(http_h1_server, any_read_of_64_kib_is_taken)
 
 Test(http_h1_server, connection_close_is_kept)
 {
-    check(ANSWER_AT_END, "GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n" GET, "request GET a /\nend\ngone clean\n", OK_CLOSE, true);
-    check(ANSWER_AT_END, "GET / HTTP/1.0\r\n" HOST "\r\n" GET, "request GET a /\nend\ngone clean\n", OK_CLOSE, true);
+    check(ANSWER_AT_END, "GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n" GET,
+            "request GET a /\nend\ngone clean\n", OK_CLOSE, true);
+    check(ANSWER_AT_END, "GET / HTTP/1.0\r\n" HOST "\r\n" GET, "request GET a /\nend\ngone clean\n", OK_CLOSE,
+            true);
 }
 
 /* An HTTP/1.0 client takes silence for the end of the connection: it is told to keep it, or it is closed. */
@@ -326,9 +360,12 @@ Test(http_h1_server, http_1_0_is_told_when_its_connection_stays)
 
 Test(http_h1_server, an_answer_before_the_end_of_the_body_closes)
 {
-    check(ANSWER_AT_REQUEST, "POST / HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\n", "request POST a /\ngone clean\n", OK_CLOSE, true);
-    check(ANSWER_AT_REQUEST, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", "request POST a /\ngone clean\n", OK_CLOSE, true);
-    check(ANSWER_AT_REQUEST, GET GET, "request GET a /\nend\ngone clean\nrequest GET a /\nend\ngone clean\n", OK OK, false);
+    check(ANSWER_AT_REQUEST, "POST / HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\n",
+            "request POST a /\ngone clean\n", OK_CLOSE, true);
+    check(ANSWER_AT_REQUEST, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n",
+            "request POST a /\ngone clean\n", OK_CLOSE, true);
+    check(ANSWER_AT_REQUEST, GET GET, "request GET a /\nend\ngone clean\nrequest GET a /\nend\ngone clean\n",
+            OK OK, false);
 }
 
 Test(http_h1_server, expect_is_told_and_answered_before_the_final_response)
@@ -417,14 +454,17 @@ Test(http_h1_server, a_response_that_ends_with_its_connection_is_chunked_for_1_1
     } cases[] = {
             {GET, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", false},
             {"GET / HTTP/1.0\r\n" HOST "\r\n", "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhi", true},
-            {"GET / HTTP/1.0\r\n" HOST "Connection: keep-alive\r\n\r\n", "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhi", true},
+            {"GET / HTTP/1.0\r\n" HOST "Connection: keep-alive\r\n\r\n",
+                    "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhi", true},
     };
     for (size_t i = 0; i < SK_COUNT(cases); i++) {
         for (int kind = 0; kind < 2; kind++) {
             struct conversation c;
             talk_open(&c, ANSWER_NEVER);
             say(&c, sk_slice_str(cases[i].input));
-            const struct sk_response response = {.status = 200, .body = kind ? SK_BODY_CLOSE : SK_BODY_STREAM, .content_length = UINT64_MAX};
+            const struct sk_response response = {.status = 200,
+                    .body = kind ? SK_BODY_CLOSE : SK_BODY_STREAM,
+                    .content_length = UINT64_MAX};
             cr_assert_eq(sk_stream_respond(c.r.last, &response), 0);
             cr_assert_eq(sk_stream_write(c.r.last, SK_LIT("hi")), 0);
             cr_assert_eq(sk_stream_finish(c.r.last, NULL, 0), 0);
@@ -478,12 +518,14 @@ Test(http_h1_server, nothing_is_written_before_the_head_or_behind_the_end)
 #define WS_HEAD                                                                                              \
     "GET /ws HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-#define WS_LOG "request GET a /ws websocket sec-websocket-version=13 sec-websocket-key=dGhlIHNhbXBsZSBub25jZQ==\n"
+#define WS_LOG                                                                                               \
+    "request GET a /ws websocket sec-websocket-version=13 sec-websocket-key=dGhlIHNhbXBsZSBub25jZQ==\n"
 #define WS_101 "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
 
 Test(http_h1_server, a_websocket_is_a_tunnel_both_ways)
 {
-    check(ANSWER_AT_END, WS_HEAD "\x81\x02hi" GET, WS_LOG "body \x81\x02hi" GET, WS_101 "\x81\x02hi" GET, false);
+    check(ANSWER_AT_END, WS_HEAD "\x81\x02hi" GET, WS_LOG "body \x81\x02hi" GET, WS_101 "\x81\x02hi" GET,
+            false);
     struct conversation c;
     talk_open(&c, ANSWER_AT_END);
     say(&c, SK_LIT(WS_HEAD));
@@ -547,7 +589,8 @@ Test(http_h1_server, an_unconsumed_body_does_not_stop_the_next_request)
     talk_open(&c, ANSWER_AT_END);
     c.r.hold = true;
     char head[128];
-    (void)snprintf(head, sizeof(head), "POST / HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", sizeof(bytes));
+    (void)snprintf(
+            head, sizeof(head), "POST / HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", sizeof(bytes));
     say(&c, sk_slice_str(head));
     say(&c, sk_slice(bytes, sizeof(bytes)));
     cr_expect_eq(c.r.gone, 1);
@@ -581,7 +624,8 @@ Test(http_h1_server, a_writer_that_met_a_full_queue_is_told_when_there_is_room)
     struct conversation c;
     talk_open(&c, ANSWER_NEVER);
     say(&c, SK_LIT(GET));
-    const struct sk_response response = {.status = 200, .body = SK_BODY_LENGTH, .content_length = sizeof(bytes) * 2};
+    const struct sk_response response = {
+            .status = 200, .body = SK_BODY_LENGTH, .content_length = sizeof(bytes) * 2};
     cr_assert_eq(sk_stream_respond(c.r.last, &response), 0);
     while (sk_stream_room(c.r.last)) {
         cr_assert_eq(sk_stream_write(c.r.last, sk_slice(bytes, sk_stream_room(c.r.last))), 0);
@@ -605,7 +649,8 @@ Test(http_h1_server, a_large_page_can_be_written_at_once)
     struct conversation c;
     talk_open(&c, ANSWER_NEVER);
     say(&c, SK_LIT(GET));
-    const struct sk_response response = {.status = 200, .body = SK_BODY_LENGTH, .content_length = sizeof(bytes)};
+    const struct sk_response response = {
+            .status = 200, .body = SK_BODY_LENGTH, .content_length = sizeof(bytes)};
     cr_assert_eq(sk_stream_respond(c.r.last, &response), 0);
     take_output(c.r.server, &c.out);
     cr_expect_eq(sk_stream_write(c.r.last, sk_slice(bytes, sizeof(bytes))), 0);
@@ -678,7 +723,9 @@ Test(http_h1_server, the_head_timer_runs_only_within_a_head)
 /* Random bytes and random cuts of valid conversations: nothing crashes, gone comes once for each stream. */
 Test(http_h1_server, damaged_conversations_leave_no_stream_behind)
 {
-    static const char text[] = "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n" GET WS_HEAD "abc";
+    static const char text[] =
+            "POST /a HTTP/1.1\r\n" HOST
+            "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n" GET WS_HEAD "abc";
     uint32_t seed = 7;
     for (int turn = 0; turn < 3000; turn++) {
         char copy[sizeof(text)];

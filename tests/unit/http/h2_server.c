@@ -36,8 +36,8 @@ static struct seen *seen(struct conversation *c, int32_t id)
     return &c->streams[id / 2];
 }
 
-static int client_header(nghttp2_session *session sk_unused, const nghttp2_frame *frame, const uint8_t *name, size_t name_len, const uint8_t *value,
-        size_t value_len, uint8_t flags sk_unused, void *context)
+static int client_header(nghttp2_session *session sk_unused, const nghttp2_frame *frame, const uint8_t *name,
+        size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags sk_unused, void *context)
 {
     struct seen *s = seen(context, frame->hd.stream_id);
     if (name_len == 7 && memcmp(name, ":status", 7) == 0) {
@@ -51,11 +51,13 @@ static int client_header(nghttp2_session *session sk_unused, const nghttp2_frame
     }
     char *to = frame->headers.cat == NGHTTP2_HCAT_HEADERS && s->status ? s->trailers : s->fields;
     size_t size = to == s->trailers ? sizeof(s->trailers) : sizeof(s->fields), len = strlen(to);
-    (void)snprintf(to + len, size - len, "%.*s=%.*s ", (int)name_len, (const char *)name, (int)value_len, (const char *)value);
+    (void)snprintf(to + len, size - len, "%.*s=%.*s ", (int)name_len, (const char *)name, (int)value_len,
+            (const char *)value);
     return 0;
 }
 
-static int client_data(nghttp2_session *session sk_unused, uint8_t flags sk_unused, int32_t id, const uint8_t *data sk_unused, size_t len, void *context)
+static int client_data(nghttp2_session *session sk_unused, uint8_t flags sk_unused, int32_t id,
+        const uint8_t *data sk_unused, size_t len, void *context)
 {
     seen(context, id)->body += len;
     return 0;
@@ -68,7 +70,8 @@ static int client_frame(nghttp2_session *session sk_unused, const nghttp2_frame 
         c->goaway = true;
         c->goaway_error = frame->goaway.error_code;
     }
-    if ((frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
+    if ((frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
+            (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
         seen(c, frame->hd.stream_id)->ended = true;
     }
     return 0;
@@ -127,21 +130,28 @@ static void talk(struct conversation *c)
     for (bool busy = true; busy;) {
         busy = false;
         const uint8_t *bytes;
-        for (ssize_t n = nghttp2_session_mem_send(c->client, &bytes); n > 0; n = nghttp2_session_mem_send(c->client, &bytes)) {
+        for (ssize_t n = nghttp2_session_mem_send(c->client, &bytes); n > 0;
+                n = nghttp2_session_mem_send(c->client, &bytes)) {
             cr_assert_eq(sk_buf_put(&c->sent, sk_slice(bytes, (size_t)n)), 0);
             feed(c, sk_slice(bytes, (size_t)n));
             busy = true;
         }
-        for (struct sk_slice out = sk_server_output(c->r.server); out.len && !c->mute; out = sk_server_output(c->r.server)) {
-            cr_assert_eq(nghttp2_session_mem_recv(c->client, (const uint8_t *)out.data, out.len), (ssize_t)out.len);
+        for (struct sk_slice out = sk_server_output(c->r.server); out.len && !c->mute;
+                out = sk_server_output(c->r.server)) {
+            cr_assert_eq(nghttp2_session_mem_recv(c->client, (const uint8_t *)out.data, out.len),
+                    (ssize_t)out.len);
             sk_server_sent(c->r.server, out.len);
             busy = true;
         }
     }
 }
 
-#define NV(name, value) {(uint8_t *)(uintptr_t)(name), (uint8_t *)(uintptr_t)(value), sizeof(name) - 1, sizeof(value) - 1, 0}
-#define HEAD(method, path) NV(":method", method), NV(":scheme", "https"), NV(":authority", "a.example"), NV(":path", path)
+#define NV(name, value)                                                                                      \
+    {                                                                                                        \
+        (uint8_t *)(uintptr_t)(name), (uint8_t *)(uintptr_t)(value), sizeof(name) - 1, sizeof(value) - 1, 0  \
+    }
+#define HEAD(method, path)                                                                                   \
+    NV(":method", method), NV(":scheme", "https"), NV(":authority", "a.example"), NV(":path", path)
 
 struct upload {
     const char *bytes;
@@ -151,8 +161,8 @@ struct upload {
     size_t trailers_count;
 };
 
-static ssize_t read_upload(nghttp2_session *session, int32_t id, uint8_t *to, size_t len, uint32_t *flags, nghttp2_data_source *source,
-        void *context sk_unused)
+static ssize_t read_upload(nghttp2_session *session, int32_t id, uint8_t *to, size_t len, uint32_t *flags,
+        nghttp2_data_source *source, void *context sk_unused)
 {
     struct upload *u = source->ptr;
     size_t n = u->len < len ? u->len : len;
@@ -182,12 +192,14 @@ static int32_t request(struct conversation *c, const nghttp2_nv *nv, size_t coun
     return id;
 }
 
-#define REQUEST(c, upload, ...) request(c, (const nghttp2_nv[]){__VA_ARGS__}, SK_COUNT(((const nghttp2_nv[]){__VA_ARGS__})), upload)
+#define REQUEST(c, upload, ...)                                                                              \
+    request(c, (const nghttp2_nv[]){__VA_ARGS__}, SK_COUNT(((const nghttp2_nv[]){__VA_ARGS__})), upload)
 
 static void expect_log(struct conversation *c, const char *expected)
 {
     struct sk_slice log = recorder_log(&c->r);
-    cr_expect(sk_slice_eq(log, sk_slice_str(expected)), "\n%.*s\ninstead of\n%s", (int)log.len, log.data, expected);
+    cr_expect(sk_slice_eq(log, sk_slice_str(expected)), "\n%.*s\ninstead of\n%s", (int)log.len, log.data,
+            expected);
     recorder_forget(&c->r);
 }
 
@@ -212,7 +224,9 @@ Test(http_h2_server, bodies_and_trailers_are_given)
     static const nghttp2_nv trailers[] = {NV("x-sum", "1")};
     struct conversation c;
     talk_open(&c, ANSWER_AT_END);
-    struct upload plain = {.bytes = "hello", .len = 5}, with = {.bytes = "hello", .len = 5, .trailers = trailers, .trailers_count = 1}, none = {.len = 0};
+    struct upload plain = {.bytes = "hello", .len = 5},
+                  with = {.bytes = "hello", .len = 5, .trailers = trailers, .trailers_count = 1},
+                  none = {.len = 0};
     (void)REQUEST(&c, &plain, HEAD("POST", "/1"), NV("content-length", "5"));
     talk(&c);
     expect_log(&c, "request POST a.example /1\nbody hello\nend\ngone clean\n");
@@ -251,8 +265,8 @@ Test(http_h2_server, a_conversation_is_the_same_however_it_is_cut)
         cr_assert_eq(d.r.refused, c.r.refused);
         cr_assert_eq(d.r.ends, c.r.ends);
         cr_assert_eq(d.r.gone, c.r.gone, "cut at %zu: %u gone of %u", cut, d.r.gone, c.r.gone);
-        cr_assert_eq(recorder_log(&d.r).len, log.len, "cut at %zu\n%.*s\ninstead of\n%.*s", cut, (int)recorder_log(&d.r).len, recorder_log(&d.r).data,
-                (int)log.len, log.data);
+        cr_assert_eq(recorder_log(&d.r).len, log.len, "cut at %zu\n%.*s\ninstead of\n%.*s", cut,
+                (int)recorder_log(&d.r).len, recorder_log(&d.r).data, (int)log.len, log.data);
         talk_close(&d);
     }
     talk_close(&c);
@@ -272,14 +286,15 @@ static enum sk_refusal refused_with(const struct refusal_case *rc, unsigned *sta
     for (size_t i = 0; i < 4; i++) {
         at = strcmp((const char *)nv[i].name, rc->name) == 0 ? i : at;
     }
-    nv[at] = (nghttp2_nv){(uint8_t *)(uintptr_t)rc->name, (uint8_t *)(uintptr_t)rc->value, strlen(rc->name), strlen(rc->value),
-            NGHTTP2_NV_FLAG_NO_COPY_NAME}; /* else the client's library lowers its case */
+    nv[at] = (nghttp2_nv){(uint8_t *)(uintptr_t)rc->name, (uint8_t *)(uintptr_t)rc->value, strlen(rc->name),
+            strlen(rc->value), NGHTTP2_NV_FLAG_NO_COPY_NAME}; /* else the client's library lowers its case */
     count += at == 4;
     talk_open(&c, ANSWER_AT_END);
     int32_t id = request(&c, nv, count, NULL);
     talk(&c);
     enum sk_refusal refusal = c.r.refused ? c.r.refusal : SK_REFUSAL_NONE;
-    cr_expect_eq(c.r.requests + c.r.refused, 1, "%s: %s: %u requests, %u refused", rc->name, rc->value, c.r.requests, c.r.refused);
+    cr_expect_eq(c.r.requests + c.r.refused, 1, "%s: %s: %u requests, %u refused", rc->name, rc->value,
+            c.r.requests, c.r.refused);
     cr_expect_eq(c.r.gone, 1, "%s: %s", rc->name, rc->value);
     *status = seen(&c, id)->status;
     talk_close(&c);
@@ -305,8 +320,10 @@ Test(http_h2_server, a_bad_request_is_refused_with_its_status)
     for (size_t i = 0; i < SK_COUNT(cases); i++) {
         unsigned status = 0;
         enum sk_refusal refusal = refused_with(&cases[i], &status);
-        cr_expect_eq(refusal, cases[i].refusal, "%s: %s: %s", cases[i].name, cases[i].value, sk_refusal_text(refusal).data);
-        cr_expect_eq(status, sk_refusal_status(cases[i].refusal), "%s: %s: %u", cases[i].name, cases[i].value, status);
+        cr_expect_eq(refusal, cases[i].refusal, "%s: %s: %s", cases[i].name, cases[i].value,
+                sk_refusal_text(refusal).data);
+        cr_expect_eq(status, sk_refusal_status(cases[i].refusal), "%s: %s: %u", cases[i].name, cases[i].value,
+                status);
     }
 }
 
@@ -340,7 +357,8 @@ Test(http_h2_server, a_malformed_request_is_refused_and_told)
     };
     for (size_t i = 0; i < SK_COUNT(cases); i++) {
         unsigned status = 0;
-        cr_expect_neq(refused_with(&cases[i], &status), SK_REFUSAL_NONE, "%s: %s", cases[i].name, cases[i].value);
+        cr_expect_neq(
+                refused_with(&cases[i], &status), SK_REFUSAL_NONE, "%s: %s", cases[i].name, cases[i].value);
     }
 }
 
@@ -372,7 +390,8 @@ Test(http_h2_server, cookie_crumbs_are_one_field_again)
 {
     struct conversation c;
     talk_open(&c, ANSWER_AT_END);
-    (void)REQUEST(&c, NULL, HEAD("GET", "/"), NV("cookie", "a=b"), NV("x", "y"), NV("cookie", "c=d"), NV("cookie", "e=f; g=h"));
+    (void)REQUEST(&c, NULL, HEAD("GET", "/"), NV("cookie", "a=b"), NV("x", "y"), NV("cookie", "c=d"),
+            NV("cookie", "e=f; g=h"));
     talk(&c);
     expect_log(&c, "request GET a.example / cookie=a=b; c=d; e=f; g=h x=y\nend\ngone clean\n");
     talk_close(&c);
@@ -386,7 +405,8 @@ Test(http_h2_server, many_cookie_crumbs_are_no_reason_to_refuse)
     nghttp2_nv nv[154] = {HEAD("GET", "/")};
     for (size_t i = 0; i < 150; i++) {
         (void)snprintf(values[i], sizeof(values[i]), "cookie-%03zu=%060zu", i, i);
-        nv[4 + i] = (nghttp2_nv){(uint8_t *)(uintptr_t) "cookie", (uint8_t *)values[i], 6, strlen(values[i]), 0};
+        nv[4 + i] =
+                (nghttp2_nv){(uint8_t *)(uintptr_t) "cookie", (uint8_t *)values[i], 6, strlen(values[i]), 0};
     }
     talk_open(&c, ANSWER_AT_END);
     (void)request(&c, nv, SK_COUNT(nv), NULL);
@@ -413,22 +433,25 @@ Test(http_h2_server, a_body_of_another_length_than_said_resets_the_stream)
     talk_close(&c);
 }
 
-/* Trailers reach the upstream behind the last chunk: no name may come in there that is refused in the head. */
+/* Trailers reach the upstream behind the last chunk: no name may come in there that is refused in the head.
+ */
 Test(http_h2_server, trailers_with_reserved_or_framing_names_are_refused)
 {
     static const struct {
         const char *name, *value;
-    } cases[] = {{"x-sekisho-user", "root"}, {"x_sekisho_user", "root"}, {"remote-user", "root"}, {"x-forwarded-for", "::1"}, {"authorization", "Basic x"},
-            {"cookie", "a=b"}, {"content-length", "5"}, {"host", "b.example"}, {"content-type", "x"}, {"x", "a\nb"}};
+    } cases[] = {{"x-sekisho-user", "root"}, {"x_sekisho_user", "root"}, {"remote-user", "root"},
+            {"x-forwarded-for", "::1"}, {"authorization", "Basic x"}, {"cookie", "a=b"},
+            {"content-length", "5"}, {"host", "b.example"}, {"content-type", "x"}, {"x", "a\nb"}};
     for (size_t i = 0; i < SK_COUNT(cases); i++) {
         struct conversation c;
-        const nghttp2_nv trailers[] = {
-                {(uint8_t *)(uintptr_t)cases[i].name, (uint8_t *)(uintptr_t)cases[i].value, strlen(cases[i].name), strlen(cases[i].value), 0}};
+        const nghttp2_nv trailers[] = {{(uint8_t *)(uintptr_t)cases[i].name,
+                (uint8_t *)(uintptr_t)cases[i].value, strlen(cases[i].name), strlen(cases[i].value), 0}};
         struct upload up = {.bytes = "x", .len = 1, .trailers = trailers, .trailers_count = 1};
         talk_open(&c, ANSWER_NEVER);
         int32_t id = REQUEST(&c, &up, HEAD("POST", "/"));
         talk(&c);
-        cr_expect_eq(c.r.ends, 0, "%s: %.*s", cases[i].name, (int)recorder_log(&c.r).len, recorder_log(&c.r).data);
+        cr_expect_eq(
+                c.r.ends, 0, "%s: %.*s", cases[i].name, (int)recorder_log(&c.r).len, recorder_log(&c.r).data);
         cr_expect(seen(&c, id)->closed || c.r.refused, "%s", cases[i].name);
         talk_close(&c);
     }
@@ -440,7 +463,8 @@ Test(http_h2_server, too_many_trailers_are_refused_and_not_cut)
     nghttp2_nv trailers[SK_FIELDS_MAX + 1];
     for (size_t i = 0; i <= SK_FIELDS_MAX; i++) {
         (void)snprintf(names[i], sizeof(names[i]), "x-%zu", i);
-        trailers[i] = (nghttp2_nv){(uint8_t *)names[i], (uint8_t *)names[i], strlen(names[i]), strlen(names[i]), 0};
+        trailers[i] =
+                (nghttp2_nv){(uint8_t *)names[i], (uint8_t *)names[i], strlen(names[i]), strlen(names[i]), 0};
     }
     struct conversation c;
     struct upload up = {.bytes = "x", .len = 1, .trailers = trailers, .trailers_count = SK_FIELDS_MAX + 1};
@@ -462,7 +486,8 @@ Test(http_h2_server, a_head_beyond_the_limits_is_refused)
     }
     for (size_t i = 0; i <= SK_FIELDS_MAX; i++) {
         (void)snprintf(names[i], sizeof(names[i]), "x-%zu", i);
-        many[4 + i] = (nghttp2_nv){(uint8_t *)names[i], (uint8_t *)names[i], strlen(names[i]), strlen(names[i]), 0};
+        many[4 + i] =
+                (nghttp2_nv){(uint8_t *)names[i], (uint8_t *)names[i], strlen(names[i]), strlen(names[i]), 0};
     }
     talk_open(&c, ANSWER_AT_END);
     int32_t a = request(&c, big, SK_COUNT(big), NULL);
@@ -487,10 +512,12 @@ Test(http_h2_server, a_websocket_is_a_tunnel_both_ways)
     talk_open(&c, ANSWER_AT_END);
     struct upload up = {.bytes = "ping", .len = 4, .open = true};
     talk(&c);
-    int32_t id = REQUEST(&c, &up, NV(":method", "CONNECT"), NV(":protocol", "websocket"), NV(":scheme", "https"), NV(":authority", "a.example"),
-            NV(":path", "/ws"), NV("sec-websocket-version", "13"), NV("origin", "https://a.example"));
+    int32_t id = REQUEST(&c, &up, NV(":method", "CONNECT"), NV(":protocol", "websocket"),
+            NV(":scheme", "https"), NV(":authority", "a.example"), NV(":path", "/ws"),
+            NV("sec-websocket-version", "13"), NV("origin", "https://a.example"));
     talk(&c);
-    expect_log(&c, "request GET a.example /ws websocket sec-websocket-version=13 origin=https://a.example\nbody ping");
+    expect_log(&c, "request GET a.example /ws websocket sec-websocket-version=13 "
+                   "origin=https://a.example\nbody ping");
     cr_expect_eq(seen(&c, id)->status, 200);
     cr_expect_eq(seen(&c, id)->body, 4);
     cr_expect_str_eq(seen(&c, id)->fields, "");
@@ -509,11 +536,14 @@ Test(http_h2_server, what_is_no_websocket_connect_is_refused)
     talk_open(&c, ANSWER_AT_END);
     talk(&c);
     (void)REQUEST(&c, NULL, NV(":method", "CONNECT"), NV(":authority", "a.example:443"));
-    (void)REQUEST(&c, NULL, NV(":method", "CONNECT"), NV(":protocol", "connect-udp"), NV(":scheme", "https"), NV(":authority", "a.example"), NV(":path", "/"));
-    (void)REQUEST(&c, NULL, NV(":method", "GET"), NV(":protocol", "websocket"), NV(":scheme", "https"), NV(":authority", "a.example"), NV(":path", "/"));
-    (void)REQUEST(&c, NULL, NV(":method", "CONNECT"), NV(":protocol", "websocket"), NV(":scheme", "https"), NV(":authority", "a.example"), NV(":path", "/"));
-    (void)REQUEST(&c, NULL, NV(":method", "CONNECT"), NV(":protocol", "websocket"), NV(":scheme", "https"), NV(":authority", "a.example"), NV(":path", "/"),
-            NV("sec-websocket-version", "8"));
+    (void)REQUEST(&c, NULL, NV(":method", "CONNECT"), NV(":protocol", "connect-udp"), NV(":scheme", "https"),
+            NV(":authority", "a.example"), NV(":path", "/"));
+    (void)REQUEST(&c, NULL, NV(":method", "GET"), NV(":protocol", "websocket"), NV(":scheme", "https"),
+            NV(":authority", "a.example"), NV(":path", "/"));
+    (void)REQUEST(&c, NULL, NV(":method", "CONNECT"), NV(":protocol", "websocket"), NV(":scheme", "https"),
+            NV(":authority", "a.example"), NV(":path", "/"));
+    (void)REQUEST(&c, NULL, NV(":method", "CONNECT"), NV(":protocol", "websocket"), NV(":scheme", "https"),
+            NV(":authority", "a.example"), NV(":path", "/"), NV("sec-websocket-version", "8"));
     talk(&c);
     cr_expect_eq(c.r.requests, 0);
     cr_expect_eq(c.r.refused, 5);
@@ -538,7 +568,8 @@ static void stream_response(struct sk_stream *stream, size_t total)
     }
 }
 
-/* A client with the default window of 64 KiB sends thousands of WINDOW_UPDATE frames for one large response. */
+/* A client with the default window of 64 KiB sends thousands of WINDOW_UPDATE frames for one large response.
+ */
 Test(http_h2_server, a_large_response_is_delivered_whole)
 {
     static const char bytes[16384];
@@ -601,7 +632,8 @@ Test(http_h2_server, a_body_nobody_consumes_stops_at_the_window)
     talk_close(&c);
 }
 
-/* The connection's window is shared: what dies unconsumed must come back to it, or all other uploads starve. */
+/* The connection's window is shared: what dies unconsumed must come back to it, or all other uploads starve.
+ */
 Test(http_h2_server, streams_that_die_unconsumed_give_the_connection_window_back)
 {
     static char bytes[60000];
@@ -676,7 +708,8 @@ Test(http_h2_server, a_response_has_interim_head_body_and_trailers)
     talk_close(&c);
 }
 
-/* The caller's array may be gone when nghttp2 comes to send it: HTTP/1 writes trailers at once, so must this. */
+/* The caller's array may be gone when nghttp2 comes to send it: HTTP/1 writes trailers at once, so must this.
+ */
 Test(http_h2_server, trailers_are_copied)
 {
     struct conversation c;
@@ -823,15 +856,17 @@ Test(http_h2_server, a_rapid_reset_ends_the_connection)
 /* Frames written by hand: what a well-behaved client session would not send. */
 static void put_frame(struct sk_buf *buf, uint8_t type, uint8_t flags, uint32_t id, struct sk_slice payload)
 {
-    const uint8_t head[9] = {(uint8_t)(payload.len >> 16), (uint8_t)(payload.len >> 8), (uint8_t)payload.len, type, flags, (uint8_t)(id >> 24),
-            (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id};
+    const uint8_t head[9] = {(uint8_t)(payload.len >> 16), (uint8_t)(payload.len >> 8), (uint8_t)payload.len,
+            type, flags, (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id};
     cr_assert_eq(sk_buf_put(buf, sk_slice(head, 9)), 0);
     cr_assert_eq(sk_buf_put(buf, payload), 0);
 }
 
 #define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 /* :method GET, :scheme https, :path /, :authority a */
-#define HPACK_GET "\x82\x87\x84\x41\x01" "a"
+#define HPACK_GET                                                                                            \
+    "\x82\x87\x84\x41\x01"                                                                                   \
+    "a"
 
 static void flood(uint8_t type, uint8_t flags, uint32_t id, struct sk_slice payload, const char *name)
 {
@@ -869,7 +904,8 @@ Test(http_h2_server, floods_of_frames_that_say_nothing_end_the_connection)
     flood(NGHTTP2_CONTINUATION, 0, 1, SK_SLICE_NULL, "continuation");
 }
 
-/* CVE-2025-8671: the client breaks each of its streams, so that the server resets it and its work is for nothing. */
+/* CVE-2025-8671: the client breaks each of its streams, so that the server resets it and its work is for
+ * nothing. */
 Test(http_h2_server, a_client_that_makes_the_server_reset_is_ended)
 {
     struct recorder r;
@@ -880,7 +916,8 @@ Test(http_h2_server, a_client_that_makes_the_server_reset_is_ended)
     int result = sk_server_feed(r.server, sk_buf_peek(&bytes));
     for (uint32_t id = 1; id < 10000 && result == 0 && !sk_server_done(r.server); id += 2) {
         sk_buf_take(&bytes, sk_buf_len(&bytes));
-        put_frame(&bytes, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, id, SK_LIT(HPACK_GET));
+        put_frame(&bytes, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, id,
+                SK_LIT(HPACK_GET));
         put_frame(&bytes, NGHTTP2_WINDOW_UPDATE, 0, id, SK_LIT("\x7f\xff\xff\xff"));
         result = sk_server_feed(r.server, sk_buf_peek(&bytes));
         while (sk_server_output(r.server).len) {
@@ -914,7 +951,8 @@ Test(http_h2_server, endless_continuation_frames_end_the_connection)
 
 Test(http_h2_server, what_is_not_http_2_is_an_error)
 {
-    static const char *const texts[] = {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "\x16\x03\x01\x02"};
+    static const char *const texts[] = {
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "\x16\x03\x01\x02"};
     for (size_t i = 0; i < SK_COUNT(texts); i++) {
         struct recorder r;
         recorder_open(&r, SK_HTTP2, ANSWER_NEVER);
@@ -996,12 +1034,13 @@ Test(http_h2_server, damaged_conversations_leave_no_stream_behind)
     static const nghttp2_nv trailers[] = {NV("x-sum", "1")};
     struct conversation c;
     talk_open(&c, ANSWER_AT_END);
-    struct upload up = {.bytes = "hello", .len = 5, .trailers = trailers, .trailers_count = 1}, ws = {.bytes = "ping", .len = 4};
+    struct upload up = {.bytes = "hello", .len = 5, .trailers = trailers, .trailers_count = 1},
+                  ws = {.bytes = "ping", .len = 4};
     talk(&c);
     (void)REQUEST(&c, NULL, HEAD("GET", "/1"), NV("cookie", "a=b"), NV("cookie", "c=d"));
     (void)REQUEST(&c, &up, HEAD("POST", "/2"), NV("content-length", "5"));
-    (void)REQUEST(&c, &ws, NV(":method", "CONNECT"), NV(":protocol", "websocket"), NV(":scheme", "https"), NV(":authority", "a.example"), NV(":path", "/ws"),
-            NV("sec-websocket-version", "13"));
+    (void)REQUEST(&c, &ws, NV(":method", "CONNECT"), NV(":protocol", "websocket"), NV(":scheme", "https"),
+            NV(":authority", "a.example"), NV(":path", "/ws"), NV("sec-websocket-version", "13"));
     talk(&c);
     struct sk_slice bytes = sk_buf_peek(&c.sent);
     char *copy = malloc(bytes.len);

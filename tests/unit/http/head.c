@@ -46,7 +46,7 @@ static enum sk_refusal judge(struct sk_slice text, struct sk_request *request)
     *request = (struct sk_request){0};
     long len = find(text);
     if (len <= 0) {
-        return len ? (enum sk_refusal)-len : SK_REFUSAL_NONE;
+        return len ? (enum sk_refusal) - len : SK_REFUSAL_NONE;
     }
     struct sk_slice head = sk_arena_copy(&arena, sk_slice_cut(text, (size_t)len));
     return sk_head_request((char *)(uintptr_t)head.data, head.len, &arena, request);
@@ -62,8 +62,8 @@ static void check(const struct refusal_case *cases, size_t count)
     struct sk_request request;
     for (size_t i = 0; i < count; i++) {
         enum sk_refusal refusal = judge(sk_slice_str(cases[i].text), &request);
-        cr_expect_eq(refusal, cases[i].refusal, "\"%s\": %s, not %s", cases[i].text, sk_refusal_text(refusal).data,
-                sk_refusal_text(cases[i].refusal).data);
+        cr_expect_eq(refusal, cases[i].refusal, "\"%s\": %s, not %s", cases[i].text,
+                sk_refusal_text(refusal).data, sk_refusal_text(cases[i].refusal).data);
         cr_expect(refusal || request.host.len, "%s", cases[i].text);
     }
 }
@@ -85,7 +85,10 @@ static const struct sk_slice *field(const struct sk_request *request, const char
 Test(http_head, a_plain_request_is_understood)
 {
     struct sk_request r;
-    cr_assert_eq(judge(SK_LIT("GET /a%41?q=1 HTTP/1.1\r\nHOST:  A.Example:8443 \r\nX-Empty:\r\nX-Two: \t b c \t\r\n\r\n"), &r), 0);
+    cr_assert_eq(judge(SK_LIT("GET /a%41?q=1 HTTP/1.1\r\nHOST:  A.Example:8443 \r\nX-Empty:\r\nX-Two: \t b c "
+                              "\t\r\n\r\n"),
+                         &r),
+            0);
     cr_expect(sk_slice_eq(r.method, SK_LIT("GET")));
     cr_expect(sk_slice_eq(r.host, SK_LIT("a.example")));
     cr_expect(sk_slice_eq(r.authority, SK_LIT("a.example:8443")));
@@ -105,7 +108,8 @@ Test(http_head, a_plain_request_is_understood)
 
 Test(http_head, every_method_but_connect_and_trace_is_understood)
 {
-    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "MKCOL", "REPORT", "SEARCH"};
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS",
+            "PROPFIND", "MKCOL", "REPORT", "SEARCH"};
     struct sk_request r;
     for (size_t i = 0; i < SK_COUNT(methods); i++) {
         char text[128];
@@ -117,47 +121,59 @@ Test(http_head, every_method_but_connect_and_trace_is_understood)
             {"TRACE / HTTP/1.1\r\n" HOST "\r\n", SK_REFUSAL_METHOD},
     };
     check(cases, SK_COUNT(cases));
-    static const char *const refused[] = {"CONNECT a.example:443 HTTP/1.1\r\n" HOST "\r\n", "CONNECT / HTTP/1.1\r\n" HOST "\r\n",
-            "get / HTTP/1.1\r\n" HOST "\r\n", "Get / HTTP/1.1\r\n" HOST "\r\n", " / HTTP/1.1\r\n" HOST "\r\n", "G@T / HTTP/1.1\r\n" HOST "\r\n",
-            "GET\t/ HTTP/1.1\r\n" HOST "\r\n", "\r\nGET / HTTP/1.1\r\n" HOST "\r\n", " GET / HTTP/1.1\r\n" HOST "\r\n"};
+    static const char *const refused[] = {"CONNECT a.example:443 HTTP/1.1\r\n" HOST "\r\n",
+            "CONNECT / HTTP/1.1\r\n" HOST "\r\n", "get / HTTP/1.1\r\n" HOST "\r\n",
+            "Get / HTTP/1.1\r\n" HOST "\r\n", " / HTTP/1.1\r\n" HOST "\r\n", "G@T / HTTP/1.1\r\n" HOST "\r\n",
+            "GET\t/ HTTP/1.1\r\n" HOST "\r\n", "\r\nGET / HTTP/1.1\r\n" HOST "\r\n",
+            " GET / HTTP/1.1\r\n" HOST "\r\n"};
     check_refused(refused, SK_COUNT(refused));
 }
 
-/* The rule "deny DELETE" must not be passed by "delete" before an upstream that ignores the case of methods. */
+/* The rule "deny DELETE" must not be passed by "delete" before an upstream that ignores the case of methods.
+ */
 Test(http_head, a_method_in_lower_case_is_refused_in_every_version)
 {
     static const char *const methods[] = {"delete", "Delete", "dELETE", "get", "x"};
     for (size_t i = 0; i < SK_COUNT(methods); i++) {
         struct sk_request r = {0};
-        const struct sk_head_parts parts = {
-                .method = sk_slice_str(methods[i]), .target = SK_LIT("/"), .authority = SK_LIT("a.example"), .version = 20};
+        const struct sk_head_parts parts = {.method = sk_slice_str(methods[i]),
+                .target = SK_LIT("/"),
+                .authority = SK_LIT("a.example"),
+                .version = 20};
         cr_expect_neq(sk_head_finish(&parts, &arena, &r), SK_REFUSAL_NONE, "%s", methods[i]);
     }
 }
 
 Test(http_head, only_http_1_0_and_1_1_are_spoken)
 {
-    static const char *const refused[] = {"GET / HTTP/0.9\r\n" HOST "\r\n", "GET / HTTP/1.2\r\n" HOST "\r\n", "GET / HTTP/1.9\r\n" HOST "\r\n",
-            "GET / HTTP/2.0\r\n" HOST "\r\n", "GET / HTTP/3.0\r\n" HOST "\r\n", "GET / HTTP/11\r\n" HOST "\r\n", "GET / HTTP/1.10\r\n" HOST "\r\n",
-            "GET / HTTP/01.1\r\n" HOST "\r\n", "GET / HTTP/1.1x\r\n" HOST "\r\n", "GET / HTTP/1\r\n" HOST "\r\n", "GET / http/1.1\r\n" HOST "\r\n",
-            "GET / HTTPS/1.1\r\n" HOST "\r\n", "GET / \r\n" HOST "\r\n", "GET /\r\n" HOST "\r\n", "GET /\r\n\r\n", "GET\r\n\r\n",
-            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "PRI / HTTP/1.1\r\n" HOST "\r\n"};
+    static const char *const refused[] = {"GET / HTTP/0.9\r\n" HOST "\r\n", "GET / HTTP/1.2\r\n" HOST "\r\n",
+            "GET / HTTP/1.9\r\n" HOST "\r\n", "GET / HTTP/2.0\r\n" HOST "\r\n",
+            "GET / HTTP/3.0\r\n" HOST "\r\n", "GET / HTTP/11\r\n" HOST "\r\n",
+            "GET / HTTP/1.10\r\n" HOST "\r\n", "GET / HTTP/01.1\r\n" HOST "\r\n",
+            "GET / HTTP/1.1x\r\n" HOST "\r\n", "GET / HTTP/1\r\n" HOST "\r\n",
+            "GET / http/1.1\r\n" HOST "\r\n", "GET / HTTPS/1.1\r\n" HOST "\r\n", "GET / \r\n" HOST "\r\n",
+            "GET /\r\n" HOST "\r\n", "GET /\r\n\r\n", "GET\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            "PRI / HTTP/1.1\r\n" HOST "\r\n"};
     check_refused(refused, SK_COUNT(refused));
 }
 
 /* llhttp is a parser of RTSP and ICE too. */
 Test(http_head, other_protocols_of_the_same_shape_are_refused)
 {
-    static const char *const refused[] = {"GET / RTSP/1.0\r\n" HOST "\r\n", "OPTIONS / RTSP/1.0\r\n" HOST "\r\n", "DESCRIBE / RTSP/1.0\r\n" HOST "\r\n",
-            "SOURCE / ICE/1.0\r\n" HOST "\r\n", "GET / ICE/1.0\r\n" HOST "\r\n", "POST / RTSP/1.1\r\n" HOST "\r\n"};
+    static const char *const refused[] = {"GET / RTSP/1.0\r\n" HOST "\r\n",
+            "OPTIONS / RTSP/1.0\r\n" HOST "\r\n", "DESCRIBE / RTSP/1.0\r\n" HOST "\r\n",
+            "SOURCE / ICE/1.0\r\n" HOST "\r\n", "GET / ICE/1.0\r\n" HOST "\r\n",
+            "POST / RTSP/1.1\r\n" HOST "\r\n"};
     check_refused(refused, SK_COUNT(refused));
 }
 
 /* RFC 9112 section 3: a lenient reading of the request line is what smuggling is made from. */
 Test(http_head, one_space_parts_the_request_line)
 {
-    static const char *const refused[] = {"GET  / HTTP/1.1\r\n" HOST "\r\n", "GET /  HTTP/1.1\r\n" HOST "\r\n", "GET / HTTP/1.1 \r\n" HOST "\r\n",
-            "GET /\tHTTP/1.1\r\n" HOST "\r\n", "GET / HTTP/1.1\t\r\n" HOST "\r\n", "GET / HTTP/ 1.1\r\n" HOST "\r\n", "GET /a b HTTP/1.1\r\n" HOST "\r\n",
+    static const char *const refused[] = {"GET  / HTTP/1.1\r\n" HOST "\r\n",
+            "GET /  HTTP/1.1\r\n" HOST "\r\n", "GET / HTTP/1.1 \r\n" HOST "\r\n",
+            "GET /\tHTTP/1.1\r\n" HOST "\r\n", "GET / HTTP/1.1\t\r\n" HOST "\r\n",
+            "GET / HTTP/ 1.1\r\n" HOST "\r\n", "GET /a b HTTP/1.1\r\n" HOST "\r\n",
             "GET / HTTP/1.1\r\n HTTP/1.1\r\n" HOST "\r\n"};
     check_refused(refused, SK_COUNT(refused));
 }
@@ -204,11 +220,13 @@ Test(http_head, control_bytes_are_refused_wherever_they_stand)
             size_t len = strlen(all[i]);
             *strchr(all[i], '?') = (char)byte;
             bool tab_in_value = i == 0 && byte == '\t';
-            cr_expect_eq(judge(sk_slice(all[i], len), &r) != SK_REFUSAL_NONE, !tab_in_value, "%u in %zu", byte, i);
+            cr_expect_eq(
+                    judge(sk_slice(all[i], len), &r) != SK_REFUSAL_NONE, !tab_in_value, "%u in %zu", byte, i);
         }
     }
-    static const char *const refused[] = {"GET / HTTP/1.1\r\n" HOST "X: a\x7f\r\n\r\n", "GET /\x7f HTTP/1.1\r\n" HOST "\r\n",
-            "GET /\xe3\x81\x82 HTTP/1.1\r\n" HOST "\r\n", "GET / HTTP/1.1\r\n" HOST "X\xc3: a\r\n\r\n"};
+    static const char *const refused[] = {"GET / HTTP/1.1\r\n" HOST "X: a\x7f\r\n\r\n",
+            "GET /\x7f HTTP/1.1\r\n" HOST "\r\n", "GET /\xe3\x81\x82 HTTP/1.1\r\n" HOST "\r\n",
+            "GET / HTTP/1.1\r\n" HOST "X\xc3: a\r\n\r\n"};
     check_refused(refused, SK_COUNT(refused));
 }
 
@@ -221,19 +239,25 @@ Test(http_head, a_value_may_hold_bytes_above_ascii)
 
 Test(http_head, a_field_line_is_a_token_a_colon_and_a_value)
 {
-    static const char *const refused[] = {"GET / HTTP/1.1\r\n" HOST "X : a\r\n\r\n", "GET / HTTP/1.1\r\n" HOST "X\t: a\r\n\r\n",
-            "GET / HTTP/1.1\r\n" HOST "Content-Length : 5\r\n\r\n", "GET / HTTP/1.1\r\n" HOST "Transfer-Encoding : chunked\r\n\r\n",
-            "GET / HTTP/1.1\r\n" HOST ": a\r\n\r\n", "GET / HTTP/1.1\r\n" HOST "a\r\n\r\n", "GET / HTTP/1.1\r\n" HOST "a b: c\r\n\r\n",
-            "GET / HTTP/1.1\r\n" HOST "a,b: c\r\n\r\n", "GET / HTTP/1.1\r\n" HOST "a@b: c\r\n\r\n", "GET / HTTP/1.1\r\n" HOST "(a): c\r\n\r\n",
-            "GET / HTTP/1.1\r\n" HOST "\"a\": c\r\n\r\n", "GET / HTTP/1.1\r\n" HOST "a[]: c\r\n\r\n", "GET / HTTP/1.1\r\n" HOST "a{}: c\r\n\r\n"};
+    static const char *const refused[] = {"GET / HTTP/1.1\r\n" HOST "X : a\r\n\r\n",
+            "GET / HTTP/1.1\r\n" HOST "X\t: a\r\n\r\n",
+            "GET / HTTP/1.1\r\n" HOST "Content-Length : 5\r\n\r\n",
+            "GET / HTTP/1.1\r\n" HOST "Transfer-Encoding : chunked\r\n\r\n",
+            "GET / HTTP/1.1\r\n" HOST ": a\r\n\r\n", "GET / HTTP/1.1\r\n" HOST "a\r\n\r\n",
+            "GET / HTTP/1.1\r\n" HOST "a b: c\r\n\r\n", "GET / HTTP/1.1\r\n" HOST "a,b: c\r\n\r\n",
+            "GET / HTTP/1.1\r\n" HOST "a@b: c\r\n\r\n", "GET / HTTP/1.1\r\n" HOST "(a): c\r\n\r\n",
+            "GET / HTTP/1.1\r\n" HOST "\"a\": c\r\n\r\n", "GET / HTTP/1.1\r\n" HOST "a[]: c\r\n\r\n",
+            "GET / HTTP/1.1\r\n" HOST "a{}: c\r\n\r\n"};
     check_refused(refused, SK_COUNT(refused));
 }
 
 Test(http_head, there_is_one_way_to_tell_the_length_of_a_body)
 {
     static const struct refusal_case cases[] = {
-            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 5\r\n\r\n", SK_REFUSAL_LENGTH_TWICE},
-            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", SK_REFUSAL_LENGTH_TWICE},
+            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 5\r\n\r\n",
+                    SK_REFUSAL_LENGTH_TWICE},
+            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
+                    SK_REFUSAL_LENGTH_TWICE},
             {"POST / HTTP/1.1\r\n" HOST "Content-Length: 5, 5\r\n\r\n", SK_REFUSAL_LENGTH_BAD},
             {"POST / HTTP/1.1\r\n" HOST "Content-Length: +5\r\n\r\n", SK_REFUSAL_LENGTH_BAD},
             {"POST / HTTP/1.1\r\n" HOST "Content-Length: -5\r\n\r\n", SK_REFUSAL_LENGTH_BAD},
@@ -243,13 +267,19 @@ Test(http_head, there_is_one_way_to_tell_the_length_of_a_body)
             {"POST / HTTP/1.1\r\n" HOST "Content-Length: 1e3\r\n\r\n", SK_REFUSAL_LENGTH_BAD},
             {"POST / HTTP/1.1\r\n" HOST "Content-Length: \r\n\r\n", SK_REFUSAL_LENGTH_BAD},
             {"POST / HTTP/1.1\r\n" HOST "Content-Length: 9223372036854775808\r\n\r\n", SK_REFUSAL_LENGTH_BAD},
-            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 18446744073709551621\r\n\r\n", SK_REFUSAL_LENGTH_BAD},
-            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999999999\r\n\r\n", SK_REFUSAL_LENGTH_BAD},
-            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", SK_REFUSAL_LENGTH_AND_ENCODING},
-            {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", SK_REFUSAL_LENGTH_AND_ENCODING},
-            {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n", SK_REFUSAL_LENGTH_AND_ENCODING},
+            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 18446744073709551621\r\n\r\n",
+                    SK_REFUSAL_LENGTH_BAD},
+            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999999999\r\n\r\n",
+                    SK_REFUSAL_LENGTH_BAD},
+            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+                    SK_REFUSAL_LENGTH_AND_ENCODING},
+            {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+                    SK_REFUSAL_LENGTH_AND_ENCODING},
+            {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n",
+                    SK_REFUSAL_LENGTH_AND_ENCODING},
     };
-    static const char *const refused[] = {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\n",
+    static const char *const refused[] = {"POST / HTTP/1.1\r\n" HOST
+                                          "Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\n",
             "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: identity\r\n\r\n",
             "POST / HTTP/1.1\r\n" HOST "Content-Length: abc\r\nTransfer-Encoding: chunked\r\n\r\n",
             "POST / HTTP/1.0\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"};
@@ -259,19 +289,24 @@ Test(http_head, there_is_one_way_to_tell_the_length_of_a_body)
 
 Test(http_head, transfer_encoding_is_chunked_once_or_refused)
 {
-    static const char *const values[] = {"identity", "gzip", "gzip, chunked", "chunked, gzip", "chunked, identity", "chunked, chunked", "chunked,chunked",
-            "chunked,", ",chunked", "xchunked", "chunkedx", "chun ked", "\"chunked\"", "chunked;q=1", "chunked; a=b", "", "chunked\tx", "x chunked", "deflate",
-            "compress, chunked", "'chunked'", "chunke", "cow", "chunked\xa0"};
+    static const char *const values[] = {"identity", "gzip", "gzip, chunked", "chunked, gzip",
+            "chunked, identity", "chunked, chunked", "chunked,chunked", "chunked,", ",chunked", "xchunked",
+            "chunkedx", "chun ked", "\"chunked\"", "chunked;q=1", "chunked; a=b", "", "chunked\tx",
+            "x chunked", "deflate", "compress, chunked", "'chunked'", "chunke", "cow", "chunked\xa0"};
     struct sk_request r;
     for (size_t i = 0; i < SK_COUNT(values); i++) {
         char text[256];
-        (void)snprintf(text, sizeof(text), "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: %s\r\n\r\n", values[i]);
+        (void)snprintf(
+                text, sizeof(text), "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: %s\r\n\r\n", values[i]);
         cr_expect_eq(judge(sk_slice_str(text), &r), SK_REFUSAL_ENCODING, "%s", values[i]);
     }
     static const struct refusal_case cases[] = {
-            {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", SK_REFUSAL_ENCODING},
-            {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n", SK_REFUSAL_ENCODING},
-            {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", SK_REFUSAL_ENCODING},
+            {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+                    SK_REFUSAL_ENCODING},
+            {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n",
+                    SK_REFUSAL_ENCODING},
+            {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
+                    SK_REFUSAL_ENCODING},
             {"POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", SK_REFUSAL_ENCODING},
     };
     check(cases, SK_COUNT(cases));
@@ -290,7 +325,8 @@ Test(http_head, the_body_of_a_good_request_is_known)
             {"POST / HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", SK_BODY_LENGTH, 0},
             {"POST / HTTP/1.1\r\n" HOST "content-length:5\r\n\r\n", SK_BODY_LENGTH, 5},
             {"POST / HTTP/1.1\r\n" HOST "Content-Length: 0005\r\n\r\n", SK_BODY_LENGTH, 5},
-            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 9223372036854775807\r\n\r\n", SK_BODY_LENGTH, INT64_MAX},
+            {"POST / HTTP/1.1\r\n" HOST "Content-Length: 9223372036854775807\r\n\r\n", SK_BODY_LENGTH,
+                    INT64_MAX},
             {"GET / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\n", SK_BODY_LENGTH, 5},
             {"POST / HTTP/1.1\r\n" HOST "\r\n", SK_BODY_NONE, 0},
             {"POST / HTTP/1.0\r\n" HOST "Content-Length: 5\r\n\r\n", SK_BODY_LENGTH, 5},
@@ -344,9 +380,12 @@ Test(http_head, the_absolute_form_must_say_the_same_host)
             {"GET https://a.example/../b HTTP/1.1\r\n" HOST "\r\n", SK_REFUSAL_PATH_DOTS},
             {"GET https://a.example//b HTTP/1.1\r\n" HOST "\r\n", SK_REFUSAL_PATH_EMPTY},
     };
-    static const char *const refused[] = {"GET https:///x HTTP/1.1\r\n" HOST "\r\n", "GET https:/x HTTP/1.1\r\n" HOST "\r\n",
-            "GET a.example/x HTTP/1.1\r\n" HOST "\r\n", "GET https://a.example?x HTTP/1.1\r\n" HOST "\r\n", "GET https://a.example#/x HTTP/1.1\r\n" HOST "\r\n",
-            "GET https://a.example\\x/ HTTP/1.1\r\n" HOST "\r\n", "GET //a.example/x HTTP/1.1\r\n" HOST "\r\n"};
+    static const char *const refused[] = {"GET https:///x HTTP/1.1\r\n" HOST "\r\n",
+            "GET https:/x HTTP/1.1\r\n" HOST "\r\n", "GET a.example/x HTTP/1.1\r\n" HOST "\r\n",
+            "GET https://a.example?x HTTP/1.1\r\n" HOST "\r\n",
+            "GET https://a.example#/x HTTP/1.1\r\n" HOST "\r\n",
+            "GET https://a.example\\x/ HTTP/1.1\r\n" HOST "\r\n",
+            "GET //a.example/x HTTP/1.1\r\n" HOST "\r\n"};
     check(cases, SK_COUNT(cases));
     check_refused(refused, SK_COUNT(refused));
     struct sk_request r;
@@ -380,7 +419,9 @@ Test(http_head, a_refused_request_still_says_who_and_what)
     cr_assert_eq(judge(SK_LIT("PUT /a%2fb HTTP/1.1\r\n" HOST "\r\n"), &r), SK_REFUSAL_PATH_SLASH);
     cr_expect(sk_slice_eq(r.method, SK_LIT("PUT")));
     cr_expect(sk_slice_eq(r.host, SK_LIT("a.example")));
-    cr_assert_eq(judge(SK_LIT("PUT / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"), &r),
+    cr_assert_eq(
+            judge(SK_LIT("PUT / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"),
+                    &r),
             SK_REFUSAL_LENGTH_AND_ENCODING);
     cr_expect(sk_slice_eq(r.method, SK_LIT("PUT")), "the record of a smuggling attempt wants its method");
 }
@@ -414,7 +455,8 @@ Test(http_head, what_connection_names_goes_no_further)
             "GET / HTTP/1.1\r\n" HOST "X-Hop: 1\r\nX-Stays: 2\r\nConnection: x-hop\r\n\r\n",
             "GET / HTTP/1.1\r\n" HOST "X-Hop: 1\r\nConnection: x-hop\r\nX-Stays: 2\r\nX-Hop: 3\r\n\r\n",
             "GET / HTTP/1.1\r\nConnection: x-hop\r\n" HOST "X-Stays: 2\r\nX-Other: 4\r\nX-Hop: 1\r\n\r\n",
-            "GET / HTTP/1.1\r\n" HOST "Connection: close\r\nConnection: x-hop\r\nX-Stays: 2\r\nKeep-Alive: 5\r\nX-More: 1\r\nX-Hop: 1\r\n\r\n",
+            "GET / HTTP/1.1\r\n" HOST "Connection: close\r\nConnection: x-hop\r\nX-Stays: 2\r\nKeep-Alive: "
+                                      "5\r\nX-More: 1\r\nX-Hop: 1\r\n\r\n",
     };
     for (size_t i = 0; i < SK_COUNT(texts); i++) {
         struct sk_request r;
@@ -442,7 +484,8 @@ Test(http_head, a_connection_field_is_no_long_list)
 Test(http_head, hop_by_hop_fields_are_taken_out)
 {
     struct sk_request r;
-    cr_assert_eq(judge(SK_LIT("GET / HTTP/1.1\r\n" HOST "TE: trailers\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\nProxy-Authorization: y\r\nUpgrade: h2c\r\n"
+    cr_assert_eq(judge(SK_LIT("GET / HTTP/1.1\r\n" HOST "TE: trailers\r\nKeep-Alive: 5\r\nProxy-Connection: "
+                                                        "x\r\nProxy-Authorization: y\r\nUpgrade: h2c\r\n"
                               "HTTP2-Settings: z\r\nTrailer: X\r\nAccept: *\r\nExpect: 100-continue\r\n\r\n"),
                          &r),
             0);
@@ -458,10 +501,13 @@ Test(http_head, expectations)
         bool expects;
     } cases[] = {
             {"POST / HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n", 0, true},
-            {"POST / HTTP/1.1\r\n" HOST "Expect: 100-Continue\r\nTransfer-Encoding: chunked\r\n\r\n", 0, true},
+            {"POST / HTTP/1.1\r\n" HOST "Expect: 100-Continue\r\nTransfer-Encoding: chunked\r\n\r\n", 0,
+                    true},
             {"GET / HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n\r\n", 0, false},
-            {"POST / HTTP/1.1\r\n" HOST "Expect: 200-ok\r\nContent-Length: 5\r\n\r\n", SK_REFUSAL_EXPECT, false},
-            {"POST / HTTP/1.1\r\n" HOST "Expect: 100-continue, x\r\nContent-Length: 5\r\n\r\n", SK_REFUSAL_EXPECT, false},
+            {"POST / HTTP/1.1\r\n" HOST "Expect: 200-ok\r\nContent-Length: 5\r\n\r\n", SK_REFUSAL_EXPECT,
+                    false},
+            {"POST / HTTP/1.1\r\n" HOST "Expect: 100-continue, x\r\nContent-Length: 5\r\n\r\n",
+                    SK_REFUSAL_EXPECT, false},
             /* RFC 9110 section 10.1.1: ignored in HTTP/1.0, whose clients know no interim responses. */
             {"POST / HTTP/1.0\r\n" HOST "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n", 0, false},
     };
@@ -472,7 +518,9 @@ Test(http_head, expectations)
     }
 }
 
-#define WS "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define WS                                                                                                   \
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "          \
+    "dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
 Test(http_head, a_websocket_handshake_is_whole_or_refused)
 {
@@ -482,17 +530,24 @@ Test(http_head, a_websocket_handshake_is_whole_or_refused)
         bool websocket;
     } cases[] = {
             {"GET /ws HTTP/1.1\r\n" HOST WS "\r\n", 0, true},
-            {"GET /ws HTTP/1.1\r\n" HOST "upgrade: WebSocket\r\nconnection: keep-alive, upgrade\r\nsec-websocket-version: 13\r\n"
+            {"GET /ws HTTP/1.1\r\n" HOST
+             "upgrade: WebSocket\r\nconnection: keep-alive, upgrade\r\nsec-websocket-version: 13\r\n"
              "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
                     0, true},
             {"POST /ws HTTP/1.1\r\n" HOST WS "\r\n", SK_REFUSAL_UPGRADE, false},
             {"GET /ws HTTP/1.1\r\n" HOST WS "Content-Length: 5\r\n\r\n", SK_REFUSAL_UPGRADE, false},
             {"GET /ws HTTP/1.1\r\n" HOST WS "Transfer-Encoding: chunked\r\n\r\n", SK_REFUSAL_UPGRADE, false},
-            {"GET / HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", SK_REFUSAL_UPGRADE, false},
-            {"GET / HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            {"GET / HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Key: "
+                                       "dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
                     SK_REFUSAL_UPGRADE, false},
-            {"GET / HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n", SK_REFUSAL_UPGRADE, false},
-            {"GET / HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n\r\n",
+            {"GET / HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: "
+                                       "8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                    SK_REFUSAL_UPGRADE, false},
+            {"GET / HTTP/1.1\r\n" HOST
+             "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n",
+                    SK_REFUSAL_UPGRADE, false},
+            {"GET / HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: "
+                                       "13\r\nSec-WebSocket-Key: short\r\n\r\n",
                     SK_REFUSAL_UPGRADE, false},
             {"GET / HTTP/1.1\r\n" HOST "Upgrade: websocket\r\n\r\n", 0, false},
             {"GET / HTTP/1.1\r\n" HOST "Upgrade: h2c\r\nConnection: upgrade\r\n\r\n", 0, false},
@@ -558,7 +613,8 @@ Test(http_head, a_small_arena_refuses_and_does_not_crash)
 
 /* ---- responses ---- */
 
-static enum sk_refusal read_response(const char *text, bool to_head, bool websocket, struct sk_response *response)
+static enum sk_refusal read_response(
+        const char *text, bool to_head, bool websocket, struct sk_response *response)
 {
     sk_arena_reset(&arena);
     long len = find(sk_slice_str(text));
@@ -578,12 +634,15 @@ Test(http_head, the_body_of_a_response_is_known)
     } cases[] = {
             {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", false, SK_BODY_LENGTH, 5, true},
             {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false, SK_BODY_LENGTH, 0, true},
-            {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", false, SK_BODY_STREAM, UINT64_MAX, true},
+            {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", false, SK_BODY_STREAM, UINT64_MAX,
+                    true},
             {"HTTP/1.1 200 OK\r\n\r\n", false, SK_BODY_CLOSE, UINT64_MAX, false},
             {"HTTP/1.1 200\r\n\r\n", false, SK_BODY_CLOSE, UINT64_MAX, false},
             {"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", false, SK_BODY_LENGTH, 5, false},
-            {"HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n", false, SK_BODY_LENGTH, 5, true},
-            {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n", false, SK_BODY_LENGTH, 5, false},
+            {"HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n", false, SK_BODY_LENGTH,
+                    5, true},
+            {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n", false, SK_BODY_LENGTH, 5,
+                    false},
             {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", true, SK_BODY_NONE, 5, true},
             {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true, SK_BODY_NONE, UINT64_MAX, true},
             {"HTTP/1.1 200 OK\r\n\r\n", true, SK_BODY_NONE, UINT64_MAX, true},
@@ -603,13 +662,18 @@ Test(http_head, the_body_of_a_response_is_known)
 
 Test(http_head, a_response_that_can_be_read_two_ways_is_refused)
 {
-    static const char *const texts[] = {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n", "HTTP/1.1 200 OK\r\nX : a\r\n\r\n", "HTTP/1.1 200 OK\r\nX: a\x01\r\n\r\n",
-            "HTTP/1.1 200 OK\r\n: a\r\n\r\n", "HTTP/1.1 99 X\r\n\r\n", "HTTP/1.1 600 X\r\n\r\n", "HTTP/1.1 1000 X\r\n\r\n", "HTTP/1.1 20x OK\r\n\r\n",
-            "HTTP/2.0 200 OK\r\n\r\n", "HTTP/0.9 200 OK\r\n\r\n", "HTTP/1.1\r\n\r\n", "garbage\r\n\r\n", "HTTP/1.1 200 O\rK\r\n\r\n",
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", "RTSP/1.0 200 OK\r\n\r\n", "ICY 200 OK\r\n\r\n"};
+    static const char *const texts[] = {
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX : a\r\n\r\n", "HTTP/1.1 200 OK\r\nX: a\x01\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n: a\r\n\r\n", "HTTP/1.1 99 X\r\n\r\n", "HTTP/1.1 600 X\r\n\r\n",
+            "HTTP/1.1 1000 X\r\n\r\n", "HTTP/1.1 20x OK\r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n",
+            "HTTP/0.9 200 OK\r\n\r\n", "HTTP/1.1\r\n\r\n", "garbage\r\n\r\n", "HTTP/1.1 200 O\rK\r\n\r\n",
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+            "RTSP/1.0 200 OK\r\n\r\n", "ICY 200 OK\r\n\r\n"};
     struct sk_response r;
     for (size_t i = 0; i < SK_COUNT(texts); i++) {
         cr_expect_neq(read_response(texts[i], false, false, &r), SK_REFUSAL_NONE, "%s", texts[i]);
@@ -619,17 +683,25 @@ Test(http_head, a_response_that_can_be_read_two_ways_is_refused)
 Test(http_head, an_upgrade_that_was_asked_for_is_taken)
 {
     struct sk_response r;
-    cr_assert_eq(read_response("HTTP/1.1 101 X\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n", false, true, &r), 0);
+    cr_assert_eq(read_response("HTTP/1.1 101 X\r\nUpgrade: WebSocket\r\nConnection: "
+                               "Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n",
+                         false, true, &r),
+            0);
     cr_expect(r.upgraded);
     cr_expect_eq(r.fields_count, 1);
-    cr_expect_neq(read_response("HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", false, true, &r), 0);
+    cr_expect_neq(
+            read_response("HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", false, true, &r),
+            0);
     cr_expect_neq(read_response("HTTP/1.1 101 X\r\n\r\n", false, true, &r), 0);
 }
 
 Test(http_head, hop_by_hop_fields_of_a_response_are_taken_out)
 {
     struct sk_response r;
-    cr_assert_eq(read_response("HTTP/1.1 200 OK\r\nConnection: x-hop\r\nServer: s\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nContent-Length: 1\r\n\r\n", false, false, &r), 0);
+    cr_assert_eq(read_response("HTTP/1.1 200 OK\r\nConnection: x-hop\r\nServer: s\r\nX-Hop: 1\r\nKeep-Alive: "
+                               "5\r\nContent-Length: 1\r\n\r\n",
+                         false, false, &r),
+            0);
     cr_expect_eq(r.fields_count, 1);
     cr_expect(sk_slice_eq(r.fields[0].name, SK_LIT("server")));
 }
@@ -658,9 +730,11 @@ Test(http_head, trailers_are_understood)
 
 Test(http_head, trailers_that_may_not_stand_there_are_refused)
 {
-    static const char *const texts[] = {"", "X: y\r\n", "X\r\n\r\n", ": y\r\n\r\n", "X : y\r\n\r\n", "X: y\r\n z\r\n\r\n", " X: y\r\n\r\n", "X: \x01\r\n\r\n",
-            "X: y\n\r\n", "X: a\rb\r\n\r\n", "Content-Length: 5\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n", "Host: b\r\n\r\n", "Authorization: x\r\n\r\n",
-            "Cookie: x\r\n\r\n", "X-Sekisho-User: root\r\n\r\n", "X_Sekisho_User: root\r\n\r\n", "X-Forwarded-For: ::1\r\n\r\n", "Connection: x\r\n\r\n",
+    static const char *const texts[] = {"", "X: y\r\n", "X\r\n\r\n", ": y\r\n\r\n", "X : y\r\n\r\n",
+            "X: y\r\n z\r\n\r\n", " X: y\r\n\r\n", "X: \x01\r\n\r\n", "X: y\n\r\n", "X: a\rb\r\n\r\n",
+            "Content-Length: 5\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n", "Host: b\r\n\r\n",
+            "Authorization: x\r\n\r\n", "Cookie: x\r\n\r\n", "X-Sekisho-User: root\r\n\r\n",
+            "X_Sekisho_User: root\r\n\r\n", "X-Forwarded-For: ::1\r\n\r\n", "Connection: x\r\n\r\n",
             "\r\nX: y\r\n\r\n", "X: y\r\n\r\nZ: y\r\n\r\n"};
     struct sk_field *fields;
     size_t count;
@@ -682,7 +756,10 @@ Test(http_head, a_request_is_written_anew)
 {
     struct sk_buf buf = SK_BUF_INIT(4096);
     struct sk_request r;
-    cr_assert_eq(judge(SK_LIT("POST https://A.example/%61?q HTTP/1.1\r\nHOST:a.EXAMPLE\r\nX-A:  b \r\nContent-Length: 007\r\nConnection: close\r\n\r\n"), &r), 0);
+    cr_assert_eq(judge(SK_LIT("POST https://A.example/%61?q HTTP/1.1\r\nHOST:a.EXAMPLE\r\nX-A:  b "
+                              "\r\nContent-Length: 007\r\nConnection: close\r\n\r\n"),
+                         &r),
+            0);
     cr_assert_eq(sk_head_put_request(&buf, &r), 0);
     expect_written(&buf, "POST /a?q HTTP/1.1\r\nhost: a.example\r\nx-a: b\r\ncontent-length: 7\r\n\r\n");
     cr_assert_eq(judge(SK_LIT("PUT / HTTP/1.1\r\n" HOST "Transfer-Encoding: CHUNKED\r\n\r\n"), &r), 0);
@@ -690,7 +767,8 @@ Test(http_head, a_request_is_written_anew)
     expect_written(&buf, "PUT / HTTP/1.1\r\nhost: a.example\r\ntransfer-encoding: chunked\r\n\r\n");
     cr_assert_eq(judge(SK_LIT("GET /ws HTTP/1.1\r\n" HOST WS "\r\n"), &r), 0);
     cr_assert_eq(sk_head_put_request(&buf, &r), 0);
-    expect_written(&buf, "GET /ws HTTP/1.1\r\nhost: a.example\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+    expect_written(&buf, "GET /ws HTTP/1.1\r\nhost: a.example\r\nconnection: upgrade\r\nupgrade: "
+                         "websocket\r\nsec-websocket-version: 13\r\n"
                          "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
     sk_buf_free(&buf);
 }
@@ -698,8 +776,11 @@ Test(http_head, a_request_is_written_anew)
 /* Whatever is accepted: what is written must be read again as the same request. */
 Test(http_head, what_is_written_is_read_as_the_same_request)
 {
-    static const char *const texts[] = {"GET / HTTP/1.1\r\n" HOST "\r\n", "POST /a%20b?c HTTP/1.0\r\n" HOST "Content-Length: 3\r\nX: y\r\n\r\n",
-            "PUT https://a.example/x HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nConnection: x\r\nX: y\r\n\r\n", "GET /ws HTTP/1.1\r\n" HOST WS "\r\n"};
+    static const char *const texts[] = {"GET / HTTP/1.1\r\n" HOST "\r\n",
+            "POST /a%20b?c HTTP/1.0\r\n" HOST "Content-Length: 3\r\nX: y\r\n\r\n",
+            "PUT https://a.example/x HTTP/1.1\r\n" HOST
+            "Transfer-Encoding: chunked\r\nConnection: x\r\nX: y\r\n\r\n",
+            "GET /ws HTTP/1.1\r\n" HOST WS "\r\n"};
     for (size_t i = 0; i < SK_COUNT(texts); i++) {
         struct sk_buf once = SK_BUF_INIT(4096), twice = SK_BUF_INIT(4096);
         struct sk_request r;
@@ -720,16 +801,24 @@ Test(http_head, a_response_is_written_with_its_framing)
         bool keep_alive;
         const char *text;
     } cases[] = {
-            {{.status = 200, .body = SK_BODY_LENGTH, .content_length = 5}, true, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"},
-            {{.status = 200, .body = SK_BODY_STREAM}, true, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"},
+            {{.status = 200, .body = SK_BODY_LENGTH, .content_length = 5}, true,
+                    "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"},
+            {{.status = 200, .body = SK_BODY_STREAM}, true,
+                    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"},
             {{.status = 200, .body = SK_BODY_CLOSE}, false, "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n"},
-            {{.status = 200, .body = SK_BODY_NONE, .content_length = 5}, true, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"},
-            {{.status = 403, .body = SK_BODY_NONE}, false, "HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"},
+            {{.status = 200, .body = SK_BODY_NONE, .content_length = 5}, true,
+                    "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"},
+            {{.status = 403, .body = SK_BODY_NONE}, false,
+                    "HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"},
             {{.status = 204, .body = SK_BODY_NONE}, true, "HTTP/1.1 204 No Content\r\n\r\n"},
-            {{.status = 304, .body = SK_BODY_NONE, .content_length = UINT64_MAX}, true, "HTTP/1.1 304 Not Modified\r\n\r\n"},
-            {{.status = 100, .body = SK_BODY_NONE, .content_length = UINT64_MAX}, true, "HTTP/1.1 100 \r\n\r\n"},
-            {{.status = 101, .upgraded = true, .content_length = UINT64_MAX}, false, "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"},
-            {{.status = 599, .body = SK_BODY_LENGTH, .content_length = UINT64_MAX - 1}, true, "HTTP/1.1 599 \r\ncontent-length: 18446744073709551614\r\n\r\n"},
+            {{.status = 304, .body = SK_BODY_NONE, .content_length = UINT64_MAX}, true,
+                    "HTTP/1.1 304 Not Modified\r\n\r\n"},
+            {{.status = 100, .body = SK_BODY_NONE, .content_length = UINT64_MAX}, true,
+                    "HTTP/1.1 100 \r\n\r\n"},
+            {{.status = 101, .upgraded = true, .content_length = UINT64_MAX}, false,
+                    "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"},
+            {{.status = 599, .body = SK_BODY_LENGTH, .content_length = UINT64_MAX - 1}, true,
+                    "HTTP/1.1 599 \r\ncontent-length: 18446744073709551614\r\n\r\n"},
     };
     struct sk_buf buf = SK_BUF_INIT(4096);
     for (size_t i = 0; i < SK_COUNT(cases); i++) {
@@ -743,7 +832,8 @@ Test(http_head, a_full_buffer_takes_no_part_of_a_head)
 {
     struct sk_buf buf = SK_BUF_INIT(64);
     const struct sk_response response = {.status = 200};
-    const struct sk_request request = {.method = SK_LIT("GET"), .path = SK_LIT("/"), .authority = SK_LIT("a")};
+    const struct sk_request request = {
+            .method = SK_LIT("GET"), .path = SK_LIT("/"), .authority = SK_LIT("a")};
     cr_expect_lt(sk_head_put_response(&buf, &response, true), 0);
     cr_expect_lt(sk_head_put_request(&buf, &request), 0);
     cr_expect_eq(sk_buf_len(&buf), 0);

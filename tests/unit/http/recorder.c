@@ -53,8 +53,9 @@ static void on_request(struct sk_stream *stream)
     line(r);
     r->requests++;
     r->last = stream;
-    cr_assert_eq(sk_buf_printf(&r->log, "request %.*s %.*s %.*s%.*s", (int)q->method.len, q->method.data, (int)q->authority.len,
-                         q->authority.data, (int)q->path.len, q->path.data, (int)q->query.len, q->query.data),
+    cr_assert_eq(sk_buf_printf(&r->log, "request %.*s %.*s %.*s%.*s", (int)q->method.len, q->method.data,
+                         (int)q->authority.len, q->authority.data, (int)q->path.len, q->path.data,
+                         (int)q->query.len, q->query.data),
             0);
     put(r, q->websocket ? SK_LIT(" websocket") : q->expect_continue ? SK_LIT(" expect") : SK_SLICE_NULL);
     put_fields(r, q->fields, q->fields_count);
@@ -132,7 +133,8 @@ static void on_gone(struct sk_stream *stream, bool clean)
 
 void recorder_open(struct recorder *r, enum sk_protocol protocol, enum answer answer)
 {
-    static const struct sk_server_handler handler = {on_request, on_refused, on_body, on_end, on_writable, on_gone};
+    static const struct sk_server_handler handler = {
+            on_request, on_refused, on_body, on_end, on_writable, on_gone};
     *r = (struct recorder){.answer = answer, .log = SK_BUF_INIT((size_t)1 << 22)};
     r->server = sk_server_new(protocol, &handler, r);
     cr_assert_not_null(r->server);

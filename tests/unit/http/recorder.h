@@ -1,7 +1,7 @@
 /*
- * An answerer for the server tests: writes down what the protocol calls back, one line for each event, and answers as
- * it is told. Body bytes of one stream that follow each other are one event, so that the log does not depend on how
- * the input was cut.
+ * An answerer for the server tests: writes down what the protocol calls back, one line for each event, and
+ * answers as it is told. Body bytes of one stream that follow each other are one event, so that the log does
+ * not depend on how the input was cut.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ enum answer {
 struct recorder {
     struct sk_server *server;
     enum answer answer;
-    bool hold;              /* does not give the body's bytes back */
+    bool hold; /* does not give the body's bytes back */
     struct sk_buf log;
     struct sk_stream *body; /* whose body the last line of the log is */
     struct sk_stream *last; /* announced last; NULL when it is gone */

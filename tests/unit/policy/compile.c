@@ -13,29 +13,38 @@ static void check(const struct refused_case *cases, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct sk_buf image = SK_BUF_INIT((size_t)1 << 20);
         struct sk_policy_error error;
-        cr_expect_eq(sk_policy_compile(&cases[i].source, &image, &error), 1, "%zu: %s: %s", i, cases[i].path, cases[i].text);
+        cr_expect_eq(sk_policy_compile(&cases[i].source, &image, &error), 1, "%zu: %s: %s", i, cases[i].path,
+                cases[i].text);
         cr_expect_str_eq(error.path, cases[i].path, "%zu: %s: %s", i, error.path, error.text);
         cr_expect_not_null(strstr(error.text, cases[i].text), "%zu: %s", i, error.text);
         sk_buf_free(&image);
     }
 }
 
-#define API {.name = "api", .path = "/"}
-#define RULE(where, rule) {.apps = APPS(API), .roles = ROLES({.name = "r", .where = TEXTS(rule)})}
+#define API                                                                                                  \
+    {                                                                                                        \
+        .name = "api", .path = "/"                                                                           \
+    }
+#define RULE(where, rule)                                                                                    \
+    {                                                                                                        \
+        .apps = APPS(API), .roles = ROLES({.name = "r", .where = TEXTS(rule)})                               \
+    }
 
 Test(policy_compile, an_empty_source_is_compiled)
 {
     struct opened o;
     policy_make(&o, &(struct sk_policy_source){.open = true});
     cr_expect_eq(sk_policy_find_role(&o.policy, SK_LIT("r")), -1);
-    cr_expect(sk_slice_eq(sk_policy_app_name(&o.policy, SK_POLICY_BUILTIN_APP), SK_LIT(SK_POLICY_BUILTIN_NAME)));
+    cr_expect(sk_slice_eq(
+            sk_policy_app_name(&o.policy, SK_POLICY_BUILTIN_APP), SK_LIT(SK_POLICY_BUILTIN_NAME)));
     cr_expect_eq(sk_policy_app_kind(&o.policy, SK_POLICY_BUILTIN_APP), SK_APP_BUILTIN);
     policy_drop(&o);
 }
 
 Test(policy_compile, names_are_checked)
 {
-    static const char *const names[] = {"", "a b", "a/b", "a\xc3", "a\n", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL};
+    static const char *const names[] = {"", "a b", "a/b", "a\xc3", "a\n",
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL};
     for (size_t i = 0; i < SK_COUNT(names); i++) {
         const struct refused_case cases[] = {
                 {{.networks = NETWORKS({.name = "ok"}, {.name = names[i]})}, "networks[1].name", "1 to 64"},
@@ -49,7 +58,8 @@ Test(policy_compile, names_are_checked)
 Test(policy_compile, a_role_without_a_name_behind_another_is_refused_and_does_not_crash)
 {
     const struct refused_case cases[] = {
-            {{.roles = ROLES({.name = "a", .inherits = TEXTS("b")}, {.name = NULL})}, "roles[0].inherits[0]", "no role is named 'b'"},
+            {{.roles = ROLES({.name = "a", .inherits = TEXTS("b")}, {.name = NULL})}, "roles[0].inherits[0]",
+                    "no role is named 'b'"},
     };
     check(cases, SK_COUNT(cases));
 }
@@ -57,8 +67,10 @@ Test(policy_compile, a_role_without_a_name_behind_another_is_refused_and_does_no
 Test(policy_compile, a_name_stands_once)
 {
     const struct refused_case cases[] = {
-            {{.networks = NETWORKS({.name = "n"}, {.name = "n"})}, "networks[1].name", "two networks named 'n'"},
-            {{.apps = APPS({.name = "a", .path = "/a"}, {.name = "a", .path = "/b"})}, "apps[1].name", "two apps named 'a'"},
+            {{.networks = NETWORKS({.name = "n"}, {.name = "n"})}, "networks[1].name",
+                    "two networks named 'n'"},
+            {{.apps = APPS({.name = "a", .path = "/a"}, {.name = "a", .path = "/b"})}, "apps[1].name",
+                    "two apps named 'a'"},
             {{.apps = APPS({.name = "sekisho", .path = "/a"})}, "apps[0].name", "two apps named 'sekisho'"},
             {{.roles = ROLES({.name = "r"}, {.name = "r"})}, "roles[1].name", "two roles named 'r'"},
     };
@@ -67,11 +79,13 @@ Test(policy_compile, a_name_stands_once)
 
 Test(policy_compile, a_prefix_is_well_formed)
 {
-    static const char *const cidrs[] = {"", "x", "192.0.2.1/24", "192.0.2.0/33", "192.0.2.0/-1", "192.0.2.0/", "192.0.2/24", "192.0.2.0/24 ",
-            "2001:db8::1/64", "2001:db8::/129", "::ffff:192.0.2.0/24", "::ffff:192.0.2.1/119", "192.0.02.0/24", "192.0.2.0/0x18", "fe80::1%eth0"};
+    static const char *const cidrs[] = {"", "x", "192.0.2.1/24", "192.0.2.0/33", "192.0.2.0/-1", "192.0.2.0/",
+            "192.0.2/24", "192.0.2.0/24 ", "2001:db8::1/64", "2001:db8::/129", "::ffff:192.0.2.0/24",
+            "::ffff:192.0.2.1/119", "192.0.02.0/24", "192.0.2.0/0x18", "fe80::1%eth0"};
     for (size_t i = 0; i < SK_COUNT(cidrs); i++) {
         const struct refused_case cases[] = {
-                {{.networks = NETWORKS({.name = "n", .cidrs = TEXTS("10.0.0.0/8", cidrs[i])})}, "networks[0].cidrs[1]", "is not a CIDR prefix"},
+                {{.networks = NETWORKS({.name = "n", .cidrs = TEXTS("10.0.0.0/8", cidrs[i])})},
+                        "networks[0].cidrs[1]", "is not a CIDR prefix"},
         };
         check(cases, SK_COUNT(cases));
     }
@@ -81,12 +95,18 @@ Test(policy_compile, what_is_referred_to_exists)
 {
     const struct refused_case cases[] = {
             {{.from = TEXTS("n")}, "from[0]", "no network is named 'n'"},
-            {{.apps = APPS({.name = "a", .path = "/", .from = TEXTS("n")})}, "apps[0].from[0]", "no network is named 'n'"},
-            {{.roles = ROLES({.name = "r", .from = TEXTS("n")})}, "roles[0].from[0]", "no network is named 'n'"},
-            {{.hosts = TEXTS("a"), .apps = APPS({.name = "a", .path = "/", .hosts = TEXTS("a", "b")})}, "apps[0].hosts[1]", "'b' is not one of"},
-            {{.roles = ROLES({.name = "r", .inherits = TEXTS("s")})}, "roles[0].inherits[0]", "no role is named 's'"},
-            {{.roles = ROLES({.name = "r", .inherits = TEXTS("s")}, {.name = "s"})}, "roles[0].inherits[0]", "must stand before"},
-            {{.roles = ROLES({.name = "r", .inherits = TEXTS("r")})}, "roles[0].inherits[0]", "must stand before"},
+            {{.apps = APPS({.name = "a", .path = "/", .from = TEXTS("n")})}, "apps[0].from[0]",
+                    "no network is named 'n'"},
+            {{.roles = ROLES({.name = "r", .from = TEXTS("n")})}, "roles[0].from[0]",
+                    "no network is named 'n'"},
+            {{.hosts = TEXTS("a"), .apps = APPS({.name = "a", .path = "/", .hosts = TEXTS("a", "b")})},
+                    "apps[0].hosts[1]", "'b' is not one of"},
+            {{.roles = ROLES({.name = "r", .inherits = TEXTS("s")})}, "roles[0].inherits[0]",
+                    "no role is named 's'"},
+            {{.roles = ROLES({.name = "r", .inherits = TEXTS("s")}, {.name = "s"})}, "roles[0].inherits[0]",
+                    "must stand before"},
+            {{.roles = ROLES({.name = "r", .inherits = TEXTS("r")})}, "roles[0].inherits[0]",
+                    "must stand before"},
             {RULE(allow, "nope GET /"), "roles[0].allow[0]", "no app is named 'nope'"},
     };
     check(cases, SK_COUNT(cases));
@@ -96,13 +116,18 @@ Test(policy_compile, a_rule_is_app_methods_and_path)
 {
     static const struct {
         const char *rule, *text;
-    } rules[] = {{"", "no app is named"}, {"api", "a rule is"}, {"api GET", "a rule is"}, {"api GET ", "a rule is"}, {"api GET x", "a rule is"},
-            {"api /x", "'/x' is not a method"}, {"api get /x", "'get' is not a method"}, {"api GET,FOO /x", "'FOO' is not a method"},
-            {"api ,GET /x", "'' is not a method"}, {"api GET,* /x", "'*' is not a method"}, {"api *,GET /x", "'*' is not a method"},
-            {"api GET //", "no empty segment"}, {"api GET /a//b", "no empty segment"}, {"api GET /./a", "no '.' or '..'"}, {"api GET /a/..", "no '.' or '..'"},
-            {"api GET /**/a", "at the end of a pattern only"}, {"api GET /a*", "'*' stands for one whole segment"}, {"api GET /a**", "'*' stands for"},
-            {"api GET /***", "'*' stands for"}, {"api GET /a?b", "'*' stands for"}, {"api GET /a#b", "'*' stands for"}, {"api GET /a;b", "'*' stands for"},
-            {"api GET /a\\b", "'*' stands for"}, {"api GET /a b", "'*' stands for"}, {"api GET /a\x01", "'*' stands for"}, {"api GET /\xc3\xa9", "'*' stands for"}};
+    } rules[] = {{"", "no app is named"}, {"api", "a rule is"}, {"api GET", "a rule is"},
+            {"api GET ", "a rule is"}, {"api GET x", "a rule is"}, {"api /x", "'/x' is not a method"},
+            {"api get /x", "'get' is not a method"}, {"api GET,FOO /x", "'FOO' is not a method"},
+            {"api ,GET /x", "'' is not a method"}, {"api GET,* /x", "'*' is not a method"},
+            {"api *,GET /x", "'*' is not a method"}, {"api GET //", "no empty segment"},
+            {"api GET /a//b", "no empty segment"}, {"api GET /./a", "no '.' or '..'"},
+            {"api GET /a/..", "no '.' or '..'"}, {"api GET /**/a", "at the end of a pattern only"},
+            {"api GET /a*", "'*' stands for one whole segment"}, {"api GET /a**", "'*' stands for"},
+            {"api GET /***", "'*' stands for"}, {"api GET /a?b", "'*' stands for"},
+            {"api GET /a#b", "'*' stands for"}, {"api GET /a;b", "'*' stands for"},
+            {"api GET /a\\b", "'*' stands for"}, {"api GET /a b", "'*' stands for"},
+            {"api GET /a\x01", "'*' stands for"}, {"api GET /\xc3\xa9", "'*' stands for"}};
     for (size_t i = 0; i < SK_COUNT(rules); i++) {
         const struct refused_case cases[] = {
                 {RULE(allow, rules[i].rule), "roles[0].allow[0]", rules[i].text},
@@ -112,12 +137,15 @@ Test(policy_compile, a_rule_is_app_methods_and_path)
     }
 }
 
-/* Requests are judged in their normal form (http/target.h): a denial written in another spelling would deny nothing. */
+/* Requests are judged in their normal form (http/target.h): a denial written in another spelling would deny
+ * nothing. */
 Test(policy_compile, a_pattern_no_request_can_match_is_refused)
 {
-    static const char *const rules[] = {"api GET /caf%c3%a9", "api GET /%41dmin", "api GET /a%2Fb", "api GET /a%5Cb", "api GET /a%", "api GET /a%zz",
-            "api GET /a%00", "api GET /a%25b", "api GET /a%3Bb", "api GET /%2E%2E", "api GET /user%40corp", "api GET /a\"b", "api GET /a<b", "api GET /a[b]",
-            "api GET /a^b", "api GET /a`b", "api GET /a{b}", "api GET /a|b", "api GET /a%C0%AFb"};
+    static const char *const rules[] = {"api GET /caf%c3%a9", "api GET /%41dmin", "api GET /a%2Fb",
+            "api GET /a%5Cb", "api GET /a%", "api GET /a%zz", "api GET /a%00", "api GET /a%25b",
+            "api GET /a%3Bb", "api GET /%2E%2E", "api GET /user%40corp", "api GET /a\"b", "api GET /a<b",
+            "api GET /a[b]", "api GET /a^b", "api GET /a`b", "api GET /a{b}", "api GET /a|b",
+            "api GET /a%C0%AFb"};
     for (size_t i = 0; i < SK_COUNT(rules); i++) {
         struct sk_buf image = SK_BUF_INIT((size_t)1 << 20);
         struct sk_policy_error error;
@@ -131,13 +159,16 @@ Test(policy_compile, a_pattern_no_request_can_match_is_refused)
 /* A denial outside its app's path would never be asked. */
 Test(policy_compile, a_rule_outside_its_app_is_refused)
 {
-    static const char *const bad[] = {"api GET /", "api GET /other", "api GET /ap", "api GET /apis", "api GET /*", "api GET /other/**", "api GET /api"};
-    static const char *const good[] = {"api GET /api/v1", "api GET /api/v1/x", "api GET /**", "api GET /api/**", "api GET /*/v1", "api GET /*/*/x"};
+    static const char *const bad[] = {"api GET /", "api GET /other", "api GET /ap", "api GET /apis",
+            "api GET /*", "api GET /other/**", "api GET /api"};
+    static const char *const good[] = {"api GET /api/v1", "api GET /api/v1/x", "api GET /**",
+            "api GET /api/**", "api GET /*/v1", "api GET /*/*/x"};
     for (size_t i = 0; i < SK_COUNT(bad) + SK_COUNT(good); i++) {
         struct sk_buf image = SK_BUF_INIT((size_t)1 << 20);
         struct sk_policy_error error;
         const char *rule = i < SK_COUNT(bad) ? bad[i] : good[i - SK_COUNT(bad)];
-        const struct sk_policy_source source = {.apps = APPS({.name = "api", .path = "/api/v1"}), .roles = ROLES({.name = "r", .deny = TEXTS(rule)})};
+        const struct sk_policy_source source = {.apps = APPS({.name = "api", .path = "/api/v1"}),
+                .roles = ROLES({.name = "r", .deny = TEXTS(rule)})};
         cr_expect_eq(sk_policy_compile(&source, &image, &error), i < SK_COUNT(bad) ? 1 : 0, "%s", rule);
         sk_buf_free(&image);
     }
@@ -160,7 +191,8 @@ Test(policy_compile, a_pattern_is_at_most_64_segments_deep)
 
 Test(policy_compile, a_path_of_an_app_is_in_normal_form)
 {
-    static const char *const paths[] = {"", "a", "/a/", "//", "/a//b", "/../a", "/a/.", "/%41", "/a%2fb", "/a b", "/a?b", "/a;b", "/\xc3\xa9", "/a*", "/*"};
+    static const char *const paths[] = {"", "a", "/a/", "//", "/a//b", "/../a", "/a/.", "/%41", "/a%2fb",
+            "/a b", "/a?b", "/a;b", "/\xc3\xa9", "/a*", "/*"};
     for (size_t i = 0; i < SK_COUNT(paths); i++) {
         struct sk_buf image = SK_BUF_INIT((size_t)1 << 20);
         struct sk_policy_error error;
@@ -174,7 +206,8 @@ Test(policy_compile, a_path_of_an_app_is_in_normal_form)
 /* Rules of a tenant's own app must not decide about the gateway's own API. */
 Test(policy_compile, an_app_cannot_take_the_reserved_paths)
 {
-    static const char *const paths[] = {"/.sekisho", "/.sekisho/api", "/.sekisho/api/v1", "/.sekisho/api/v1/users", "/.sekisho/login"};
+    static const char *const paths[] = {
+            "/.sekisho", "/.sekisho/api", "/.sekisho/api/v1", "/.sekisho/api/v1/users", "/.sekisho/login"};
     for (size_t i = 0; i < SK_COUNT(paths); i++) {
         struct sk_buf image = SK_BUF_INIT((size_t)1 << 20);
         struct sk_policy_error error;
@@ -189,7 +222,9 @@ Test(policy_compile, two_apps_do_not_share_a_host_and_path)
 {
     const struct sk_policy_source bad[] = {
             {.hosts = TEXTS("a"), .apps = APPS({.name = "x", .path = "/p"}, {.name = "y", .path = "/p"})},
-            {.hosts = TEXTS("a", "b"), .apps = APPS({.name = "x", .path = "/p", .hosts = TEXTS("a")}, {.name = "y", .path = "/p", .hosts = TEXTS("a", "b")})},
+            {.hosts = TEXTS("a", "b"),
+                    .apps = APPS({.name = "x", .path = "/p", .hosts = TEXTS("a")},
+                            {.name = "y", .path = "/p", .hosts = TEXTS("a", "b")})},
     };
     for (size_t i = 0; i < SK_COUNT(bad); i++) {
         struct sk_buf image = SK_BUF_INIT((size_t)1 << 20);
@@ -200,7 +235,8 @@ Test(policy_compile, two_apps_do_not_share_a_host_and_path)
     }
     struct opened o;
     policy_make(&o, &(struct sk_policy_source){.hosts = TEXTS("a", "b"),
-                            .apps = APPS({.name = "x", .path = "/p", .hosts = TEXTS("a")}, {.name = "y", .path = "/p", .hosts = TEXTS("b")})});
+                            .apps = APPS({.name = "x", .path = "/p", .hosts = TEXTS("a")},
+                                    {.name = "y", .path = "/p", .hosts = TEXTS("b")})});
     policy_drop(&o);
 }
 

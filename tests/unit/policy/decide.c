@@ -1,4 +1,5 @@
-/* The decision: what each rule of the semantics means, and a naive second implementation that must always agree. */
+/* The decision: what each rule of the semantics means, and a naive second implementation that must always
+ * agree. */
 #include "sources.h"
 
 #include "base/addr.h"
@@ -15,20 +16,22 @@ struct case_of {
 #define NOT_PERMITTED SK_POLICY_NOT_PERMITTED
 #define DENIED SK_POLICY_DENIED_BY_RULE
 #define OPEN OPEN_AT("h")
-#define OPEN_AT(...)                                                                                          \
-    .open = true, .hosts = TEXTS(__VA_ARGS__), .from = TEXTS("all"),                                                  \
-    .networks = NETWORKS({.name = "all", .cidrs = TEXTS("0.0.0.0/0", "::/0")}, {.name = "in", .cidrs = TEXTS("10.0.0.0/8")})
+#define OPEN_AT(...)                                                                                         \
+    .open = true, .hosts = TEXTS(__VA_ARGS__), .from = TEXTS("all"),                                         \
+    .networks = NETWORKS({.name = "all", .cidrs = TEXTS("0.0.0.0/0", "::/0")},                               \
+            {.name = "in", .cidrs = TEXTS("10.0.0.0/8")})
 #define API .apps = APPS({.name = "api", .path = "/"})
 
-static void check(const struct sk_policy_source *source, const char *role, const char *address, const struct case_of *cases, size_t count)
+static void check(const struct sk_policy_source *source, const char *role, const char *address,
+        const struct case_of *cases, size_t count)
 {
     struct opened o;
     const char *const roles[] = {role, NULL};
     policy_make(&o, source);
     for (size_t i = 0; i < count; i++) {
         struct sk_policy_verdict v = ask(&o.policy, roles, address, "h", cases[i].method, cases[i].path);
-        cr_expect_eq(v.reason, cases[i].reason, "%s %s: %s, not %s", cases[i].method, cases[i].path, sk_policy_reason_text(v.reason).data,
-                sk_policy_reason_text(cases[i].reason).data);
+        cr_expect_eq(v.reason, cases[i].reason, "%s %s: %s, not %s", cases[i].method, cases[i].path,
+                sk_policy_reason_text(v.reason).data, sk_policy_reason_text(cases[i].reason).data);
         cr_expect_eq(v.decision == SK_POLICY_ALLOW, v.reason == ALLOWED);
     }
     policy_drop(&o);
@@ -36,57 +39,92 @@ static void check(const struct sk_policy_source *source, const char *role, const
 
 Test(policy_decide, what_nothing_allows_is_denied)
 {
-    const struct case_of cases[] = {{"GET", "/", NOT_PERMITTED}, {"GET", "/a", NOT_PERMITTED}, {"OPTIONS", "/a", NOT_PERMITTED}};
-    check(&(struct sk_policy_source){OPEN, API, .roles = ROLES({.name = "r"})}, "r", "10.0.0.1", cases, SK_COUNT(cases));
-    check(&(struct sk_policy_source){OPEN, API, .roles = ROLES({.name = "r"}, {.name = "other", .allow = TEXTS("api * /**")})}, "r", "10.0.0.1", cases,
+    const struct case_of cases[] = {
+            {"GET", "/", NOT_PERMITTED}, {"GET", "/a", NOT_PERMITTED}, {"OPTIONS", "/a", NOT_PERMITTED}};
+    check(&(struct sk_policy_source){OPEN, API, .roles = ROLES({.name = "r"})}, "r", "10.0.0.1", cases,
             SK_COUNT(cases));
+    check(&(struct sk_policy_source){OPEN, API,
+                  .roles = ROLES({.name = "r"}, {.name = "other", .allow = TEXTS("api * /**")})},
+            "r", "10.0.0.1", cases, SK_COUNT(cases));
 }
 
 Test(policy_decide, deny_wins_whatever_the_order_and_the_role)
 {
-    const struct case_of cases[] = {{"GET", "/a/x", ALLOWED}, {"GET", "/a/secret", DENIED}, {"GET", "/a/secret/", DENIED}, {"DELETE", "/a/x", DENIED},
-            {"GET", "/a/secret/x", ALLOWED}};
+    const struct case_of cases[] = {{"GET", "/a/x", ALLOWED}, {"GET", "/a/secret", DENIED},
+            {"GET", "/a/secret/", DENIED}, {"DELETE", "/a/x", DENIED}, {"GET", "/a/secret/x", ALLOWED}};
     check(&(struct sk_policy_source){OPEN, API,
-                  .roles = ROLES({.name = "r", .allow = TEXTS("api * /a/**"), .deny = TEXTS("api * /a/secret", "api DELETE /**")})},
+                  .roles = ROLES({.name = "r",
+                          .allow = TEXTS("api * /a/**"),
+                          .deny = TEXTS("api * /a/secret", "api DELETE /**")})},
             "r", "10.0.0.1", cases, SK_COUNT(cases));
     check(&(struct sk_policy_source){OPEN, API,
                   .roles = ROLES({.name = "p", .deny = TEXTS("api * /a/secret", "api DELETE /**")},
-                          {.name = "r", .inherits = TEXTS("p"), .allow = TEXTS("api * /a/**", "api * /a/secret", "api DELETE /a/x")})},
+                          {.name = "r",
+                                  .inherits = TEXTS("p"),
+                                  .allow = TEXTS("api * /a/**", "api * /a/secret", "api DELETE /a/x")})},
             "r", "10.0.0.1", cases, SK_COUNT(cases));
     check(&(struct sk_policy_source){OPEN, API,
                   .roles = ROLES({.name = "p", .allow = TEXTS("api * /a/**", "api * /a/secret")},
-                          {.name = "r", .inherits = TEXTS("p"), .deny = TEXTS("api * /a/secret", "api DELETE /**")})},
+                          {.name = "r",
+                                  .inherits = TEXTS("p"),
+                                  .deny = TEXTS("api * /a/secret", "api DELETE /**")})},
             "r", "10.0.0.1", cases, SK_COUNT(cases));
 }
 
 Test(policy_decide, a_star_is_one_segment_and_two_are_the_rest)
 {
     const struct case_of cases[] = {
-            {"GET", "/one/x", ALLOWED}, {"GET", "/one/x/", ALLOWED}, {"GET", "/one", NOT_PERMITTED}, {"GET", "/one/", NOT_PERMITTED}, {"GET", "/one/x/y", NOT_PERMITTED},
-            {"GET", "/rest", ALLOWED}, {"GET", "/rest/", ALLOWED}, {"GET", "/rest/x", ALLOWED}, {"GET", "/rest/x/y/z", ALLOWED}, {"GET", "/restx", NOT_PERMITTED},
-            {"GET", "/mid/x/end", ALLOWED}, {"GET", "/mid/x/y/end", NOT_PERMITTED}, {"GET", "/mid/end", NOT_PERMITTED},
-            {"GET", "/both/x", ALLOWED}, {"GET", "/both/x/y", ALLOWED}, {"GET", "/both", NOT_PERMITTED}, {"GET", "/both/", NOT_PERMITTED},
-            {"GET", "/exact", ALLOWED}, {"GET", "/exact/", ALLOWED}, {"GET", "/exact/x", NOT_PERMITTED}, {"GET", "/Exact", NOT_PERMITTED}, {"GET", "/", NOT_PERMITTED},
+            {"GET", "/one/x", ALLOWED},
+            {"GET", "/one/x/", ALLOWED},
+            {"GET", "/one", NOT_PERMITTED},
+            {"GET", "/one/", NOT_PERMITTED},
+            {"GET", "/one/x/y", NOT_PERMITTED},
+            {"GET", "/rest", ALLOWED},
+            {"GET", "/rest/", ALLOWED},
+            {"GET", "/rest/x", ALLOWED},
+            {"GET", "/rest/x/y/z", ALLOWED},
+            {"GET", "/restx", NOT_PERMITTED},
+            {"GET", "/mid/x/end", ALLOWED},
+            {"GET", "/mid/x/y/end", NOT_PERMITTED},
+            {"GET", "/mid/end", NOT_PERMITTED},
+            {"GET", "/both/x", ALLOWED},
+            {"GET", "/both/x/y", ALLOWED},
+            {"GET", "/both", NOT_PERMITTED},
+            {"GET", "/both/", NOT_PERMITTED},
+            {"GET", "/exact", ALLOWED},
+            {"GET", "/exact/", ALLOWED},
+            {"GET", "/exact/x", NOT_PERMITTED},
+            {"GET", "/Exact", NOT_PERMITTED},
+            {"GET", "/", NOT_PERMITTED},
     };
     check(&(struct sk_policy_source){OPEN, API,
-                  .roles = ROLES({.name = "r", .allow = TEXTS("api GET /one/*", "api GET /rest/**", "api GET /mid/*/end", "api GET /both/*/**", "api GET /exact")})},
+                  .roles = ROLES({.name = "r",
+                          .allow = TEXTS("api GET /one/*", "api GET /rest/**", "api GET /mid/*/end",
+                                  "api GET /both/*/**", "api GET /exact")})},
             "r", "10.0.0.1", cases, SK_COUNT(cases));
     const struct case_of root[] = {{"GET", "/", ALLOWED}, {"GET", "/a", NOT_PERMITTED}};
-    check(&(struct sk_policy_source){OPEN, API, .roles = ROLES({.name = "r", .allow = TEXTS("api GET /")})}, "r", "10.0.0.1", root, SK_COUNT(root));
-    const struct case_of all[] = {{"GET", "/", ALLOWED}, {"GET", "/a", ALLOWED}, {"GET", "/a/b/c/d/e", ALLOWED}};
-    check(&(struct sk_policy_source){OPEN, API, .roles = ROLES({.name = "r", .allow = TEXTS("api GET /**")})}, "r", "10.0.0.1", all, SK_COUNT(all));
+    check(&(struct sk_policy_source){OPEN, API, .roles = ROLES({.name = "r", .allow = TEXTS("api GET /")})},
+            "r", "10.0.0.1", root, SK_COUNT(root));
+    const struct case_of all[] = {
+            {"GET", "/", ALLOWED}, {"GET", "/a", ALLOWED}, {"GET", "/a/b/c/d/e", ALLOWED}};
+    check(&(struct sk_policy_source){OPEN, API, .roles = ROLES({.name = "r", .allow = TEXTS("api GET /**")})},
+            "r", "10.0.0.1", all, SK_COUNT(all));
     const struct case_of slash[] = {{"GET", "/a", DENIED}, {"GET", "/a/", DENIED}, {"GET", "/a/b", ALLOWED}};
-    check(&(struct sk_policy_source){OPEN, API, .roles = ROLES({.name = "r", .allow = TEXTS("api GET /**"), .deny = TEXTS("api GET /a/")})}, "r", "10.0.0.1", slash,
-            SK_COUNT(slash));
+    check(&(struct sk_policy_source){OPEN, API,
+                  .roles = ROLES({.name = "r", .allow = TEXTS("api GET /**"), .deny = TEXTS("api GET /a/")})},
+            "r", "10.0.0.1", slash, SK_COUNT(slash));
 }
 
 /* A literal segment and a star lead both on: neither hides the other. */
 Test(policy_decide, overlapping_patterns_all_count)
 {
-    const struct case_of cases[] = {{"GET", "/a/b/c", ALLOWED}, {"GET", "/x/b/c", ALLOWED}, {"GET", "/a/x/c", ALLOWED}, {"GET", "/a/b/d", DENIED}, {"GET", "/x/y/d", DENIED},
+    const struct case_of cases[] = {{"GET", "/a/b/c", ALLOWED}, {"GET", "/x/b/c", ALLOWED},
+            {"GET", "/a/x/c", ALLOWED}, {"GET", "/a/b/d", DENIED}, {"GET", "/x/y/d", DENIED},
             {"GET", "/x/y/c", NOT_PERMITTED}};
     check(&(struct sk_policy_source){OPEN, API,
-                  .roles = ROLES({.name = "r", .allow = TEXTS("api GET /*/b/c", "api GET /a/*/c", "api GET /a/b/*"), .deny = TEXTS("api GET /*/*/d")})},
+                  .roles = ROLES({.name = "r",
+                          .allow = TEXTS("api GET /*/b/c", "api GET /a/*/c", "api GET /a/b/*"),
+                          .deny = TEXTS("api GET /*/*/d")})},
             "r", "10.0.0.1", cases, SK_COUNT(cases));
 }
 
@@ -113,10 +151,14 @@ Test(policy_decide, a_set_of_patterns_too_branched_to_judge_is_denied_and_never_
 
 Test(policy_decide, methods_are_compared_whole_and_unknown_ones_by_star_alone)
 {
-    const struct case_of cases[] = {{"GET", "/a", ALLOWED}, {"HEAD", "/a", ALLOWED}, {"POST", "/a", NOT_PERMITTED}, {"get", "/a", NOT_PERMITTED}, {"BREW", "/a", NOT_PERMITTED},
-            {"", "/a", NOT_PERMITTED}, {"BREW", "/any", ALLOWED}, {"GET", "/any", ALLOWED}, {"BREW", "/any/no", DENIED}, {"POST", "/any/some", DENIED}};
+    const struct case_of cases[] = {{"GET", "/a", ALLOWED}, {"HEAD", "/a", ALLOWED},
+            {"POST", "/a", NOT_PERMITTED}, {"get", "/a", NOT_PERMITTED}, {"BREW", "/a", NOT_PERMITTED},
+            {"", "/a", NOT_PERMITTED}, {"BREW", "/any", ALLOWED}, {"GET", "/any", ALLOWED},
+            {"BREW", "/any/no", DENIED}, {"POST", "/any/some", DENIED}};
     check(&(struct sk_policy_source){OPEN, API,
-                  .roles = ROLES({.name = "r", .allow = TEXTS("api GET,HEAD /a", "api * /any/**"), .deny = TEXTS("api * /any/no", "api POST,PUT /any/some")})},
+                  .roles = ROLES({.name = "r",
+                          .allow = TEXTS("api GET,HEAD /a", "api * /any/**"),
+                          .deny = TEXTS("api * /any/no", "api POST,PUT /any/some")})},
             "r", "10.0.0.1", cases, SK_COUNT(cases));
 }
 
@@ -136,36 +178,44 @@ Test(policy_decide, gates_come_before_rules_and_in_order)
     cr_expect_eq(ask(&o.policy, roles, "192.0.2.1", "H", "GET", "/api").reason, SK_POLICY_NO_APP);
     cr_expect_eq(ask(&o.policy, roles, "192.0.2.1", "h", "GET", "").reason, SK_POLICY_NO_APP);
     cr_expect_eq(ask(&o.policy, roles, "192.0.2.1", "h", "GET", "api").reason, SK_POLICY_NO_APP);
-    cr_expect_eq(ask(&o.policy, roles, "192.0.2.1", "h", "GET", "/in").reason, SK_POLICY_APP_NETWORK_NOT_ALLOWED);
+    cr_expect_eq(
+            ask(&o.policy, roles, "192.0.2.1", "h", "GET", "/in").reason, SK_POLICY_APP_NETWORK_NOT_ALLOWED);
     cr_expect_eq(ask(&o.policy, roles, "10.0.0.1", "h", "GET", "/in").reason, ALLOWED);
-    cr_expect_eq(ask(&o.policy, NULL, "192.0.2.1", "h", "GET", "/in").reason, SK_POLICY_APP_NETWORK_NOT_ALLOWED);
+    cr_expect_eq(
+            ask(&o.policy, NULL, "192.0.2.1", "h", "GET", "/in").reason, SK_POLICY_APP_NETWORK_NOT_ALLOWED);
     struct sk_policy_verdict v = ask(&o.policy, NULL, "192.0.2.1", "h", "GET", "/api");
     cr_expect_eq(v.reason, SK_POLICY_LOGIN_REQUIRED);
     cr_expect_eq(v.decision, SK_POLICY_CHALLENGE);
     policy_drop(&o);
     source.from_count = 0;
     policy_make(&o, &source);
-    cr_expect_eq(ask(&o.policy, roles, "10.0.0.1", "h", "GET", "/api").reason, SK_POLICY_NETWORK_NOT_ALLOWED, "no network: nobody");
+    cr_expect_eq(ask(&o.policy, roles, "10.0.0.1", "h", "GET", "/api").reason, SK_POLICY_NETWORK_NOT_ALLOWED,
+            "no network: nobody");
     policy_drop(&o);
     source.open = false;
     policy_make(&o, &source);
     cr_expect_eq(ask(&o.policy, roles, "10.0.0.1", "h", "GET", "/api").reason, SK_POLICY_TENANT_CLOSED);
-    cr_expect_eq(ask(&o.policy, NULL, "10.0.0.1", "h", "GET", "/api").decision, SK_POLICY_DENY, "a closed tenant asks nobody to log in");
+    cr_expect_eq(ask(&o.policy, NULL, "10.0.0.1", "h", "GET", "/api").decision, SK_POLICY_DENY,
+            "a closed tenant asks nobody to log in");
     policy_drop(&o);
 }
 
 Test(policy_decide, the_longest_prefix_that_ends_at_a_segment_is_the_app)
 {
     struct opened o;
-    policy_make(&o, &(struct sk_policy_source){OPEN,
-                            .apps = APPS({.name = "root", .path = "/"}, {.name = "ab", .path = "/a/b"}, {.name = "a", .path = "/a"}, {.name = "web", .path = "/web"})});
+    policy_make(&o, &(struct sk_policy_source){
+                            OPEN, .apps = APPS({.name = "root", .path = "/"}, {.name = "ab", .path = "/a/b"},
+                                          {.name = "a", .path = "/a"}, {.name = "web", .path = "/web"})});
     static const struct {
         const char *path, *app;
-    } cases[] = {{"/", "root"}, {"/x", "root"}, {"/a", "a"}, {"/a/", "a"}, {"/a/x", "a"}, {"/a/b", "ab"}, {"/a/b/", "ab"}, {"/a/b/c", "ab"}, {"/a/bc", "a"}, {"/ab", "root"},
-            {"/web", "web"}, {"/webs", "root"}, {"/.sekisho/api", "sekisho"}, {"/.sekisho/api/v1", "sekisho"}, {"/.sekisho", "root"}, {"/.sekisho/apis", "root"}};
+    } cases[] = {{"/", "root"}, {"/x", "root"}, {"/a", "a"}, {"/a/", "a"}, {"/a/x", "a"}, {"/a/b", "ab"},
+            {"/a/b/", "ab"}, {"/a/b/c", "ab"}, {"/a/bc", "a"}, {"/ab", "root"}, {"/web", "web"},
+            {"/webs", "root"}, {"/.sekisho/api", "sekisho"}, {"/.sekisho/api/v1", "sekisho"},
+            {"/.sekisho", "root"}, {"/.sekisho/apis", "root"}};
     for (size_t i = 0; i < SK_COUNT(cases); i++) {
         int32_t app = sk_policy_app(&o.policy, SK_LIT("h"), sk_slice_str(cases[i].path));
-        cr_expect(sk_slice_eq(sk_policy_app_name(&o.policy, app), sk_slice_str(cases[i].app)), "%s", cases[i].path);
+        cr_expect(sk_slice_eq(sk_policy_app_name(&o.policy, app), sk_slice_str(cases[i].app)), "%s",
+                cases[i].path);
     }
     cr_expect_eq(sk_policy_app(&o.policy, SK_LIT("other"), SK_LIT("/a")), -1);
     policy_drop(&o);
@@ -175,7 +225,8 @@ Test(policy_decide, an_app_serves_its_own_hosts_alone)
 {
     struct opened o;
     policy_make(&o, &(struct sk_policy_source){OPEN_AT("h", "i", "j"),
-                            .apps = APPS({.name = "all", .path = "/"}, {.name = "some", .path = "/s", .hosts = TEXTS("i", "j")})});
+                            .apps = APPS({.name = "all", .path = "/"},
+                                    {.name = "some", .path = "/s", .hosts = TEXTS("i", "j")})});
     cr_expect_eq(sk_policy_app(&o.policy, SK_LIT("h"), SK_LIT("/s")), 1);
     cr_expect_eq(sk_policy_app(&o.policy, SK_LIT("i"), SK_LIT("/s")), 2);
     cr_expect_eq(sk_policy_app(&o.policy, SK_LIT("j"), SK_LIT("/s/x")), 2);
@@ -186,18 +237,27 @@ Test(policy_decide, an_app_serves_its_own_hosts_alone)
 Test(policy_decide, roles_bring_what_they_inherit_within_their_networks)
 {
     const struct sk_policy_source source = {OPEN, API,
-            .roles = ROLES({.name = "base", .allow = TEXTS("api GET /base"), .deny = TEXTS("api GET /denied")},
-                    {.name = "office", .inherits = TEXTS("base"), .from = TEXTS("in"), .allow = TEXTS("api GET /office", "api GET /denied")},
-                    {.name = "top", .inherits = TEXTS("office"), .allow = TEXTS("api GET /top", "api GET /denied")})};
-    const struct case_of inside[] = {{"GET", "/base", ALLOWED}, {"GET", "/office", ALLOWED}, {"GET", "/top", ALLOWED}, {"GET", "/denied", DENIED}};
-    const struct case_of outside[] = {{"GET", "/base", SK_POLICY_ROLE_NETWORK_NOT_ALLOWED}, {"GET", "/office", SK_POLICY_ROLE_NETWORK_NOT_ALLOWED}, {"GET", "/top", ALLOWED},
+            .roles =
+                    ROLES({.name = "base", .allow = TEXTS("api GET /base"), .deny = TEXTS("api GET /denied")},
+                            {.name = "office",
+                                    .inherits = TEXTS("base"),
+                                    .from = TEXTS("in"),
+                                    .allow = TEXTS("api GET /office", "api GET /denied")},
+                            {.name = "top",
+                                    .inherits = TEXTS("office"),
+                                    .allow = TEXTS("api GET /top", "api GET /denied")})};
+    const struct case_of inside[] = {{"GET", "/base", ALLOWED}, {"GET", "/office", ALLOWED},
+            {"GET", "/top", ALLOWED}, {"GET", "/denied", DENIED}};
+    const struct case_of outside[] = {{"GET", "/base", SK_POLICY_ROLE_NETWORK_NOT_ALLOWED},
+            {"GET", "/office", SK_POLICY_ROLE_NETWORK_NOT_ALLOWED}, {"GET", "/top", ALLOWED},
             {"GET", "/denied", DENIED}, {"GET", "/none", NOT_PERMITTED}};
     check(&source, "top", "10.0.0.1", inside, SK_COUNT(inside));
     check(&source, "top", "192.0.2.1", outside, SK_COUNT(outside));
     struct opened o;
     policy_make(&o, &source);
     const char *const two[] = {"top", "base", NULL}, *const none[] = {NULL};
-    cr_expect_eq(ask(&o.policy, two, "192.0.2.1", "h", "GET", "/base").reason, ALLOWED, "held directly as well");
+    cr_expect_eq(
+            ask(&o.policy, two, "192.0.2.1", "h", "GET", "/base").reason, ALLOWED, "held directly as well");
     cr_expect_eq(ask(&o.policy, none, "10.0.0.1", "h", "GET", "/base").reason, NOT_PERMITTED);
     policy_drop(&o);
 }
@@ -207,14 +267,19 @@ Test(policy_decide, networks_cover_exactly_their_prefixes)
     static const struct {
         const char *address;
         bool in;
-    } cases[] = {{"10.0.0.0", true}, {"10.255.255.255", true}, {"9.255.255.255", false}, {"11.0.0.0", false}, {"192.0.2.7", true}, {"192.0.2.6", false}, {"192.0.2.8", false},
-            {"255.255.255.255", true}, {"254.255.255.255", false}, {"0.0.0.0", false}, {"2001:db8::", true}, {"2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", true},
-            {"2001:db9::", false}, {"2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", false}, {"::1", true}, {"::", false}, {"::2", false},
-            {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true}, {"fffe::", false}, {"::ffff:10.1.2.3", true}, {"::ffff:11.1.2.3", false}, {"203.0.113.9", true},
-            {"::ffff:203.0.113.10", false}};
+    } cases[] = {{"10.0.0.0", true}, {"10.255.255.255", true}, {"9.255.255.255", false}, {"11.0.0.0", false},
+            {"192.0.2.7", true}, {"192.0.2.6", false}, {"192.0.2.8", false}, {"255.255.255.255", true},
+            {"254.255.255.255", false}, {"0.0.0.0", false}, {"2001:db8::", true},
+            {"2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", true}, {"2001:db9::", false},
+            {"2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", false}, {"::1", true}, {"::", false}, {"::2", false},
+            {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true}, {"fffe::", false}, {"::ffff:10.1.2.3", true},
+            {"::ffff:11.1.2.3", false}, {"203.0.113.9", true}, {"::ffff:203.0.113.10", false}};
     struct opened o;
-    policy_make(&o, &(struct sk_policy_source){.networks = NETWORKS({.name = "n",
-                            .cidrs = TEXTS("10.0.0.0/8", "192.0.2.7", "255.0.0.0/8", "2001:db8::/32", "::1", "ffff::/16", "::ffff:203.0.113.9/128", "10.0.0.0/8", "10.1.0.0/16")})});
+    policy_make(&o,
+            &(struct sk_policy_source){
+                    .networks = NETWORKS({.name = "n",
+                            .cidrs = TEXTS("10.0.0.0/8", "192.0.2.7", "255.0.0.0/8", "2001:db8::/32", "::1",
+                                    "ffff::/16", "::ffff:203.0.113.9/128", "10.0.0.0/8", "10.1.0.0/16")})});
     for (size_t i = 0; i < SK_COUNT(cases); i++) {
         struct sk_addr address;
         cr_assert_eq(sk_addr_parse(sk_slice_str(cases[i].address), &address), 0);
@@ -225,9 +290,11 @@ Test(policy_decide, networks_cover_exactly_their_prefixes)
     struct sk_policy_set set = sk_policy_networks(&o.policy, &nowhere);
     cr_expect_not(sk_policy_set_has(&set, 0));
     policy_drop(&o);
-    policy_make(&o, &(struct sk_policy_source){.networks = NETWORKS({.name = "six", .cidrs = TEXTS("::/0")}, {.name = "four", .cidrs = TEXTS("0.0.0.0/0")})});
+    policy_make(&o, &(struct sk_policy_source){.networks = NETWORKS({.name = "six", .cidrs = TEXTS("::/0")},
+                                                       {.name = "four", .cidrs = TEXTS("0.0.0.0/0")})});
     struct sk_addr four, six;
-    cr_assert_eq(sk_addr_parse(SK_LIT("::ffff:1.2.3.4"), &four) | sk_addr_parse(SK_LIT("64:ff9b::1"), &six), 0);
+    cr_assert_eq(
+            sk_addr_parse(SK_LIT("::ffff:1.2.3.4"), &four) | sk_addr_parse(SK_LIT("64:ff9b::1"), &six), 0);
     cr_expect_eq(sk_policy_networks(&o.policy, &four).words[0], 2, "::/0 never covers IPv4");
     cr_expect_eq(sk_policy_networks(&o.policy, &six).words[0], 1);
     policy_drop(&o);
@@ -237,11 +304,14 @@ Test(policy_decide, a_user_is_held_to_networks_of_his_own)
 {
     struct opened o;
     struct sk_addr inside, outside;
-    policy_make(&o, &(struct sk_policy_source){OPEN, API, .roles = ROLES({.name = "r", .allow = TEXTS("api * /**")})});
-    cr_assert_eq(sk_addr_parse(SK_LIT("10.0.0.1"), &inside) | sk_addr_parse(SK_LIT("192.0.2.1"), &outside), 0);
+    policy_make(&o, &(struct sk_policy_source){
+                            OPEN, API, .roles = ROLES({.name = "r", .allow = TEXTS("api * /**")})});
+    cr_assert_eq(
+            sk_addr_parse(SK_LIT("10.0.0.1"), &inside) | sk_addr_parse(SK_LIT("192.0.2.1"), &outside), 0);
     struct sk_policy_subject subject = {.roles = {{1}}, .restricted = true};
     struct sk_policy_request request = {&inside, SK_LIT("h"), SK_LIT("GET"), SK_LIT("/"), &subject};
-    cr_expect_eq(sk_policy_decide(&o.policy, &request, NULL).reason, SK_POLICY_USER_NETWORK_NOT_ALLOWED, "restricted to nothing");
+    cr_expect_eq(sk_policy_decide(&o.policy, &request, NULL).reason, SK_POLICY_USER_NETWORK_NOT_ALLOWED,
+            "restricted to nothing");
     sk_policy_set_add(&subject.networks, (unsigned)sk_policy_find_network(&o.policy, SK_LIT("in")));
     cr_expect_eq(sk_policy_decide(&o.policy, &request, NULL).reason, ALLOWED);
     request.address = &outside;
@@ -254,7 +324,9 @@ Test(policy_decide, a_trace_names_each_step_and_the_rule)
     struct opened o;
     struct sk_addr address;
     struct sk_policy_trace trace = {.count = 0};
-    policy_make(&o, &(struct sk_policy_source){OPEN, API, .roles = ROLES({.name = "r", .allow = TEXTS("api * /**"), .deny = TEXTS("api GET /x")})});
+    policy_make(&o,
+            &(struct sk_policy_source){OPEN, API,
+                    .roles = ROLES({.name = "r", .allow = TEXTS("api * /**"), .deny = TEXTS("api GET /x")})});
     cr_assert_eq(sk_addr_parse(SK_LIT("10.0.0.1"), &address), 0);
     const struct sk_policy_subject subject = {.roles = {{1}}};
     const struct sk_policy_request request = {&address, SK_LIT("h"), SK_LIT("GET"), SK_LIT("/x"), &subject};
@@ -294,7 +366,8 @@ static bool naive_in(const struct sk_policy_network_source *network, const char 
     return false;
 }
 
-static bool naive_from(const struct sk_policy_source *s, const char **from, unsigned count, const char *address)
+static bool naive_from(
+        const struct sk_policy_source *s, const char **from, unsigned count, const char *address)
 {
     for (unsigned i = 0; i < count; i++) {
         for (unsigned n = 0; n < s->networks_count; n++) {
@@ -342,10 +415,12 @@ static bool naive_rule(const char *rule, const char *app, const char *method, co
     cr_assert_eq(sscanf(rule, "%31s %63s %127s", name, methods, pattern), 3);
     (void)snprintf(list, sizeof(list), ",%s,", methods);
     (void)snprintf(one, sizeof(one), ",%s,", method);
-    return strcmp(name, app) == 0 && (strcmp(methods, "*") == 0 || strstr(list, one)) && naive_match(pattern, path);
+    return strcmp(name, app) == 0 && (strcmp(methods, "*") == 0 || strstr(list, one)) &&
+           naive_match(pattern, path);
 }
 
-static bool naive_any(const char **rules, unsigned count, const char *app, const char *method, const char *path)
+static bool naive_any(
+        const char **rules, unsigned count, const char *app, const char *method, const char *path)
 {
     for (unsigned i = 0; i < count; i++) {
         if (naive_rule(rules[i], app, method, path)) {
@@ -369,14 +444,16 @@ static uint32_t naive_roles(const struct sk_policy_source *s, uint32_t held, con
         reached |= 1U << i;
         for (unsigned p = 0; p < role->inherits_count; p++) {
             for (unsigned j = 0; j < s->roles_count; j++) {
-                todo |= strcmp(s->roles[j].name, role->inherits[p]) == 0 && !(reached & 1U << j) ? 1U << j : 0;
+                todo |= strcmp(s->roles[j].name, role->inherits[p]) == 0 && !(reached & 1U << j) ? 1U << j
+                                                                                                 : 0;
             }
         }
     }
     return reached;
 }
 
-static const struct sk_policy_app_source *naive_app(const struct sk_policy_source *s, const char *host, const char *path)
+static const struct sk_policy_app_source *naive_app(
+        const struct sk_policy_source *s, const char *host, const char *path)
 {
     const struct sk_policy_app_source *best = NULL;
     for (unsigned i = 0; i < s->apps_count; i++) {
@@ -394,8 +471,8 @@ static const struct sk_policy_app_source *naive_app(const struct sk_policy_sourc
     return best;
 }
 
-static enum sk_policy_reason naive_decide(
-        const struct sk_policy_source *s, bool known, uint32_t held, const char *address, const char *host, const char *method, const char *path)
+static enum sk_policy_reason naive_decide(const struct sk_policy_source *s, bool known, uint32_t held,
+        const char *address, const char *host, const char *method, const char *path)
 {
     const struct sk_policy_app_source *app = naive_app(s, host, path);
     if (!s->open) {
@@ -441,17 +518,23 @@ struct world {
     struct sk_policy_network_source networks[4];
     struct sk_policy_app_source apps[4];
     struct sk_policy_role_source roles[6];
-    const char *cidrs[4][3], *app_from[4][2], *app_hosts[4][2], *role_from[6][2], *parents[6][3], *from[2], *hosts[3];
+    const char *cidrs[4][3], *app_from[4][2], *app_hosts[4][2], *role_from[6][2], *parents[6][3], *from[2],
+            *hosts[3];
     const char *rules[6][2][MANY];
     char texts[6][2][MANY][96];
 };
 
-static const char *const network_names[] = {"n0", "n1", "n2", "n3"}, *const role_names[] = {"r0", "r1", "r2", "r3", "r4", "r5"},
-                         *const app_names[] = {"root", "a", "ab", "b"}, *const app_paths[] = {"/", "/a", "/a/b", "/b"}, *const host_names[] = {"h", "i", "j"},
+static const char *const network_names[] = {"n0", "n1", "n2", "n3"},
+                         *const role_names[] = {"r0", "r1", "r2", "r3", "r4", "r5"},
+                         *const app_names[] = {"root", "a", "ab", "b"},
+                         *const app_paths[] = {"/", "/a", "/a/b", "/b"},
+                         *const host_names[] = {"h", "i", "j"},
                          *const method_names[] = {"GET", "POST", "DELETE", "HEAD", "BREW"};
-static const char *const prefixes[] = {"0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.128.0.0/9", "255.255.255.255/32", "0.0.0.0/1", "::/0", "2001:db8::/32", "2001:db8:8000::/33",
-        "::/1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", "10.1.2.3/32"};
-static const char *const addresses[] = {"10.1.2.3", "10.200.0.1", "255.255.255.255", "192.0.2.1", "0.0.0.0", "10.0.0.0", "2001:db8::1", "2001:db8:8000::", "::", "9000::1",
+static const char *const prefixes[] = {"0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.128.0.0/9",
+        "255.255.255.255/32", "0.0.0.0/1", "::/0", "2001:db8::/32", "2001:db8:8000::/33", "::/1",
+        "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", "10.1.2.3/32"};
+static const char *const addresses[] = {"10.1.2.3", "10.200.0.1", "255.255.255.255", "192.0.2.1", "0.0.0.0",
+        "10.0.0.0", "2001:db8::1", "2001:db8:8000::", "::", "9000::1",
         "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"};
 
 static unsigned some(const char **out, unsigned max, const char *const *from, unsigned from_count)
@@ -477,21 +560,30 @@ static void random_rule(char *text, size_t size)
     for (unsigned i = 0; i < depth; i++) {
         len += (size_t)snprintf(text + len, size - len, "/%s", segments[pick(SK_COUNT(segments))]);
     }
-    (void)snprintf(text + len, size - len, "%s", pick(3) == 0 ? "/**" : text[len - 1] == ' ' || pick(4) == 0 ? "/" : "");
+    (void)snprintf(text + len, size - len, "%s",
+            pick(3) == 0                           ? "/**"
+            : text[len - 1] == ' ' || pick(4) == 0 ? "/"
+                                                   : "");
 }
 
 static void make_world(struct world *w)
 {
     *w = (struct world){.source = {.open = pick(20) != 0}};
     for (unsigned i = 0; i < 4; i++) {
-        w->networks[i] = (struct sk_policy_network_source){network_names[i], w->cidrs[i], some(w->cidrs[i], 3, prefixes, SK_COUNT(prefixes))};
-        w->apps[i] = (struct sk_policy_app_source){.name = app_names[i], .path = app_paths[i], .hosts = w->app_hosts[i], .from = w->app_from[i]};
+        w->networks[i] = (struct sk_policy_network_source){
+                network_names[i], w->cidrs[i], some(w->cidrs[i], 3, prefixes, SK_COUNT(prefixes))};
+        w->apps[i] = (struct sk_policy_app_source){
+                .name = app_names[i], .path = app_paths[i], .hosts = w->app_hosts[i], .from = w->app_from[i]};
         w->apps[i].hosts_count = some(w->app_hosts[i], 2, host_names, 3);
         w->apps[i].from_count = pick(2) ? 0 : some(w->app_from[i], 2, network_names, 4);
     }
     for (unsigned i = 0; i < 6; i++) {
         struct sk_policy_role_source *role = &w->roles[i];
-        *role = (struct sk_policy_role_source){.name = role_names[i], .inherits = w->parents[i], .from = w->role_from[i], .allow = w->rules[i][0], .deny = w->rules[i][1]};
+        *role = (struct sk_policy_role_source){.name = role_names[i],
+                .inherits = w->parents[i],
+                .from = w->role_from[i],
+                .allow = w->rules[i][0],
+                .deny = w->rules[i][1]};
         role->inherits_count = i ? some(w->parents[i], i < 3 ? i : 3, role_names, i) : 0;
         role->from_count = pick(2) ? 0 : some(w->role_from[i], 2, network_names, 4);
         role->allow_count = pick(MANY + 1);
@@ -538,22 +630,27 @@ Test(policy_decide, a_naive_second_implementation_always_agrees)
         for (unsigned q = 0; q < 300; q++) {
             char path[96];
             struct sk_addr addr;
-            const char *address = addresses[pick(SK_COUNT(addresses))], *host = host_names[pick(3)], *method = method_names[pick(5)];
+            const char *address = addresses[pick(SK_COUNT(addresses))], *host = host_names[pick(3)],
+                       *method = method_names[pick(5)];
             random_path(path, sizeof(path));
             uint32_t held = pick(64) & pick(64);
             bool known = pick(12) != 0;
             const struct sk_policy_subject subject = {.roles = {{held}}};
             cr_assert_eq(sk_addr_parse(sk_slice_str(address), &addr), 0);
-            const struct sk_policy_request request = {&addr, sk_slice_str(host), sk_slice_str(method), sk_slice_str(path), known ? &subject : NULL};
+            const struct sk_policy_request request = {&addr, sk_slice_str(host), sk_slice_str(method),
+                    sk_slice_str(path), known ? &subject : NULL};
             enum sk_policy_reason got = sk_policy_decide(&o.policy, &request, NULL).reason;
-            enum sk_policy_reason expected = naive_decide(&w.source, known, held, address, host, method, path);
-            cr_assert_eq(got, expected, "turn %u: roles %x at %s: %s %s%s: %s, not %s", turn, held, address, method, host, path,
-                    sk_policy_reason_text(got).data, sk_policy_reason_text(expected).data);
+            enum sk_policy_reason expected =
+                    naive_decide(&w.source, known, held, address, host, method, path);
+            cr_assert_eq(got, expected, "turn %u: roles %x at %s: %s %s%s: %s, not %s", turn, held, address,
+                    method, host, path, sk_policy_reason_text(got).data,
+                    sk_policy_reason_text(expected).data);
             reached[got]++;
         }
         sk_buf_free(&o.image);
     }
     for (int r = 0; r <= SK_POLICY_NOT_PERMITTED; r++) {
-        cr_expect(reached[r] || r == SK_POLICY_USER_NETWORK_NOT_ALLOWED, "%s was never reached", sk_policy_reason_text((enum sk_policy_reason)r).data);
+        cr_expect(reached[r] || r == SK_POLICY_USER_NETWORK_NOT_ALLOWED, "%s was never reached",
+                sk_policy_reason_text((enum sk_policy_reason)r).data);
     }
 }

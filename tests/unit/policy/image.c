@@ -10,11 +10,15 @@
 static const struct sk_policy_source *small(void)
 {
     static struct sk_policy_source source;
-    static const char *const hosts[] = {"h", "i"}, *const cidrs[] = {"10.0.0.0/8", "2001:db8::/32"}, *const from[] = {"n"}, *const parents[] = {"r"},
-                             *const allow[] = {"api GET /a/*/c", "api * /b/**"}, *const deny[] = {"api DELETE /**"};
+    static const char *const hosts[] = {"h", "i"}, *const cidrs[] = {"10.0.0.0/8", "2001:db8::/32"},
+                             *const from[] = {"n"}, *const parents[] = {"r"},
+                             *const allow[] = {"api GET /a/*/c", "api * /b/**"},
+                             *const deny[] = {"api DELETE /**"};
     static struct sk_policy_network_source networks[] = {{.name = "n", .cidrs_count = 2}};
-    static struct sk_policy_app_source apps[] = {{.name = "api", .path = "/"}, {.name = "web", .path = "/web", .kind = SK_APP_PANEL, .from_count = 1}};
-    static struct sk_policy_role_source roles[] = {{.name = "r", .allow_count = 2}, {.name = "s", .inherits_count = 1, .from_count = 1, .deny_count = 1}};
+    static struct sk_policy_app_source apps[] = {{.name = "api", .path = "/"},
+            {.name = "web", .path = "/web", .kind = SK_APP_PANEL, .from_count = 1}};
+    static struct sk_policy_role_source roles[] = {{.name = "r", .allow_count = 2},
+            {.name = "s", .inherits_count = 1, .from_count = 1, .deny_count = 1}};
     networks[0].cidrs = (const char **)(uintptr_t)cidrs;
     apps[1].from = roles[1].from = source.from = (const char **)(uintptr_t)from;
     roles[0].allow = (const char **)(uintptr_t)allow;
@@ -36,18 +40,22 @@ static const struct sk_policy_source *small(void)
 /* Asks everything that reads the image. The sanitizer is the judge. */
 static void use(const struct sk_policy *policy)
 {
-    static const char *const addresses[] = {"10.1.2.3", "255.255.255.255", "0.0.0.0", "2001:db8::1", "::", "ffff::1"};
-    static const char *const paths[] = {"/", "/a/b/c", "/b/x/y/z/", "/web/a", "/.sekisho/api/v1", "/a/b/c/d/e/f/g/h"};
+    static const char *const addresses[] = {
+            "10.1.2.3", "255.255.255.255", "0.0.0.0", "2001:db8::1", "::", "ffff::1"};
+    static const char *const paths[] = {
+            "/", "/a/b/c", "/b/x/y/z/", "/web/a", "/.sekisho/api/v1", "/a/b/c/d/e/f/g/h"};
     struct sk_policy_subject subject = {.roles = {{3}}, .networks = {{1}}, .restricted = true};
     for (size_t i = 0; i < SK_COUNT(addresses); i++) {
         struct sk_addr address;
         cr_assert_eq(sk_addr_parse(sk_slice_str(addresses[i]), &address), 0);
         for (size_t j = 0; j < SK_COUNT(paths); j++) {
             struct sk_policy_trace trace = {.count = 0};
-            const struct sk_policy_request request = {&address, SK_LIT("h"), SK_LIT("DELETE"), sk_slice_str(paths[j]), &subject};
+            const struct sk_policy_request request = {
+                    &address, SK_LIT("h"), SK_LIT("DELETE"), sk_slice_str(paths[j]), &subject};
             struct sk_policy_verdict v = sk_policy_decide(policy, &request, &trace);
             volatile size_t sum = 0;
-            struct sk_slice rule = sk_policy_rule_text(policy, v.rule), app = sk_policy_app_name(policy, v.app);
+            struct sk_slice rule = sk_policy_rule_text(policy, v.rule),
+                            app = sk_policy_app_name(policy, v.app);
             for (size_t k = 0; k < rule.len; k++) {
                 sum += (size_t)(unsigned char)rule.data[k];
             }
@@ -55,7 +63,9 @@ static void use(const struct sk_policy *policy)
                 sum += (size_t)(unsigned char)app.data[k];
             }
             for (size_t k = 0; k < trace.count; k++) {
-                sum += trace.steps[k].text.len ? (size_t)(unsigned char)trace.steps[k].text.data[trace.steps[k].text.len - 1] : 0;
+                sum += trace.steps[k].text.len
+                               ? (size_t)(unsigned char)trace.steps[k].text.data[trace.steps[k].text.len - 1]
+                               : 0;
             }
             (void)sk_policy_app_kind(policy, v.app);
         }

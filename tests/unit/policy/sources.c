@@ -18,8 +18,8 @@ void policy_drop(struct opened *o)
     sk_buf_free(&o->image);
 }
 
-struct sk_policy_verdict ask(
-        const struct sk_policy *policy, const char *const *roles, const char *address, const char *host, const char *method, const char *path)
+struct sk_policy_verdict ask(const struct sk_policy *policy, const char *const *roles, const char *address,
+        const char *host, const char *method, const char *path)
 {
     struct sk_addr addr;
     struct sk_policy_subject subject = {.restricted = false};

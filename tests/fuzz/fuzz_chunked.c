@@ -1,0 +1,52 @@
+/* A chunked body means the same whole and byte by byte, and no more is taken than is there. */
+#include "http/chunked.h"
+
+#include <stdlib.h>
+
+struct result {
+    enum sk_chunked_event event;
+    size_t used, body;
+    uint32_t sum;
+};
+
+static struct result decode(struct sk_slice bytes, size_t step)
+{
+    struct sk_chunked c = SK_CHUNKED_INIT;
+    struct result r = {.event = SK_CHUNKED_MORE};
+    for (size_t end = 0; end < bytes.len && r.event == SK_CHUNKED_MORE;) {
+        end = bytes.len - end < step ? bytes.len : end + step;
+        for (;;) {
+            struct sk_slice data;
+            size_t used;
+            enum sk_chunked_event event = sk_chunked_next(
+                    &c, sk_slice((const char *)bytes.data + r.used, end - r.used), &data, &used);
+            if (used > end - r.used) {
+                abort();
+            }
+            r.used += used;
+            for (size_t i = 0; event == SK_CHUNKED_DATA && i < data.len; i++, r.body++) {
+                r.sum = r.sum * 31 + (uint8_t)data.data[i];
+            }
+            if (event == SK_CHUNKED_MORE && (used == 0 || r.used == end)) {
+                break;
+            }
+            r.event = event == SK_CHUNKED_DATA ? SK_CHUNKED_MORE : event;
+            if (r.event != SK_CHUNKED_MORE) {
+                break;
+            }
+        }
+    }
+    return r;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct result a = decode(sk_slice(data, size), size ? size : 1), b = decode(sk_slice(data, size), 1);
+    if (a.event != b.event || a.body != b.body || a.sum != b.sum ||
+            (a.event == SK_CHUNKED_TRAILERS && a.used != b.used)) {
+        abort();
+    }
+    return 0;
+}
