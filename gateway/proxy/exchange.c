@@ -31,19 +31,26 @@ static struct sk_exchange *of(struct sk_stream *stream)
     return stream->user;
 }
 
+/* Whatever answers may end the stream, and the exchange dies with it: who goes on after an answer asks first. */
+static bool alive(const struct sk_stream *stream, const struct sk_exchange *x)
+{
+    return stream->user == x;
+}
+
 /* Takes the steps until one waits or answers. A step that goes on moves to the next; one that answered has moved itself. */
 static void run(struct sk_exchange *x)
 {
-    while (x->step < SK_STEP_RELAY) {
+    struct sk_conn *conn = x->conn;
+    struct sk_stream *stream = x->stream;
+    bool on = true;
+    while (on && x->step < SK_STEP_RELAY) {
         enum sk_step step = x->step;
-        if (steps[step](x) == SK_GO_WAIT) {
-            break;
-        }
-        if (x->step == step) {
+        on = steps[step](x) == SK_GO_ON && alive(stream, x);
+        if (on && x->step == step) {
             x->step++;
         }
     }
-    sk_conn_touch(x->conn);
+    sk_conn_touch(conn);
 }
 
 void sk_exchange_resume(struct sk_exchange *x)
@@ -112,35 +119,37 @@ static void finish(struct sk_exchange *x, const struct sk_field *trailers, size_
     }
 }
 
-/* The answer is on record: it is said. */
+/* The answer is on record: it is said. The exchange may be over when this returns. */
 static void say(struct sk_exchange *x)
 {
+    struct sk_stream *stream = x->stream;
+    bool none = x->response.body == SK_BODY_NONE && !x->response.upgraded;
+    bool head = sk_slice_eq(stream->request.method, SK_LIT("HEAD"));
     x->step = x->up ? SK_STEP_RELAY : SK_STEP_ANSWERED;
     x->responded = true;
-    if (sk_stream_respond(x->stream, &x->response)) {
-        sk_stream_abort(x->stream);
+    x->finished = none;
+    sk_conn_touch(x->conn);
+    if (sk_stream_respond(stream, &x->response)) {
+        sk_stream_abort(stream);
         return;
     }
-    struct sk_slice body = x->up || sk_buf_len(&x->held) ? sk_buf_peek(&x->held) : x->answer_body;
-    bool head = sk_slice_eq(x->stream->request.method, SK_LIT("HEAD"));
-    bool none = x->response.body == SK_BODY_NONE && !x->response.upgraded;
-    if (body.len && !head && !none) {
+    if (!alive(stream, x) || none) {
+        return;
+    }
+    struct sk_slice body = x->answer_body.data ? x->answer_body : sk_buf_peek(&x->held);
+    if (body.len && !head) {
         x->bytes_out += body.len;
-        if (sk_stream_write(x->stream, body)) {
-            sk_stream_abort(x->stream);
+        if (sk_stream_write(stream, body)) {
+            sk_stream_abort(stream);
             return;
         }
     }
     sk_buf_free(&x->held);
-    if (none) {
-        x->finished = true;
-    }
     if (x->upstream_ended || !x->up) {
         finish(x, x->held_trailers, x->held_trailers_count);
     } else {
         sk_forward_more(x);
     }
-    sk_conn_touch(x->conn);
 }
 
 /* Without a record there is no answer but this one, the only one that is on no record. */
@@ -479,6 +488,7 @@ static enum sk_go step_secrets(struct sk_exchange *x)
     int r = x->app > 0 ? sk_secrets_need(x, &x->site->apps[x->app]) : 0;
     if (r < 0) {
         sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, SK_LIT("secrets-unavailable"));
+        return SK_GO_WAIT;
     }
     return r ? SK_GO_WAIT : SK_GO_ON;
 }
@@ -557,8 +567,8 @@ void sk_exchange_relay_end(struct sk_exchange *x, const struct sk_field *trailer
         x->held_trailers_count = count;
         return;
     }
-    finish(x, trailers, count);
     sk_conn_touch(x->conn);
+    finish(x, trailers, count);
 }
 
 void sk_exchange_cut(struct sk_exchange *x, const char *reason)
@@ -579,8 +589,8 @@ void sk_exchange_cut(struct sk_exchange *x, const char *reason)
 
 void sk_exchange_told(struct sk_exchange *x, uint16_t code, const void *message)
 {
-    sk_reserved_told(x, code, message);
     sk_conn_touch(x->conn);
+    sk_reserved_told(x, code, message);
 }
 
 /* ---- the stream's callbacks ---- */
@@ -620,8 +630,8 @@ static void on_request(struct sk_stream *stream)
     if (!x) {
         sk_stream_abort(stream);
     } else if (x->conn->observe) {
-        sk_observe(x);
         sk_conn_touch(x->conn);
+        sk_observe(x);
     } else {
         run(x);
     }
@@ -643,8 +653,8 @@ static void on_refused(struct sk_stream *stream, enum sk_refusal refusal)
     }
     sk_grant_release(x);
     sk_recorder_forget(&x->gate->recorder, &x->wait);
-    sk_exchange_deny(x, sk_refusal_status(refusal), SK_AUDIT_DECISION_DENY, sk_refusal_text(refusal));
     sk_conn_touch(x->conn);
+    sk_exchange_deny(x, sk_refusal_status(refusal), SK_AUDIT_DECISION_DENY, sk_refusal_text(refusal));
 }
 
 static void on_body(struct sk_stream *stream, struct sk_slice bytes)
@@ -664,6 +674,9 @@ static void on_body(struct sk_stream *stream, struct sk_slice bytes)
             sk_exchange_cut(x, "body-too-large");
         } else {
             sk_exchange_deny(x, 413, SK_AUDIT_DECISION_DENY, sk_refusal_text(SK_REFUSAL_BODY_TOO_LARGE));
+        }
+        if (!alive(stream, x)) {
+            return;
         }
     }
     if (x->wants_form && !x->body_limit) {
@@ -687,6 +700,7 @@ static void on_end(struct sk_stream *stream, const struct sk_field *trailers, si
         return;
     }
     x->body_ended = true;
+    sk_conn_touch(x->conn);
     if (x->wants_form) {
         x->wants_form = false;
         sk_reserved_form(x);
@@ -696,7 +710,6 @@ static void on_end(struct sk_stream *stream, const struct sk_field *trailers, si
         x->early_trailers = trailers;
         x->early_trailers_count = count;
     }
-    sk_conn_touch(x->conn);
 }
 
 static void on_writable(struct sk_stream *stream)

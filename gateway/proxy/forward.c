@@ -572,7 +572,7 @@ static void on_end(struct sk_client *client, const struct sk_field *trailers, si
     struct sk_upstream_conn *up = client->user;
     struct sk_exchange *x = up->x;
     if (x && !up->broken) {
-        up->ended = true;
+        up_done(up); /* first: the exchange may be over when its end is said */
         sk_exchange_relay_end(x, trailers, count);
     }
 }
@@ -600,10 +600,6 @@ static void read_response(struct sk_upstream_conn *up)
         }
         int r = n > 0 ? sk_client_feed(&up->client, sk_slice(bytes, (size_t)n)) : n == 0 ? sk_client_eof(&up->client) : -EIO;
         if (up->dead || !up->x) {
-            return;
-        }
-        if (up->ended) {
-            up_done(up);
             return;
         }
         if (r < 0 || up->broken || n <= 0) {
