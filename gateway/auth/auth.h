@@ -66,7 +66,7 @@ struct job {
     struct job *queue_next; /* waits for a helper */
     struct sk_record_wait wait;
     struct sk_timer timer;
-    bool basic_hit, retried;
+    bool basic_hit, retried, stale;
 };
 
 struct helper {

@@ -136,6 +136,12 @@ void auth_revoke(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_
 {
     struct sk_auth_revoked m = {.session = session, .subject = subject};
     memcpy(m.tenant, tenant, SK_ID_SIZE);
+    for (struct job *job = session.len ? NULL : auth->jobs; job; job = job->next) {
+        /* A login under way was begun with facts that no longer hold. */
+        if (memcmp(job->tenant, tenant, SK_ID_SIZE) == 0 && (!subject.len || sk_slice_eq(subject, sk_slice_str(job->name)))) {
+            job->stale = true;
+        }
+    }
     auth_forget(auth, tenant, session, subject);
     auth_broadcast(auth, SK_AUTH_REVOKED, &m);
 }
@@ -169,7 +175,7 @@ static void record(struct job *job, enum sk_audit_op op, enum sk_audit_decision 
 static void refused_recorded(struct sk_record_wait *wait, bool durable)
 {
     struct job *job = SK_CONTAINER(wait, struct job, wait);
-    refuse(job, durable ? "login-failed" : "audit-unavailable");
+    refuse(job, durable ? job->reason : "audit-unavailable");
 }
 
 /* ---- grants ---- */
@@ -332,7 +338,12 @@ void auth_verified(struct job *job, enum verdict verdict)
     if (!known && verdict != VERDICT_BROKEN) {
         reason = "unknown-user";
     }
+    if (verdict == VERDICT_RIGHT && job->stale) {
+        verdict = VERDICT_BROKEN;
+        reason = "account-changed";
+    }
     if (verdict != VERDICT_RIGHT) {
+        job->reason = verdict == VERDICT_BROKEN ? "verification-failed" : "login-failed";
         wipe_password(job);
         record(job, SK_AUDIT_LOGIN, verdict == VERDICT_BROKEN ? SK_AUDIT_DECISION_ERROR : SK_AUDIT_DECISION_DENY, reason, refused_recorded);
         return;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #define HELD_MAX ((size_t)256 << 10)
+#define FORM_MAX ((size_t)8192)
 
 static enum sk_go step_admit(struct sk_exchange *x);
 static enum sk_go step_guard(struct sk_exchange *x);
@@ -680,10 +681,11 @@ static void on_body(struct sk_stream *stream, struct sk_slice bytes)
         }
     }
     if (x->wants_form && !x->body_limit) {
-        if (sk_buf_len(&x->form) + bytes.len <= 8192) {
-            (void)!sk_buf_put(&x->form, bytes);
-        }
         sk_stream_consumed(stream, bytes.len);
+        if (sk_buf_len(&x->form) + bytes.len > FORM_MAX || sk_buf_put(&x->form, bytes)) {
+            x->wants_form = false;
+            sk_exchange_deny(x, 413, SK_AUDIT_DECISION_DENY, sk_refusal_text(SK_REFUSAL_BODY_TOO_LARGE));
+        }
     } else if (x->step >= SK_STEP_RECORD && !x->up) {
         sk_stream_consumed(stream, bytes.len); /* answered: the rest is of no interest */
     } else if (x->up) {

@@ -125,20 +125,33 @@ static void answer_json(struct sk_exchange *x, uint16_t status, struct sk_slice 
     sk_exchange_answer(x, status, SK_AUDIT_DECISION_ALLOW, x->reason, type, 1, json);
 }
 
-/* A login page with a fresh form token, unless the browser has one. */
-static void show_login(struct sk_exchange *x, uint16_t status, struct sk_slice reason, struct sk_slice message, struct sk_slice back, struct sk_slice state, struct sk_slice prompts)
+/* The form token of the browser's cookie, or a fresh one with the cookie to set. */
+static struct sk_slice form_token(struct sk_exchange *x, struct sk_slice *set_cookie)
 {
-    const struct sk_request *r = &x->stream->request;
-    struct sk_slice token = sk_exchange_cookie(r, SK_LIT(SK_FORM_COOKIE)), set = SK_SLICE_NULL;
-    char fresh[SK_BASE64_SIZE(32)];
+    struct sk_slice token = sk_exchange_cookie(&x->stream->request, SK_LIT(SK_FORM_COOKIE));
+    *set_cookie = SK_SLICE_NULL;
     if (token.len != 43) {
+        char fresh[SK_BASE64_SIZE(32)];
         uint8_t random[32];
         sk_random(random, sizeof(random));
-        token = sk_slice(fresh, sk_base64url_encode(sk_slice(random, sizeof(random)), fresh));
-        set = sk_arena_printf(x->arena, SK_FORM_COOKIE "=%.*s; Path=/; Secure; HttpOnly; SameSite=Strict", (int)token.len, token.data);
+        token = sk_arena_copy(x->arena, sk_slice(fresh, sk_base64url_encode(sk_slice(random, sizeof(random)), fresh)));
+        *set_cookie = sk_arena_printf(x->arena, SK_FORM_COOKIE "=%.*s; Path=/; Secure; HttpOnly; SameSite=Strict", (int)token.len, token.data);
     }
-    struct sk_slice page = sk_page_login(x->arena, sk_page_japanese(r), token, back, message, state, prompts);
+    return token;
+}
+
+static void show_login(struct sk_exchange *x, uint16_t status, struct sk_slice reason, struct sk_slice message, struct sk_slice back, struct sk_slice state, struct sk_slice prompts)
+{
+    struct sk_slice set, token = form_token(x, &set);
+    struct sk_slice page = sk_page_login(x->arena, sk_page_japanese(&x->stream->request), token, back, message, state, prompts);
     answer_page(x, status, SK_AUDIT_DECISION_CHALLENGE, reason, page, set);
+}
+
+static void show_logout(struct sk_exchange *x)
+{
+    struct sk_slice set, token = form_token(x, &set);
+    struct sk_slice page = sk_page_logout(x->arena, sk_page_japanese(&x->stream->request), token, false);
+    answer_page(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("logout-page"), page, set);
 }
 
 void sk_reserved_challenge(struct sk_exchange *x)
@@ -188,8 +201,7 @@ enum sk_go sk_reserved_serve(struct sk_exchange *x)
     } else if ((sk_slice_eq(r->path, path_login) || sk_slice_eq(r->path, path_logout)) && post) {
         return wait_for_form(x);
     } else if (sk_slice_eq(r->path, path_logout) && get) {
-        struct sk_slice token = sk_exchange_cookie(r, SK_LIT(SK_FORM_COOKIE));
-        answer_page(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("logout-page"), sk_page_logout(x->arena, sk_page_japanese(r), token, false), SK_SLICE_NULL);
+        show_logout(x);
     } else if (sk_slice_eq(r->path, path_style) && get) {
         static struct sk_field type[] = {{{"content-type", 12}, {"text/css; charset=utf-8", 23}}};
         sk_exchange_answer(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("style"), type, 1, sk_slice_str(sk_page_style));
