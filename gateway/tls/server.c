@@ -116,7 +116,8 @@ static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPH
         memcpy(name, keys.name, sizeof(keys.name));
         result = RAND_bytes(iv, EVP_MAX_IV_LENGTH) == 1 && set_ticket_keys(&keys, iv, cipher, mac, 1) ? 1 : -1;
     } else if (memcmp(name, keys.name, sizeof(keys.name)) == 0) {
-        result = set_ticket_keys(&keys, iv, cipher, mac, 0) ? 1 : -1;
+        /* A ticket of TLS 1.3 is for one use: its use brings a new one. */
+        result = !set_ticket_keys(&keys, iv, cipher, mac, 0) ? -1 : SSL_version(ssl) == TLS1_3_VERSION ? 2 : 1;
     } else {
         derive_ticket_keys(tls, epoch - 1, &keys);
         if (memcmp(name, keys.name, sizeof(keys.name)) == 0) {
