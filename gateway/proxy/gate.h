@@ -84,9 +84,8 @@ struct sk_site {
     struct sk_host *hosts;
     struct sk_tls_identity *identities[8];
     bool identities_parsed;
-    struct sk_app apps[SK_POLICY_APPS]; /* by policy index; 0 is the gateway's own */
+    struct sk_app *apps; /* by policy index, 0 the gateway's own; NULL until the first request */
     unsigned apps_count;
-    bool apps_ready; /* made at the first request */
 };
 
 enum sk_grant_state { SK_GRANT_ASKING, SK_GRANT_GOOD, SK_GRANT_DEAD };

@@ -100,15 +100,23 @@ static void app_free(struct sk_app *app)
     app->tls = sk_tls_client_free(app->tls);
 }
 
+static void apps_free(struct sk_site *site)
+{
+    for (unsigned i = 0; i < site->apps_count; i++) {
+        app_free(&site->apps[i]);
+    }
+    free(site->apps);
+    site->apps = NULL;
+    site->apps_count = 0;
+}
+
 struct sk_site *sk_site_unref(struct sk_site *site)
 {
     if (!site || --site->refs > 0) {
         return NULL;
     }
     take_hosts_out(site);
-    for (unsigned i = 0; i < site->apps_count; i++) {
-        app_free(&site->apps[i]);
-    }
+    apps_free(site);
     for (size_t i = 0; i < SK_COUNT(site->identities); i++) {
         (void)sk_tls_identity_free(site->identities[i]);
     }
@@ -292,31 +300,39 @@ static int add_upstream(struct sk_app *app, const struct sk_tenant_upstream *m)
     return 0;
 }
 
+static int read_app(struct sk_site *site, const struct sk_tenant_app *m)
+{
+    struct sk_app *app = &site->apps[site->apps_count++];
+    app->site = site;
+    app->set = *m;
+    app->secrets_known = m->inject.len == 0;
+    app->tls = m->ca.len ? sk_tls_client_new(m->ca) : NULL;
+    return m->ca.len && !app->tls ? -EINVAL : 0;
+}
+
 int sk_site_prepare(struct sk_site *site)
 {
     union sk_ipc_any message;
     uint16_t code;
     int r = 0;
-    if (site->apps_ready) {
+    if (site->apps) {
         return 0;
+    }
+    site->apps = calloc(SK_POLICY_APPS, sizeof(*site->apps));
+    if (!site->apps) {
+        return -ENOMEM;
     }
     site->apps_count = 1;
     site->apps[0].site = site;
     for (struct sk_slice rest = site->image.rest; r == 0 && sk_image_next(&rest, &message, &code) == 0;) {
-        struct sk_app *app = &site->apps[site->apps_count - 1];
         if (code == SK_TENANT_APP && site->apps_count < SK_POLICY_APPS) {
-            app = &site->apps[site->apps_count++];
-            app->site = site;
-            memcpy(&app->set, &message, sizeof(app->set));
-            app->secrets_known = app->set.inject.len == 0;
-            if (app->set.ca.len) {
-                app->tls = sk_tls_client_new(app->set.ca);
-                r = app->tls ? 0 : -EINVAL;
-            }
+            r = read_app(site, (const void *)&message);
         } else if (code == SK_TENANT_UPSTREAM) {
-            r = add_upstream(app, (const void *)&message);
+            r = add_upstream(&site->apps[site->apps_count - 1], (const void *)&message);
         }
     }
-    site->apps_ready = r == 0;
+    if (r) {
+        apps_free(site);
+    }
     return r;
 }

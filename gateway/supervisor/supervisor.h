@@ -19,7 +19,8 @@ enum kind { KIND_AUDIT, KIND_STORE, KIND_AUTH, KIND_FACTOR, KIND_PAM, KIND_WORKE
 
 /* A tenant as its file last said and the processes were told. */
 struct tenant {
-    struct sk_table_node node; /* by id */
+    struct sk_table_node node;    /* by id */
+    struct sk_table_node by_file; /* of those in force */
     struct tenant *next;
     uint8_t id[SK_ID_SIZE];
     char *file;     /* path of the tenant file */
@@ -69,7 +70,7 @@ struct supervisor {
     bool listener_shared;
     int shared_fd;
     struct sk_shared *shared;
-    struct sk_table tenants;
+    struct sk_table tenants, files;
     struct tenant *list;
     uint64_t next_slot;
     uint64_t generation;

@@ -93,12 +93,25 @@ static void stamp_files(const char *file, char **reads, size_t count, uint8_t st
 
 static struct tenant *find_by_file(struct supervisor *s, const char *file)
 {
-    for (struct tenant *t = s->list; t; t = t->next) {
+    for (struct sk_table_node *n = sk_table_first(&s->files, sk_table_hash(sk_slice_str(file))); n; n = sk_table_next(n)) {
+        struct tenant *t = SK_CONTAINER(n, struct tenant, by_file);
         if (strcmp(t->file, file) == 0) {
             return t;
         }
     }
     return NULL;
+}
+
+static void enter(struct supervisor *s, struct tenant *t)
+{
+    (void)!sk_table_add(&s->tenants, &t->node, sk_table_hash(sk_slice(t->id, SK_ID_SIZE)));
+    (void)!sk_table_add(&s->files, &t->by_file, sk_table_hash(sk_slice_str(t->file)));
+}
+
+static void leave(struct supervisor *s, struct tenant *t)
+{
+    sk_table_remove(&s->tenants, &t->node);
+    sk_table_remove(&s->files, &t->by_file);
 }
 
 /* ---- reading one ---- */
@@ -376,7 +389,7 @@ static void replace(struct supervisor *s, struct tenant *fresh, struct memory *m
     memory->refs++;
     sk_buf_free(&fresh->image);
     if (old) {
-        sk_table_remove(&s->tenants, &old->node);
+        leave(s, old);
         struct tenant **at = &s->list;
         while (*at != old) {
             at = &(*at)->next;
@@ -384,7 +397,7 @@ static void replace(struct supervisor *s, struct tenant *fresh, struct memory *m
         *at = old->next;
         tenant_free(old);
     }
-    (void)!sk_table_add(&s->tenants, &fresh->node, sk_table_hash(sk_slice(fresh->id, SK_ID_SIZE)));
+    enter(s, fresh);
 }
 
 int tenants_commit(struct supervisor *s, unsigned *changed, unsigned *gone)
@@ -414,7 +427,7 @@ int tenants_commit(struct supervisor *s, unsigned *changed, unsigned *gone)
         *at = t->next;
         if (find(s, t->id) == t) {
             announce_gone(s, t->id);
-            sk_table_remove(&s->tenants, &t->node);
+            leave(s, t);
             ++*gone;
         }
         tenant_free(t);
