@@ -686,7 +686,7 @@ static void on_body(struct sk_stream *stream, struct sk_slice bytes)
             x->wants_form = false;
             sk_exchange_deny(x, 413, SK_AUDIT_DECISION_DENY, sk_refusal_text(SK_REFUSAL_BODY_TOO_LARGE));
         }
-    } else if (x->step >= SK_STEP_RECORD && !x->up) {
+    } else if (x->recorded && !x->up) {
         sk_stream_consumed(stream, bytes.len); /* answered: the rest is of no interest */
     } else if (x->up) {
         sk_forward_body(x, bytes);
