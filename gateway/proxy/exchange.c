@@ -157,7 +157,7 @@ static void say(struct sk_exchange *x)
 static void say_shut(struct sk_exchange *x)
 {
     static struct sk_field retry[] = {{{"retry-after", 11}, {"1", 1}}, {{"cache-control", 13}, {"no-store", 8}}};
-    sk_forward_drop(x, false);
+    sk_forward_drop(x);
     sk_buf_free(&x->held);
     x->upstream_ended = true;
     x->response = (struct sk_response){.status = 503, .fields = retry, .fields_count = 2, .body = SK_BODY_NONE, .content_length = 0};
@@ -228,7 +228,7 @@ void sk_exchange_answer(struct sk_exchange *x, uint16_t status, enum sk_audit_de
     if (x->responded || x->recorded) {
         return;
     }
-    sk_forward_drop(x, false);
+    sk_forward_drop(x);
     x->decision = decision;
     x->reason = reason;
     x->response = (struct sk_response){.status = status, .body = body.len ? SK_BODY_LENGTH : SK_BODY_NONE, .content_length = body.len};
@@ -578,7 +578,7 @@ void sk_exchange_cut(struct sk_exchange *x, const char *reason)
         if (!x->finished) {
             SK_COUNT_UP(x->gate, streams_cut, 1);
             x->detail = sk_slice_str(reason);
-            sk_forward_drop(x, false);
+            sk_forward_drop(x);
             sk_conn_touch(x->conn);
             sk_stream_abort(x->stream);
         }
@@ -746,7 +746,7 @@ static void on_gone(struct sk_stream *stream, bool clean)
         record_end(x, clean);
     }
     SK_COUNT_UP(x->gate, bytes_out, x->bytes_out);
-    sk_forward_drop(x, clean);
+    sk_forward_drop(x);
     sk_recorder_forget(&x->gate->recorder, &x->wait);
     sk_auth_forget(x);
     sk_grant_release(x);

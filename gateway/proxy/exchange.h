@@ -134,7 +134,7 @@ void sk_forward_end(struct sk_exchange *x, const struct sk_field *trailers, size
 /* Lets the upstream go on sending. */
 void sk_forward_more(struct sk_exchange *x);
 /* The exchange is over or given up. */
-void sk_forward_drop(struct sk_exchange *x, bool clean);
+void sk_forward_drop(struct sk_exchange *x);
 void sk_upstream_close_idle(struct sk_upstream *upstream);
 void sk_upstream_start_probe(struct sk_upstream *upstream);
 void sk_upstream_stop_probe(struct sk_upstream *upstream);

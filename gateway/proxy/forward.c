@@ -411,16 +411,25 @@ void sk_forward_more(struct sk_exchange *x)
     }
 }
 
-void sk_forward_drop(struct sk_exchange *x, bool clean)
+/* Parts the two. What the upstream will not take any more is owed to the client's window all the same. */
+static void detach(struct sk_exchange *x, struct sk_upstream_conn *up)
 {
-    struct sk_upstream_conn *up = x->up;
-    if (!up) {
-        return;
-    }
-    (void)clean;
+    size_t owed = x->unconsumed;
+    x->unconsumed = 0;
     x->up = NULL;
     up->x = NULL;
-    up_free(up);
+    if (owed) {
+        sk_stream_consumed(x->stream, owed);
+    }
+}
+
+void sk_forward_drop(struct sk_exchange *x)
+{
+    struct sk_upstream_conn *up = x->up;
+    if (up) {
+        detach(x, up);
+        up_free(up);
+    }
 }
 
 /* ---- an end, good or bad ---- */
@@ -429,9 +438,8 @@ void sk_forward_drop(struct sk_exchange *x, bool clean)
 static void up_done(struct sk_upstream_conn *up)
 {
     struct sk_exchange *x = up->x;
-    bool keep = up->client.reusable && up->sent_all && sk_buf_len(&up->out) == 0 && x->site->refs > 0;
-    up->x = NULL;
-    x->up = NULL;
+    bool keep = up->client.reusable && up->sent_all && sk_buf_len(&up->out) == 0;
+    detach(x, up);
     if (keep) {
         idle_add(up);
     } else {
@@ -469,8 +477,7 @@ static void up_failed(struct sk_upstream_conn *up, const char *reason)
     if (!reused || answered) {
         sk_upstream_note(up->upstream, false);
     }
-    x->up = NULL;
-    up->x = NULL;
+    detach(x, up);
     up_free(up);
     if (retry) {
         SK_COUNT_UP(x->gate, upstream_retries, 1);
