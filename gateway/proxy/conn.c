@@ -12,6 +12,7 @@
 
 #define READ_SIZE 16384
 #define READS_PER_TURN 8
+#define LINGER_TIME (5 * SK_SECOND)
 
 static void conn_ready(struct sk_io *io, int events);
 static void conn_expired(struct sk_timer *timer);
@@ -99,6 +100,42 @@ static int raw_write(struct sk_conn *conn, struct sk_slice bytes)
     return n < 0 ? -errno : (int)n;
 }
 
+/*
+ * The last answer is sent, but the client may still be sending a body nobody wants. Closing now would make the kernel
+ * reset the connection and take the answer from the client's hands: what comes is read and dropped for a while.
+ */
+static bool linger(struct sk_conn *conn)
+{
+    if (!conn->unread) {
+        return false;
+    }
+    if (conn->tls) {
+        sk_tls_close(conn->tls);
+    }
+    if (shutdown(conn->io.ev.fd, SHUT_WR)) {
+        return false;
+    }
+    conn->closing = true;
+    sk_io_want(&conn->io, SK_READ);
+    sk_timer_set(&conn->timer, LINGER_TIME);
+    return true;
+}
+
+static bool drop_input(struct sk_conn *conn)
+{
+    static char bytes[READ_SIZE];
+    for (int i = 0; i < READS_PER_TURN; i++) {
+        ssize_t n = recv(conn->io.ev.fd, bytes, sizeof(bytes), 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+            return true;
+        }
+        if (n <= 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Writes what there is. False when the connection is over. */
 static bool flush(struct sk_conn *conn)
 {
@@ -120,7 +157,7 @@ static bool flush(struct sk_conn *conn)
         sk_server_sent(conn->server, (size_t)n);
     }
     if (!wait && sk_server_done(conn->server)) {
-        return false;
+        return linger(conn);
     }
     int events = sk_server_wants_input(conn->server) ? SK_READ : 0;
     sk_io_want(&conn->io, wait ? events | SK_WRITE : events);
@@ -135,9 +172,9 @@ void sk_conns_flush(struct sk_gate *gate)
         conn->dirty = false;
         if (conn->freed) {
             free(conn);
-        } else if (conn->server && !flush(conn)) {
+        } else if (conn->server && !conn->closing && !flush(conn)) {
             sk_conn_free(conn);
-        } else if (!conn->freed && conn->tls && sk_tls_pending(conn->tls) && sk_server_wants_input(conn->server)) {
+        } else if (!conn->freed && !conn->closing && conn->tls && sk_tls_pending(conn->tls) && sk_server_wants_input(conn->server)) {
             conn_ready(&conn->io, SK_READ); /* decrypted bytes waited while the client was held back */
         }
     }
@@ -300,17 +337,19 @@ static void conn_ready(struct sk_io *io, int events)
     struct sk_conn *conn = SK_CONTAINER(io, struct sk_conn, io);
     bool alive;
     conn->in_callback = true;
-    if (conn->proxied) {
+    if (conn->closing) {
+        alive = drop_input(conn);
+    } else if (conn->proxied) {
         alive = read_proxy(conn);
     } else if (!conn->server) {
         alive = handshake(conn);
     } else {
         alive = !(events & SK_READ) || read_some(conn);
     }
-    if (alive && !conn->freed && conn->server) {
+    if (alive && !conn->freed && !conn->closing && conn->server) {
         sk_conn_touch(conn);
     }
-    if (alive && !conn->freed) {
+    if (alive && !conn->freed && !conn->closing) {
         set_timer(conn);
     }
     conn->in_callback = false;
@@ -328,6 +367,10 @@ static void conn_expired(struct sk_timer *timer)
     struct sk_conn *conn = SK_CONTAINER(timer, struct sk_conn, timer);
     const struct sk_control_limits *limits = &conn->gate->limits;
     uint64_t now = sk_clock_boot(), quiet = now - conn->activity;
+    if (conn->closing) {
+        sk_conn_free(conn);
+        return;
+    }
     if (!conn->server) {
         record_refused(conn, "handshake-timeout", SK_SLICE_NULL);
     } else if (sk_server_in_head(conn->server)) {

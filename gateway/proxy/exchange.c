@@ -742,6 +742,7 @@ static void on_gone(struct sk_stream *stream, bool clean)
         return;
     }
     stream->user = NULL;
+    x->conn->unread = x->conn->unread || !x->body_ended;
     if (!x->conn->observe) {
         record_end(x, clean);
     }

@@ -274,6 +274,14 @@ static bool up_flush(struct sk_upstream_conn *up)
         sk_buf_take(&up->out, (size_t)n);
     }
     struct sk_exchange *x = up->x;
+    if (up->half_close && sk_buf_len(&up->out) == 0) {
+        up->half_close = false;
+        if (up->tls) {
+            sk_tls_close(up->tls);
+        } else {
+            (void)shutdown(up->io.ev.fd, SHUT_WR);
+        }
+    }
     if (x && x->unconsumed && sk_buf_len(&up->out) < SK_STREAM_WINDOW / 2) {
         size_t done = x->unconsumed;
         x->unconsumed = 0;
@@ -293,12 +301,19 @@ static void put_body(struct sk_upstream_conn *up, struct sk_slice bytes)
     }
 }
 
+/* Until there is a connection the body waits, so that another address can still have it whole. */
 void sk_forward_body(struct sk_exchange *x, struct sk_slice bytes)
 {
     struct sk_upstream_conn *up = x->up;
+    if (up->connecting) {
+        if (sk_buf_put(&x->early, bytes)) {
+            up_failed(up, "upstream-buffer");
+        }
+        return;
+    }
     x->unconsumed += bytes.len;
     put_body(up, bytes);
-    if (x->up == up && !up->connecting && !up_flush(up)) {
+    if (x->up == up && !up_flush(up)) {
         up_failed(up, "upstream-write");
     }
 }
@@ -306,12 +321,18 @@ void sk_forward_body(struct sk_exchange *x, struct sk_slice bytes)
 void sk_forward_end(struct sk_exchange *x, const struct sk_field *trailers, size_t count)
 {
     struct sk_upstream_conn *up = x->up;
+    if (up->connecting) {
+        x->early_trailers = trailers;
+        x->early_trailers_count = count;
+        return;
+    }
     if (up->chunked && sk_chunked_put_end(&up->out, trailers, count)) {
         up_failed(up, "upstream-buffer");
         return;
     }
     up->sent_all = true;
-    if (!up->connecting && !up_flush(up)) {
+    up->half_close = x->stream->request.websocket;
+    if (!up_flush(up)) {
         up_failed(up, "upstream-write");
     }
 }
@@ -327,7 +348,6 @@ static void send_early(struct sk_exchange *x)
         if (x->up != up) {
             return;
         }
-        up->body_sent = true;
         sk_buf_free(&x->early);
     }
     if (x->body_ended) {
@@ -346,6 +366,17 @@ static void invite_body(struct sk_exchange *x)
     }
 }
 
+/* There is a connection: head, body so far, and an invitation for the rest. */
+static void begin_sending(struct sk_exchange *x)
+{
+    struct sk_upstream_conn *up = x->up;
+    invite_body(x);
+    send_early(x);
+    if (x->up == up && !up_flush(up)) {
+        up_failed(up, "upstream-write");
+    }
+}
+
 static enum sk_go no_upstream(struct sk_exchange *x, uint16_t status, const char *reason)
 {
     SK_COUNT_UP(x->gate, upstream_failures, 1);
@@ -360,7 +391,7 @@ static void attach(struct sk_exchange *x, struct sk_upstream_conn *up)
     x->upstream = up->upstream;
     up->x = x;
     up->paused = false;
-    up->answered = up->sent_all = up->body_sent = false;
+    up->answered = up->sent_all = up->half_close = false;
     sk_timer_set(&up->timer, x->gate->limits.request);
     sk_client_expect(&up->client, x->arena, sk_slice_eq(r->method, SK_LIT("HEAD")), r->websocket);
 }
@@ -390,10 +421,8 @@ enum sk_go sk_forward(struct sk_exchange *x)
         x->step = SK_STEP_FORWARD;
         return no_upstream(x, 502, "request-too-large");
     }
-    invite_body(x);
-    send_early(x);
-    if (x->up == up && !up->connecting && !up_flush(up)) {
-        up_failed(up, "upstream-write");
+    if (!up->connecting) {
+        begin_sending(x);
     }
     return SK_GO_WAIT;
 }
@@ -463,8 +492,8 @@ static bool may_retry(const struct sk_exchange *x, const struct sk_upstream_conn
 {
     const struct sk_request *r = &x->stream->request;
     bool nothing_sent = up->connecting;
-    bool whole = x->bytes_in == 0 && (r->body == SK_BODY_NONE || !up->body_sent);
-    return !up->answered && x->tries < TRIES_MAX && !r->websocket && whole && (nothing_sent || (idempotent(r->method) && r->body == SK_BODY_NONE));
+    bool again = idempotent(r->method) && r->body == SK_BODY_NONE && !r->websocket;
+    return !up->answered && x->tries < TRIES_MAX && (nothing_sent || again);
 }
 
 static void up_failed(struct sk_upstream_conn *up, const char *reason)
@@ -655,7 +684,8 @@ static bool establish(struct sk_upstream_conn *up)
         }
     }
     up->connecting = false;
-    return true;
+    begin_sending(up->x);
+    return !up->dead;
 }
 
 static void up_ready(struct sk_io *io, int events)
@@ -667,7 +697,7 @@ static void up_ready(struct sk_io *io, int events)
         idle_remove(up); /* closed by the upstream, or bytes nobody asked for: useless either way */
         up_free(up);
     } else if (!up->connecting || establish(up)) {
-        if ((events & SK_READ) && !up->dead) {
+        if ((events & SK_READ) && up->x) {
             read_response(up);
         }
         if (!up->dead && up->x && !up_flush(up)) {

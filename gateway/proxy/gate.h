@@ -124,6 +124,7 @@ struct sk_conn {
     struct sk_addr address;
     uint8_t address_bytes_len;
     bool dirty, observe, handshaken, proxied, closing, counted, freed, in_callback;
+    bool unread; /* an exchange ended before its request's body */
     uint8_t prefix[536]; /* a PROXY header as it comes */
     size_t prefix_len;
     uint64_t activity; /* boot ns, of the loop's turn */

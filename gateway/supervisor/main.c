@@ -257,6 +257,19 @@ static void on_reload(struct sk_signal *signal)
 
 /* ---- stop ---- */
 
+/* A connection that nobody will accept is refused at once, not left waiting. */
+static void close_listeners(struct supervisor *s)
+{
+    for (size_t w = 0; w < WORKERS_MAX; w++) {
+        for (size_t i = 0; i < LISTENERS_MAX; i++) {
+            if (s->listeners[w][i] >= 0 && (w == 0 || s->listeners[w][i] != s->listeners[0][i])) {
+                (void)close(s->listeners[w][i]);
+            }
+        }
+    }
+    memset(s->listeners, 0xff, sizeof(s->listeners));
+}
+
 static void stop(struct supervisor *s)
 {
     if (s->stopping) {
@@ -267,6 +280,7 @@ static void stop(struct supervisor *s)
     sk_log(SK_EVENT_STOPPING);
     (void)sd_notify(0, "STOPPING=1");
     record_own(s, SK_AUDIT_GATEWAY_STOPPED, NULL);
+    close_listeners(s);
     processes_stop(s, false);
     sk_timer_set(&s->kill, s->conf->is.drain + 5 * SK_SECOND);
 }
