@@ -27,6 +27,7 @@ struct source {
     struct sk_io wake;
     enum sk_peer peer;
     uint64_t index;
+    uint64_t owner;   /* of what its records open; never used again */
     uint64_t taken;   /* entries got */
     uint64_t durable; /* of those, acknowledged */
     bool open;
@@ -42,8 +43,8 @@ struct audit {
     struct sk_idle idle;
     pthread_t preparer;
     bool preparing;
+    uint64_t owners;
     bool failed;
-    bool stopping;
 };
 
 /* What a kind of process may record. A worker cannot write that somebody logged in. */
@@ -93,7 +94,7 @@ static void drain(struct audit *audit, struct source *source)
             source_bad(source, "record");
             return;
         }
-        if (sk_writer_add(audit->writer, &record)) {
+        if (sk_writer_add(audit->writer, &record, source->owner)) {
             source_bad(source, "add");
             return;
         }
@@ -211,26 +212,38 @@ static void on_check(struct sk_timer *timer)
     sk_timer_set(&audit->check, CHECK_EVERY);
 }
 
+/* The process behind it is gone: what it still said counts, and what it left open stays unknown. */
+static void source_lost(struct audit *audit, struct source *source)
+{
+    work(audit);
+    if (source->open) {
+        source_close(source);
+        if (sk_writer_abandon(audit->writer, source->owner) == 0) {
+            (void)commit(audit);
+        }
+    }
+}
+
 static void add_source(struct audit *audit, const struct sk_control_ring *m, const int *fds)
 {
     struct source *slot = NULL;
     for (size_t i = 0; i < SOURCES_MAX; i++) {
         struct source *source = &audit->sources[i];
         if (source->open && source->peer == (enum sk_peer)m->peer && source->index == m->index) {
-            drain(audit, source);
-            source_close(source);
+            source_lost(audit, source);
         }
         slot = slot || source->open ? slot : source;
     }
-    if (!slot) {
+    if (!slot || !audit->writer) {
         for (int i = 0; i < 3; i++) {
             (void)close(fds[i]);
         }
         return;
     }
-    *slot = (struct source){.audit = audit, .peer = (enum sk_peer)m->peer, .index = m->index};
+    *slot = (struct source){.audit = audit, .owner = ++audit->owners, .peer = (enum sk_peer)m->peer, .index = m->index};
     if (sk_ring_open(&slot->ring, fds) == 0) {
         slot->open = true;
+        sk_ring_acknowledge(&slot->ring, 0, audit->failed);
         sk_io_init(&slot->wake, audit->child.loop, slot->ring.to_consumer, on_wake);
         sk_io_want(&slot->wake, SK_READ);
     }
@@ -239,7 +252,7 @@ static void add_source(struct audit *audit, const struct sk_control_ring *m, con
 static void record_own(struct audit *audit, struct sk_slice cbor)
 {
     struct sk_audit_record record;
-    if (sk_record_decode(cbor, &record) == 0 && sk_writer_add(audit->writer, &record) == 0) {
+    if (sk_record_decode(cbor, &record) == 0 && sk_writer_add(audit->writer, &record, 0) == 0) {
         (void)commit(audit);
     }
 }
@@ -264,7 +277,7 @@ static int open_journal(struct audit *audit)
     struct sk_audit_record record = {.op = SK_AUDIT_JOURNAL_RECOVERED, .stage = SK_AUDIT_STAGE_SINGLE, .decision = SK_AUDIT_DECISION_ALLOW};
     record.detail = found.torn ? SK_LIT("an unfinished group was dropped") : SK_SLICE_NULL;
     record.count = found.unknown;
-    r = sk_writer_add(audit->writer, &record);
+    r = sk_writer_add(audit->writer, &record, 0);
     r = r ? r : sk_writer_commit(audit->writer);
     sk_log(SK_EVENT_JOURNAL_OPENED, SK_NUMBER("records", found.records), SK_NUMBER("unknown", found.unknown));
     return r;
@@ -304,8 +317,7 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
             const struct sk_control_lost *lost = message;
             struct source *source = &audit->sources[i];
             if (source->open && source->peer == (enum sk_peer)lost->peer && source->index == lost->index) {
-                work(audit);
-                source_close(source);
+                source_lost(audit, source);
             }
         }
         break;

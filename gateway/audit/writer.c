@@ -16,6 +16,7 @@
 
 #define GROUP_FULL ((size_t)1 << 20)
 #define SPARE "spare"
+#define HEAD "head" /* the newest file's number: a journal whose last file was taken away is not whole */
 
 struct sk_writer {
     struct sk_writer_settings set;
@@ -49,7 +50,7 @@ static void make_id(struct sk_writer *w, uint64_t wall, uint8_t id[SK_ID_SIZE])
     memcpy(id + 10, chance, sizeof(chance));
 }
 
-int sk_writer_add(struct sk_writer *w, struct sk_audit_record *record)
+int sk_writer_add(struct sk_writer *w, struct sk_audit_record *record, uint64_t owner)
 {
     uint8_t cbor[SK_AUDIT_RECORD_MAX];
     struct sk_journal_tenant *tenant = sk_journal_tenant(&w->state, record->tenant);
@@ -65,7 +66,7 @@ int sk_writer_add(struct sk_writer *w, struct sk_audit_record *record)
         return 1;
     }
     char *to = sk_buf_reserve(&w->body, SK_FRAME_RECORD_HEADER + len);
-    if (!to || sk_journal_follow(&w->state, record)) {
+    if (!to || sk_journal_follow(&w->state, record, owner)) {
         return -ENOMEM;
     }
     struct sk_frame_record frame = {.len = (uint32_t)len, .kind = SK_FRAME_PLAIN, .seq = tenant->next++};
@@ -155,6 +156,31 @@ static int take_spare(struct sk_writer *w)
     return ready == 1 ? -EAGAIN : w->set.disk->create(w->set.folder, SPARE, w->set.file_size);
 }
 
+static int write_head(struct sk_writer *w)
+{
+    char text[20];
+    int fd = openat(w->set.folder, HEAD, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return -errno;
+    }
+    (void)snprintf(text, sizeof(text), "%016llx\n", (unsigned long long)w->state.file);
+    int r = w->set.disk->write(fd, sk_slice(text, 17), 0);
+    r = r ? r : w->set.disk->flush(fd);
+    (void)close(fd);
+    return r;
+}
+
+static uint64_t read_head(const struct sk_writer *w)
+{
+    char text[20] = {0};
+    int fd = openat(w->set.folder, HEAD, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = fd < 0 ? 0 : pread(fd, text, 16, 0);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return n == 16 ? strtoull(text, NULL, 16) : 0;
+}
+
 /*
  * Goes on in a new file whose first group is `body`. The file gets its name only when that group is on disk, so a
  * named file always has a valid beginning.
@@ -188,7 +214,7 @@ static int next_file(struct sk_writer *w, enum sk_frame_group_kind kind, uint32_
     w->state.file = file.number;
     w->state.begun = true;
     w->at = SK_FRAME_BLOCK + sk_frame_group_size(body.len);
-    w->broken = false;
+    w->broken = write_head(w) != 0; /* the group is durable; only this file is not gone on with */
     return 0;
 }
 
@@ -355,6 +381,11 @@ static int read_files(struct sk_writer *w, const uint64_t *numbers, size_t count
         r = read_file(w, numbers[i], i + 1 < count ? numbers[i + 1] : 0, found);
     }
     found->records = w->state.records;
+    if (r == 0 && read_head(w) > w->state.file) {
+        sk_journal_file_name(read_head(w), found->file);
+        (void)snprintf(found->error.text, sizeof(found->error.text), "the file is missing: it was the newest when the journal was last written");
+        r = 1;
+    }
     return r;
 }
 
@@ -371,24 +402,41 @@ static int resume(struct sk_writer *w, size_t files, const struct sk_writer_foun
     return w->fd < 0 ? -errno : 0;
 }
 
+/* One more outcome that nobody knows. */
+static int add_unknown(struct sk_writer *w, const struct sk_journal_open *open, struct sk_slice reason)
+{
+    uint8_t request[SK_ID_SIZE];
+    struct sk_audit_record record = {.op = SK_AUDIT_REQUEST,
+            .stage = SK_AUDIT_STAGE_UNKNOWN,
+            .decision = SK_AUDIT_DECISION_ERROR,
+            .reason = reason,
+            .request = sk_slice(request, SK_ID_SIZE)};
+    memcpy(request, open->request, SK_ID_SIZE);
+    memcpy(record.tenant, open->tenant, SK_ID_SIZE);
+    int r = sk_writer_add(w, &record, 0);
+    return r == 0 && sk_writer_full(w) ? sk_writer_commit(w) : r;
+}
+
 static int record_unknown(struct sk_writer *w, struct sk_writer_found *found)
 {
     int r = 0;
     while (r == 0 && w->state.opens.count) {
-        const struct sk_journal_open *open = SK_CONTAINER(sk_table_walk(&w->state.opens, NULL), struct sk_journal_open, node);
-        uint8_t request[SK_ID_SIZE];
-        struct sk_audit_record record = {.op = SK_AUDIT_REQUEST,
-                .stage = SK_AUDIT_STAGE_UNKNOWN,
-                .decision = SK_AUDIT_DECISION_ERROR,
-                .reason = SK_LIT("gateway-restarted"),
-                .request = sk_slice(request, SK_ID_SIZE)};
-        memcpy(request, open->request, SK_ID_SIZE);
-        memcpy(record.tenant, open->tenant, SK_ID_SIZE);
-        r = sk_writer_add(w, &record);
+        r = add_unknown(w, SK_CONTAINER(sk_table_walk(&w->state.opens, NULL), struct sk_journal_open, node), SK_LIT("gateway-restarted"));
         found->unknown++;
-        if (r == 0 && sk_writer_full(w)) {
-            r = sk_writer_commit(w);
+    }
+    return r;
+}
+
+int sk_writer_abandon(struct sk_writer *w, uint64_t owner)
+{
+    int r = 0;
+    for (struct sk_table_node *n = sk_table_walk(&w->state.opens, NULL); r == 0 && n;) {
+        struct sk_table_node *next = sk_table_walk(&w->state.opens, n);
+        const struct sk_journal_open *open = SK_CONTAINER(n, struct sk_journal_open, node);
+        if (open->owner == owner) {
+            r = add_unknown(w, open, SK_LIT("worker-died"));
         }
+        n = next;
     }
     return r;
 }

@@ -31,8 +31,10 @@ struct sk_writer_found {
 int sk_writer_open(const struct sk_writer_settings *settings, struct sk_writer **writer, struct sk_writer_found *found) sk_nodiscard;
 struct sk_writer *sk_writer_free(struct sk_writer *writer);
 
-/* Adds one record; sets its seq, id and times. 0; 1 not a record; negative: memory, or the group is full. */
-int sk_writer_add(struct sk_writer *writer, struct sk_audit_record *record) sk_nodiscard;
+/* Adds one record; sets its seq, id and times. `owner`: who will close what it opens, 0 for nobody. 0; 1 not a record; negative: memory, or the group is full. */
+int sk_writer_add(struct sk_writer *writer, struct sk_audit_record *record, uint64_t owner) sk_nodiscard;
+/* Who would have closed these is gone: adds an unknown outcome for each of an owner's open intents and streams. */
+int sk_writer_abandon(struct sk_writer *writer, uint64_t owner) sk_nodiscard;
 /* No more should be added before a commit. */
 bool sk_writer_full(const struct sk_writer *writer);
 /* Writes and flushes what was added, in the spare file if this one fails. 0, or negative: nothing is lost, and the

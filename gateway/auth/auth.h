@@ -18,6 +18,7 @@
 #define GRANT_LIFETIME (30 * SK_SECOND)
 #define REMEMBER_LIFETIME (300 * SK_SECOND)
 #define CONVERSATION_LIFETIME (60 * SK_SECOND)
+#define STORE_DEADLINE (5 * SK_SECOND) /* a store that hangs is a store that is away */
 
 struct auth;
 struct job;

@@ -56,7 +56,7 @@ static void done(struct job *job, uint64_t count)
 static void job_expired(struct sk_timer *timer)
 {
     struct job *job = SK_CONTAINER(timer, struct job, timer);
-    refuse(job, "login-expired");
+    refuse(job, job->store_done ? "store-unavailable" : "login-expired");
 }
 
 static void copy(char *to, size_t size, struct sk_slice from)
@@ -103,6 +103,7 @@ static struct job *job_find(struct auth *auth, uint64_t id)
 static void ask_store(struct job *job, uint16_t code, const void *message, void (*then)(struct job *job, uint16_t code, const void *message))
 {
     job->store_done = then;
+    sk_timer_set(&job->timer, STORE_DEADLINE);
     if (!job->auth->store || sk_channel_send(job->auth->store, code, message, NULL) < 0) {
         refuse(job, "store-unavailable");
     }
@@ -653,7 +654,7 @@ static void revoked_one(struct job *job, uint16_t code, const void *message)
         return;
     }
     auth_revoke(job->auth, job->tenant, sk_slice_str(job->target), SK_SLICE_NULL);
-    done(job, 1);
+    done(job, result->status == 0);
 }
 
 /* Sessions of one user: each is dropped as it is listed; grants of the subject go at the end. */
@@ -730,6 +731,16 @@ static void begin_secrets(struct auth *auth, uint64_t worker, const struct sk_au
     }
 }
 
+static void note_used(struct auth *auth, const struct sk_auth_used *m)
+{
+    uint64_t now = sk_clock_wall(), boot = sk_clock_boot();
+    struct sk_store_touch_session touch = {.key = m->session, .used = m->used < boot ? now - (boot - m->used) : now};
+    memcpy(touch.tenant, m->tenant, SK_ID_SIZE);
+    if (auth->store) {
+        (void)!sk_channel_send(auth->store, SK_STORE_TOUCH_SESSION, &touch, NULL);
+    }
+}
+
 /* ---- doors ---- */
 
 void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const void *message)
@@ -759,6 +770,9 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
     case SK_AUTH_REVOKE:
         begin_revoke(auth, worker, message);
         break;
+    case SK_AUTH_USED:
+        note_used(auth, message);
+        break;
     case SK_AUTH_SECRETS:
         begin_secrets(auth, worker, message);
         break;
@@ -779,8 +793,14 @@ void auth_from_store(struct auth *auth, uint16_t code, const void *message)
     }
     /* Every other message of the store begins with the ticket of what was asked. */
     struct job *job = job_find(auth, *(const uint64_t *)message);
+    bool more = code == SK_STORE_GOT_SECRET || (code == SK_STORE_GOT_SESSION && job && (job->kind == SK_AUTH_LIST || job->kind == SK_AUTH_REVOKE));
     if (job && job->store_done) {
-        job->store_done(job, code, message);
+        void (*then)(struct job *of, uint16_t what, const void *said) = job->store_done;
+        if (!more) {
+            job->store_done = NULL;
+            sk_timer_set(&job->timer, CONVERSATION_LIFETIME);
+        }
+        then(job, code, message);
     }
 }
 

@@ -18,6 +18,8 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 #define SK_AUTH_CHECK_FIELDS(U, I, T) U(ticket) I(tenant) T(host, 261) T(token, 64) U(used)
 /* Renews a grant by its session where the worker holds no token any more: open streams. */
 #define SK_AUTH_RENEW_FIELDS(U, I, T) U(ticket) I(tenant) T(host, 261) T(session, 64) U(used)
+/* A session was used under a grant that still holds. `used`: boot time. No answer. */
+#define SK_AUTH_USED_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) U(used)
 #define SK_AUTH_LOGOUT_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64)
 /* The sessions of one user, or of all when `user` is empty. */
 #define SK_AUTH_LIST_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) T(user, 256)
@@ -51,6 +53,7 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
     M(AUTH_LIST, auth_list, 7, SK_AUTH_FROM_WORKER, 0, SK_AUTH_LIST_FIELDS)                                  \
     M(AUTH_REVOKE, auth_revoke, 8, SK_AUTH_FROM_WORKER, 0, SK_AUTH_REVOKE_FIELDS)                            \
     M(AUTH_SECRETS, auth_secrets, 9, SK_AUTH_FROM_WORKER, 0, SK_AUTH_SECRETS_FIELDS)                         \
+    M(AUTH_USED, auth_used, 10, SK_AUTH_FROM_WORKER, 0, SK_AUTH_USED_FIELDS)                                 \
     M(AUTH_GRANT, auth_grant, 20, SK_AUTH_FROM_AUTH, 0, SK_AUTH_GRANT_FIELDS)                                \
     M(AUTH_REFUSED, auth_refused, 21, SK_AUTH_FROM_AUTH, 0, SK_AUTH_REFUSED_FIELDS)                          \
     M(AUTH_PROMPT, auth_prompt, 22, SK_AUTH_FROM_AUTH, 0, SK_AUTH_PROMPT_FIELDS)                             \

@@ -15,7 +15,7 @@ struct sk_ring_shared {
     _Alignas(LINE) _Atomic uint64_t put; /* producer's */
     _Alignas(LINE) _Atomic uint64_t got; /* consumer's from here on */
     _Atomic uint64_t durable;
-    _Atomic uint32_t failed;
+    _Atomic uint32_t working; /* zero at first: a ring nobody serves yet takes no records in vain */
     _Alignas(LINE) _Atomic uint32_t asleep; /* consumer sets, producer clears */
     _Alignas(LINE) uint8_t data[SK_RING_SIZE];
 };
@@ -121,7 +121,7 @@ uint64_t sk_ring_durable(const struct sk_ring *ring)
 
 bool sk_ring_failed(const struct sk_ring *ring)
 {
-    return atomic_load_explicit(&ring->shared->failed, memory_order_acquire) != 0;
+    return atomic_load_explicit(&ring->shared->working, memory_order_acquire) == 0;
 }
 
 int sk_ring_get(struct sk_ring *ring, uint8_t *out)
@@ -155,7 +155,7 @@ bool sk_ring_sleep(struct sk_ring *ring)
 
 void sk_ring_acknowledge(struct sk_ring *ring, uint64_t count, bool failed)
 {
-    atomic_store_explicit(&ring->shared->failed, failed, memory_order_release);
+    atomic_store_explicit(&ring->shared->working, !failed, memory_order_release);
     atomic_store_explicit(&ring->shared->durable, count, memory_order_release);
     wake(ring->to_producer);
 }

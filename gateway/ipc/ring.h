@@ -37,7 +37,7 @@ int sk_ring_put(struct sk_ring *ring, struct sk_slice entry) sk_nodiscard;
 void sk_ring_ring(struct sk_ring *ring);
 /* Producer. How many of its entries are durable. */
 uint64_t sk_ring_durable(const struct sk_ring *ring);
-/* Producer: the consumer can write nothing at present. */
+/* Producer: the consumer can write nothing at present, or does not serve this ring yet. */
 bool sk_ring_failed(const struct sk_ring *ring);
 
 /* Consumer. Copies the next entry to `out` (SK_RING_ENTRY_MAX). Length; 0: none; negative: the producer broke the ring. */

@@ -69,7 +69,7 @@ static struct sk_journal_open *find_open(struct sk_journal_state *state, const u
     return NULL;
 }
 
-static int add_open(struct sk_journal_state *state, const uint8_t *tenant, const uint8_t *request, uint64_t seq)
+static int add_open(struct sk_journal_state *state, const uint8_t *tenant, const uint8_t *request, uint64_t seq, uint64_t owner)
 {
     struct sk_journal_open *open = calloc(1, sizeof(*open));
     if (!open) {
@@ -78,6 +78,7 @@ static int add_open(struct sk_journal_state *state, const uint8_t *tenant, const
     memcpy(open->tenant, tenant, SK_ID_SIZE);
     memcpy(open->request, request, SK_ID_SIZE);
     open->seq = seq;
+    open->owner = owner;
     int r = sk_table_add(&state->opens, &open->node, sk_table_hash(sk_slice(request, SK_ID_SIZE)));
     if (r) {
         free(open);
@@ -85,7 +86,7 @@ static int add_open(struct sk_journal_state *state, const uint8_t *tenant, const
     return r;
 }
 
-int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_record *record)
+int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_record *record, uint64_t owner)
 {
     bool opens = record->stage == SK_AUDIT_STAGE_INTENT || record->stage == SK_AUDIT_STAGE_START;
     bool closes = record->stage == SK_AUDIT_STAGE_OUTCOME || record->stage == SK_AUDIT_STAGE_END || record->stage == SK_AUDIT_STAGE_UNKNOWN;
@@ -95,7 +96,7 @@ int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_reco
     const uint8_t *request = (const uint8_t *)record->request.data;
     struct sk_journal_open *open = find_open(state, record->tenant, request, sk_table_hash(record->request));
     if (opens && !open) {
-        return add_open(state, record->tenant, request, record->seq);
+        return add_open(state, record->tenant, request, record->seq, owner);
     }
     if (closes && open) {
         sk_table_remove(&state->opens, &open->node);
@@ -146,7 +147,7 @@ static int read_record(struct reading *r, uint64_t index, struct sk_slice *body)
     }
     tenant->next++;
     r->state->records++;
-    if (sk_journal_follow(r->state, &record)) {
+    if (sk_journal_follow(r->state, &record, 0)) {
         return -ENOMEM;
     }
     if (r->each) {
@@ -172,7 +173,7 @@ static int read_entry(struct reading *r, const struct sk_frame_entry *entry, boo
     if (entry->kind == SK_FRAME_INTENT) {
         uint64_t hash = sk_table_hash(sk_slice(entry->link, SK_ID_SIZE));
         if (trust && !find_open(r->state, entry->tenant, entry->link, hash) &&
-                add_open(r->state, entry->tenant, entry->link, entry->seq)) {
+                add_open(r->state, entry->tenant, entry->link, entry->seq, 0)) {
             return -ENOMEM;
         }
         struct sk_journal_open *open = find_open(r->state, entry->tenant, entry->link, hash);

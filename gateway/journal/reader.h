@@ -21,6 +21,7 @@ struct sk_journal_open {
     uint8_t tenant[SK_ID_SIZE];
     uint8_t request[SK_ID_SIZE];
     uint64_t seq;
+    uint64_t owner; /* the writer's: who must close it */
     uint64_t snapshot;
 };
 
@@ -48,8 +49,8 @@ void sk_journal_state_free(struct sk_journal_state *state);
 
 /* The tenant, made when it is new; NULL without memory. */
 struct sk_journal_tenant *sk_journal_tenant(struct sk_journal_state *state, const uint8_t id[SK_ID_SIZE]) sk_nodiscard;
-/* Follows what a record opens or closes. 0 or -ENOMEM. */
-int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_record *record) sk_nodiscard;
+/* Follows what a record opens (for `owner`) or closes. 0 or -ENOMEM. */
+int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_record *record, uint64_t owner) sk_nodiscard;
 
 /*
  * Reads one whole file. The first file given may be any that begins with a snapshot (sk_journal_begins), or file 1:

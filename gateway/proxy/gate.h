@@ -100,7 +100,7 @@ struct sk_grant {
     bool cached;
     bool asking;
     uint64_t ticket;
-    uint64_t until, used; /* boot ns */
+    uint64_t until, used, reported; /* boot ns */
     char host[262];
     char *texts;
     struct sk_slice session, subject, roles, networks, factors, assertion;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define GRANTS_MAX 200000
+#define WITHOUT_AUTH (30 * SK_SECOND) /* how long a stream may go on while auth is away */
 
 /* A question to auth, by its ticket. For a grant, an exchange, or an app's secrets. */
 struct sk_ask {
@@ -340,6 +341,7 @@ static void told_grant(struct sk_grant *grant, uint16_t code, const void *messag
             grant->restricted = m->restricted;
             grant->resolved = NULL;
             grant->used = grant->used ? grant->used : sk_clock_boot();
+            grant->reported = grant->used;
             grant->until = sk_clock_boot() + m->lifetime;
             wake_waiting(grant);
             grant_free_if_unused(grant);
@@ -369,13 +371,27 @@ static void renew(struct sk_grant *grant)
     grant_end(grant, "auth-unavailable");
 }
 
+/* What this worker saw of a session counts at the others too: auth hears of it, now and then. */
+static void report_used(struct sk_grant *grant)
+{
+    struct sk_site *site = grant->tenant->site;
+    struct sk_auth_used m = {.session = grant->session, .used = grant->used};
+    if (grant->state == SK_GRANT_GOOD && site && grant->used > grant->reported + site->set.inactivity / 10 && grant->gate->auth &&
+            !sk_slice_starts(grant->session, SK_LIT("basic-"))) {
+        memcpy(m.tenant, grant->tenant->id, SK_ID_SIZE);
+        grant->reported = grant->used;
+        (void)!sk_channel_send(grant->gate->auth, SK_AUTH_USED, &m, NULL);
+    }
+}
+
 void sk_grants_tick(struct sk_gate *gate)
 {
     uint64_t now = sk_clock_boot();
     for (struct sk_exchange *x = gate->exchanges, *next; x; x = next) {
         next = x->next;
         struct sk_grant *grant = x->step == SK_STEP_RELAY ? x->grant : NULL;
-        if (grant && grant->state == SK_GRANT_GOOD && !grant->asking && grant->until <= now) {
+        bool due = grant && grant->state == SK_GRANT_GOOD && !grant->asking && grant->until <= now;
+        if (due && (gate->auth_open || grant->until + WITHOUT_AUTH < now)) {
             renew(grant);
             next = gate->exchanges; /* cutting streams may have changed the list */
         }
@@ -383,6 +399,7 @@ void sk_grants_tick(struct sk_gate *gate)
     for (struct sk_table_node *n = sk_table_walk(&gate->grants, NULL); n;) {
         struct sk_table_node *after = sk_table_walk(&gate->grants, n);
         struct sk_grant *grant = SK_CONTAINER(n, struct sk_grant, node);
+        report_used(grant);
         if (grant->refs == 0 && !grant->asking && grant->until + 600 * SK_SECOND < now) {
             grant_uncache(grant);
             grant_free_if_unused(grant);
@@ -557,6 +574,17 @@ void sk_auth_lost(struct sk_gate *gate)
 {
     gate->auth_open = false;
     gate->auth = sk_channel_free(gate->auth);
+    /* What was revoked while auth was away was said to nobody: every grant must be asked for again. */
+    uint64_t now = sk_clock_boot();
+    for (struct sk_table_node *n = sk_table_walk(&gate->grants, NULL); n; n = sk_table_walk(&gate->grants, n)) {
+        struct sk_grant *grant = SK_CONTAINER(n, struct sk_grant, node);
+        grant->until = grant->until < now ? grant->until : now;
+    }
+    for (struct sk_exchange *x = gate->exchanges; x; x = x->next) {
+        if (x->grant && x->grant->until > now) {
+            x->grant->until = now;
+        }
+    }
     while (gate->asks) {
         struct sk_ask *ask = gate->asks;
         struct sk_auth_refused refused = {.ticket = ask->ticket, .reason = SK_LIT("auth-unavailable")};

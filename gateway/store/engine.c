@@ -133,7 +133,7 @@ static int tenant_key(struct sk_engine *e, struct sk_file *file, const struct sk
     return r;
 }
 
-/* 0; 1 no such tenant (or a newer schema of its file); negative. */
+/* 0; 1 no such tenant; negative: -EPROTONOSUPPORT when its file is of a newer schema. */
 static int tenant_file(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], const struct sk_store_begin *begin, struct sk_file **out)
 {
     char hex[2 * SK_ID_SIZE + 1], path[sizeof(e->folder) + 64];
@@ -155,7 +155,11 @@ static int tenant_file(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], co
     sk_hex_encode(tenant, SK_ID_SIZE, hex);
     (void)snprintf(path, sizeof(path), "%s/tenants/%s.db", e->folder, hex);
     int r = tenant_key(e, file, begin);
-    r = r ? r : sk_file_open(file, path, sk_schema_tenant);
+    if (r == 0 && sk_file_open(file, path, sk_schema_tenant) > 0) {
+        r = -EPROTONOSUPPORT; /* of a newer schema */
+    } else if (r == 0 && !file->db) {
+        r = -EIO;
+    }
     r = r ? r : sk_table_add(&e->files, &file->node, hash);
     if (r) {
         sk_file_close(file);
@@ -410,6 +414,9 @@ int sk_engine_get_user(struct sk_engine *e, const struct sk_store_get_user *get,
     if (statement) {
         (void)sqlite3_reset(statement);
     }
+    if (r == 0 && !sk_slice_eq(((const struct sk_store_user *)(const void *)&message)->name, get->name)) {
+        r = -EBADMSG; /* another user's row under this one's name */
+    }
     if (r == 0) {
         const struct sk_store_user *user = (const void *)&message;
         *got = (struct sk_store_got_user){.ticket = get->ticket, .name = user->name, .backend = user->backend, .hash = user->hash,
@@ -489,7 +496,8 @@ int sk_engine_drop_session(struct sk_engine *e, const struct sk_store_drop_sessi
     }
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_DROP_SESSION);
     sk_file_bind(statement, 1, drop->key);
-    return sk_file_run(statement);
+    r = sk_file_run(statement);
+    return r ? r : sqlite3_changes(file->db) == 0;
 }
 
 static int row_session(const struct sk_file *file, sqlite3_stmt *statement, struct sk_buf *buf, struct sk_store_got_session *got)

@@ -21,7 +21,8 @@ struct store {
 
 static void failed(const char *what, int r)
 {
-    sk_log(SK_EVENT_STORE_FAILED, SK_TEXT("operation", what), SK_TEXT("error", strerror(-r)));
+    enum sk_event event = r == -EPROTONOSUPPORT ? SK_EVENT_STORE_NEWER : SK_EVENT_STORE_FAILED;
+    sk_log(event, SK_TEXT("operation", what), SK_TEXT("error", strerror(-r)));
 }
 
 static void send(struct store *store, struct sk_channel *to, uint16_t code, const void *message)

@@ -199,6 +199,16 @@ static void note_reload(struct supervisor *s, bool good)
     }
 }
 
+void reload_done(struct supervisor *s)
+{
+    char detail[64];
+    s->reloading = false;
+    note_reload(s, true);
+    (void)snprintf(detail, sizeof(detail), "%u tenants changed, %u gone", s->changed, s->gone);
+    record_own(s, SK_AUDIT_CONFIG_CHANGED, detail);
+    sk_log(SK_EVENT_CONFIG_LOADED, SK_NUMBER("generation", s->generation), SK_NUMBER("changed", s->changed), SK_NUMBER("gone", s->gone));
+}
+
 static bool needs_restart(const struct sk_conf *a, const struct sk_conf *b)
 {
     return a->listen_count != b->listen_count || memcmp(a->is.listen, b->is.listen, sizeof(a->is.listen)) != 0 ||
@@ -209,7 +219,6 @@ static void reload(struct supervisor *s)
 {
     struct sk_conf *conf = NULL;
     struct sk_conf_error error;
-    unsigned changed, gone;
     (void)sd_notify(0, "RELOADING=1");
     int r = load_all(s, &conf, &error);
     if (r == 0 && needs_restart(s->conf, conf)) {
@@ -226,7 +235,7 @@ static void reload(struct supervisor *s)
         (void)sd_notify(0, "READY=1");
         return;
     }
-    r = tenants_commit(s, &changed, &gone);
+    r = tenants_commit(s, &s->changed, &s->gone);
     if (r < 0) {
         conf = sk_conf_free(conf);
         note_reload(s, false);
@@ -240,14 +249,10 @@ static void reload(struct supervisor *s)
             announce_tenant(s, &s->processes[i], t);
         }
     }
-    note_reload(s, true);
     s->ready = false;
     s->synced = false;
+    s->reloading = true;
     sync_next(s);
-    char detail[64];
-    (void)snprintf(detail, sizeof(detail), "%u tenants changed, %u gone", changed, gone);
-    record_own(s, SK_AUDIT_CONFIG_CHANGED, detail);
-    sk_log(SK_EVENT_CONFIG_LOADED, SK_NUMBER("generation", s->generation), SK_NUMBER("changed", changed), SK_NUMBER("gone", gone));
 }
 
 static void on_reload(struct sk_signal *signal)

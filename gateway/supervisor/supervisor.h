@@ -77,6 +77,8 @@ struct supervisor {
     struct sk_channel *store;
     struct tenant *syncing;
     bool synced, ready, stopping;
+    bool reloading; /* a reload is in force when the store has it too */
+    unsigned changed, gone;
     struct sk_signal terminate, interrupt, reload, child;
     struct sk_timer kill;
 };
@@ -104,6 +106,9 @@ void announce_gone(struct supervisor *s, const uint8_t id[SK_ID_SIZE]);
 void record_own(struct supervisor *s, enum sk_audit_op op, const char *detail);
 /* Everybody serves the current generation: says so. */
 void check_ready(struct supervisor *s);
+
+/* main.c: the store has what a reload brought */
+void reload_done(struct supervisor *s);
 
 /* sync.c: what tenant files say of users and secrets goes to the store */
 void sync_connect(struct supervisor *s, int fd);

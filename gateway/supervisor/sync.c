@@ -97,6 +97,9 @@ void sync_next(struct supervisor *s)
     if (!s->synced) {
         s->synced = true;
         announce_loaded(s);
+        if (s->reloading) {
+            reload_done(s);
+        }
     }
 }
 

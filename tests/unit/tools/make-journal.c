@@ -18,7 +18,7 @@ static int add(struct sk_writer *writer, unsigned i)
             .request = sk_slice(request, sizeof(request)),
             .status = 200};
     record.tenant[0] = (uint8_t)(1 + i % 2);
-    return sk_writer_add(writer, &record);
+    return sk_writer_add(writer, &record, 0);
 }
 
 int main(int argc, char **argv)
