@@ -1,0 +1,240 @@
+// A process that is killed or hangs, under load: the gate shuts and opens again, and the journal tells all of it.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { deadline, openTenant, startGateway, until } from './lib/gateway.mjs';
+import { Browser, allRecords, gatewayFor, loggedIn, startLoad, upstreamFor } from './lib/person.mjs';
+import { startUpstream } from './lib/upstream.mjs';
+
+let upstream, gateway, run = 0;
+
+before(async () => {
+  upstream = await startUpstream();
+  gateway = await startGateway({ tenants: [openTenant('acme', upstream.url, { apps: [
+    { name: 'api', kind: 'api', path: '/api', upstreams: [upstream.url] }, { name: 'panel', kind: 'panel', path: '/', upstreams: [upstream.url] }],
+  roles: [{ name: 'all', allow: ['api * /**', 'panel * /**', 'panel * /'] }],
+  users: ['hanako', 'jiro', 'saburo'].map((name) => ({ name, roles: ['all'] })) })],
+  settings: { workers: 2, pam_helpers: 1, journal: { file_size: '4M', flush_deadline: '1s' }, timeouts: { request: '5s' } } });
+});
+after(async () => {
+  await gateway?.stop();
+  await upstream?.close();
+});
+
+// GET and POST by 8 connections, until stop(): what the client was told of each.
+function mixedLoad(t) {
+  const mark = `/api/run${++run}/`;
+  const told = [];
+  const seen = upstream.requests.length;
+  const load = startLoad(t, gateway, 8, (i) => ({ path: `${mark}${i}`, method: i % 2 ? 'GET' : 'POST', body: i % 2 ? undefined : 'x', user: i % 3 ? 'hanako' : 'jiro' }),
+    (answer) => told.push(answer));
+  return { mark, told, stop: () => load.stop(), get seen() { return upstream.requests.slice(seen).filter(({ url }) => url.startsWith(mark)); } };
+}
+
+// What must hold after any fault.
+async function assertNothingLost(load) {
+  for (const { asked, status, error } of load.told) {
+    assert.ok(error || [200, 503].includes(status), `${asked.method} ${asked.path} got ${status}`);
+  }
+  const verified = gateway.verify();
+  assert.equal(verified.status, 0, verified.text);
+  const all = await allRecords(gateway);
+  const records = all.filter((r) => r.path?.startsWith(load.mark));
+  const unknown = new Set(all.filter(({ stage }) => stage === 'unknown').map(({ request }) => request));
+  const byPath = new Map();
+  for (const record of records) {
+    byPath.set(record.path, [...byPath.get(record.path) ?? [], record]);
+  }
+  for (const { asked, status } of load.told.filter((answer) => answer.status === 200)) {
+    const list = byPath.get(asked.path) ?? [];
+    assert.ok(list.some((r) => r.status === status && ['single', 'outcome'].includes(r.stage)), `${asked.method} ${asked.path} was answered ${status}; on record: ${JSON.stringify(list)}`);
+  }
+  for (const { method, url } of load.seen.filter((r) => r.method === 'POST')) {
+    assert.ok(byPath.get(url)?.some(({ stage }) => stage === 'intent'), `${method} ${url} reached the upstream without an intent`);
+  }
+  for (const [target, list] of byPath) {
+    const intents = list.filter(({ stage }) => stage === 'intent');
+    assert.ok(intents.length <= 1, `${target}: ${JSON.stringify(list)}`);
+    const closed = intents.every(({ request }) => unknown.has(request) || list.some((r) => r.request === request && r.stage === 'outcome'));
+    assert.ok(closed, `${target} has an intent that nothing closes: ${JSON.stringify(list)}`);
+  }
+}
+
+const served = (load, from = 0) => load.told.slice(from).filter(({ status }) => status === 200).length;
+
+// Everything answers again: several requests in a row on connections of their own, to reach every worker.
+async function openAgain(ms) {
+  const start = performance.now();
+  await until(async () => {
+    const all = await Promise.all(Array.from({ length: 8 }, () => gateway.request({ path: '/api/again', user: 'saburo', ms: 5000 }).then(({ status }) => status, () => 0)));
+    return all.every((status) => status === 200) && await gateway.ready();
+  }, () => `the gate to open again; it said:\n${gateway.said()}`, ms);
+  return performance.now() - start;
+}
+
+describe('kill -9 under load', () => {
+  for (const kind of ['audit', 'auth', 'store', 'factor', 'pam', 'worker']) {
+    test(`${kind}: the gate is open again within 5 s, and nothing acknowledged is lost`, async (t) => {
+      const load = mixedLoad(t);
+      await until(() => served(load) > 100, '100 answers');
+      for (let n = 1; n <= 2; n++) {
+        const from = load.told.length;
+        const killed = gateway.kill(kind, 'SIGKILL', 0);
+        await openAgain(5000);
+        await until(() => served(load, from) > 100, '100 more answers');
+        await until(() => !gateway.pids(kind).includes(killed[0]) && gateway.pids(kind).length >= 1, `another ${kind}`, 6000);
+      }
+      if (kind === 'factor' || kind === 'pam') {
+        assert.deepEqual(load.told.filter(({ status }) => status !== 200), [], 'nobody who is remembered notices');
+      }
+      await load.stop();
+      await assertNothingLost(load);
+      // audit itself says that it came back; of all others it is told.
+      const [died] = await gateway.recorded(kind === 'audit' ? { op: 'journal-recovered' } : { op: 'process-died', detail: kind });
+      assert.match(died.tenant_id, /^0+$/);
+    });
+  }
+
+  test('all at once: audit, auth, store and the workers', async (t) => {
+    const load = mixedLoad(t);
+    await until(() => served(load) > 100, '100 answers');
+    const from = load.told.length;
+    for (const kind of ['worker', 'store', 'auth', 'audit']) {
+      gateway.kill(kind);
+    }
+    await openAgain(10000);
+    await until(() => served(load, from) > 100, '100 more answers');
+    await load.stop();
+    await assertNothingLost(load);
+  });
+
+  test('a login that is verified when its helper dies fails, and the next one succeeds', async () => {
+    const session = await gateway.h2('acme.test');
+    const crowd = Array.from({ length: 30 }, (_, i) => gateway.request({ session, version: 2, path: '/api/x', user: `crowd${i}` }).then(({ status }) => status));
+    gateway.kill('factor');
+    const statuses = new Set(await Promise.all(crowd));
+    assert.ok([...statuses].every((status) => status === 401 || status === 503), [...statuses].join());
+    session.close();
+    const browser = new Browser(gateway, 'acme.test');
+    await until(async () => (await browser.login('saburo')).status === 303, 'a login', 5000);
+  });
+
+  test('a user who is removed while auth is away stays out when it is back', async (t) => {
+    const own = await gatewayFor(t, { tenants: [openTenant('acme', upstream.url, { users: ['hanako', 'jiro'].map((name) => ({ name, roles: ['all'] })) })], settings: { workers: 2 } });
+    const agents = Array.from({ length: 6 }, () => own.agent());
+    const all = (user) => Promise.all(agents.map((agent) => own.request({ agent, user }).then(({ status }) => status, () => 0)));
+    assert.deepEqual(new Set(await all('hanako')), new Set([200]));
+    own.kill('auth');
+    const from = own.log.length;
+    own.tenant({ ...openTenant('acme', upstream.url, { users: [{ name: 'jiro', roles: ['all'] }] }), certificates: own.certificates.acme });
+    own.child.kill('SIGHUP');
+    await own.logged((line) => line.id === 'SK1006' && line.generation === 2, { from });
+    await until(async () => (await all('jiro')).every((status) => status === 200), 'the gate to open for others');
+    assert.deepEqual(new Set(await all('hanako')), new Set([401]));
+    agents.forEach((agent) => agent.destroy());
+  });
+
+  test('the supervisor: its processes end with it, and started by hand it goes on where it was', async (t) => {
+    const load = mixedLoad(t);
+    await until(() => served(load) > 100, '100 answers');
+    const children = gateway.pids();
+    gateway.child.kill('SIGKILL');
+    await deadline(gateway.ended, 'its end');
+    await until(() => children.every((pid) => { try { process.kill(pid, 0); return false; } catch { return true; } }), 'the end of its processes', 5000);
+    await gateway.run();
+    const from = load.told.length;
+    await openAgain(5000);
+    await until(() => served(load, from) > 100, '100 more answers');
+    await load.stop();
+    await assertNothingLost(load);
+  });
+});
+
+// Stops a process until `act` is done.
+async function whileStopped(kind, act) {
+  const stopped = gateway.kill(kind, 'SIGSTOP');
+  try {
+    await act();
+  } finally {
+    for (const pid of stopped) {
+      process.kill(pid, 'SIGCONT');
+    }
+  }
+}
+
+describe('a process that hangs', () => {
+  test('audit: requests get 503 within the flush deadline, and no POST passes', async (t) => {
+    const load = mixedLoad(t);
+    await until(() => served(load) > 50, '50 answers');
+    const seen = [];
+    await whileStopped('audit', async () => {
+      for (const method of ['GET', 'POST']) {
+        const before = upstream.requests.filter((r) => r.url === '/api/hangs').length;
+        const start = performance.now();
+        const { status } = await gateway.request({ method, path: '/api/hangs', user: 'hanako' });
+        seen.push([method, status, performance.now() - start, upstream.requests.filter((r) => r.url === '/api/hangs').length - before]);
+      }
+    });
+    for (const [method, status, took, reached] of seen) {
+      assert.equal(status, 503, method);
+      assert.ok(took < 1000 + 500, `${method}: ${took} ms`);
+      assert.equal(method === 'POST' ? reached : 0, 0);
+    }
+    await openAgain(5000);
+    await load.stop();
+    await assertNothingLost(load);
+    const records = (await allRecords(gateway)).filter((r) => r.path === '/api/hangs');
+    assert.ok(!records.some((r) => r.status === 200 && !records.some((other) => other.request === r.request && other.status === 503)),
+      `what may have landed afterwards is corrected: ${JSON.stringify(records)}`);
+  });
+
+  test('store: who is logged in goes on, new logins fail cleanly, and all is well when it is back', async () => {
+    assert.equal((await gateway.request({ path: '/api/x', user: 'hanako' })).status, 200);
+    const browser = await loggedIn(gateway, 'acme.test', 'jiro');
+    const agents = Array.from({ length: 6 }, () => gateway.agent());
+    const remembered = () => Promise.all(agents.flatMap((agent) => [gateway.request({ agent, path: '/api/x', user: 'hanako' }).then(({ status }) => status)]));
+    assert.deepEqual(new Set(await remembered()), new Set([200]));
+    await Promise.all(Array.from({ length: 12 }, () => browser.get('/')));
+    await whileStopped('store', async () => {
+      const login = gateway.request({ path: '/api/x', user: 'stranger', ms: 90000 });
+      const start = performance.now();
+      for (let i = 0; i < 20; i++) {
+        assert.deepEqual(new Set(await remembered()), new Set([200]));
+      }
+      assert.ok(performance.now() - start < 5000, 'and nobody waits for it');
+      const { status } = await deadline(login, 'an answer to the login', 15000);
+      assert.equal(status, 503);
+    });
+    await openAgain(5000);
+    assert.equal((await new Browser(gateway, 'acme.test').login('jiro')).status, 303);
+    agents.forEach((agent) => agent.destroy());
+  });
+
+  test('auth: who has a grant goes on, and nobody new is let in', async () => {
+    const agents = Array.from({ length: 6 }, () => gateway.agent());
+    const remembered = () => Promise.all(agents.map((agent) => gateway.request({ agent, path: '/api/x', user: 'hanako' }).then(({ status }) => status)));
+    assert.deepEqual(new Set(await remembered()), new Set([200]));
+    let late;
+    await whileStopped('auth', async () => {
+      let answered = false;
+      late = gateway.request({ path: '/api/x', user: 'nobody' }).then((response) => { answered = true; return response; });
+      for (let i = 0; i < 20; i++) {
+        assert.deepEqual(new Set(await remembered()), new Set([200]));
+      }
+      assert.equal(answered, false);
+    });
+    assert.equal((await late).status, 401);
+    agents.forEach((agent) => agent.destroy());
+  });
+
+  test('a worker: the other one serves', async () => {
+    const [first] = gateway.pids('worker');
+    process.kill(first, 'SIGSTOP');
+    try {
+      const answers = await Promise.all(Array.from({ length: 24 }, () => gateway.request({ path: '/api/x', user: 'hanako', ms: 1500 }).then(({ status }) => status, () => 0)));
+      assert.ok(answers.some((status) => status === 200));
+    } finally {
+      process.kill(first, 'SIGCONT');
+    }
+    await openAgain(5000);
+  });
+});

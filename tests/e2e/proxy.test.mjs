@@ -1,0 +1,888 @@
+// What passes through the gateway arrives as it was sent, both ways, in both versions, at any size, and what an upstream
+// does wrong reaches the client as a clear failure.
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import http2 from 'node:http2';
+import https from 'node:https';
+import net from 'node:net';
+import { Readable } from 'node:stream';
+import { after, before, describe, it } from 'node:test';
+
+import { deadline, freePorts, makeAuthority, openTenant, startGateway, until } from './lib/gateway.mjs';
+import { echo, startRawUpstream, startUpstream } from './lib/upstream.mjs';
+import { BINARY, CLOSE, Endpoint, TEXT, PING, PONG, acceptFor, echoWebSockets, handshake, frame } from './lib/websocket.mjs';
+
+const MIB = 1 << 20;
+const HOST = 'acme.test';
+const MEMORY_SLACK = 16 * MIB; // what a worker may grow by while bodies of any size pass
+
+let gateway, main, raw, spare, tlsUpstream, healthy;
+let sockets; // WebSockets as the upstream saw them
+let handle = echoAll; // what the main upstream does now
+let onRaw = () => {}; // what the raw upstream does now
+
+function echoAll(request, response, seen) {
+  const hash = createHash('sha256');
+  request.on('data', (chunk) => {
+    seen.size += chunk.length;
+    hash.update(chunk);
+  });
+  request.on('end', () => {
+    seen.sha256 = hash.digest('hex');
+    seen.trailers = request.trailers;
+    echo(request, response, seen);
+  });
+}
+
+// Sets what the main upstream does for the time of one test.
+function answering(t, handler) {
+  handle = handler;
+  t.after(() => { handle = echoAll; });
+}
+
+function rawAnswering(t, handler) {
+  onRaw = handler;
+  t.after(() => { onRaw = () => {}; });
+}
+
+const auth = (extra = {}) => ({ authorization: gateway.basic('hanako'), ...extra });
+const authLine = () => `Authorization: ${gateway.basic('hanako')}\r\n`;
+
+// `size` bytes that differ everywhere, as a stream, with their hash.
+function pattern(size) {
+  const block = randomBytes(MIB);
+  const hash = createHash('sha256');
+  let left = size;
+  const stream = new Readable({
+    read() {
+      if (left === 0) {
+        this.push(null);
+        return;
+      }
+      const part = block.subarray(0, Math.min(left, 65536));
+      left -= part.length;
+      block.writeUInt32LE(left >>> 0, 0);
+      const copy = Buffer.from(part);
+      hash.update(copy);
+      this.push(copy);
+    },
+  });
+  return { stream, sha256: () => hash.digest('hex'), sent: () => size - left };
+}
+
+function sanitized() {
+  return gateway.pids('worker').some((pid) => fs.readFileSync(`/proc/${pid}/maps`, 'utf8').includes('libasan'));
+}
+
+// Runs `work` and says that no worker grew by more than the slack meanwhile.
+async function bounded(work) {
+  const before = gateway.workerMemory();
+  await gateway.pids('worker').map((pid) => fs.writeFileSync(`/proc/${pid}/clear_refs`, '5')); // VmHWM starts anew
+  await work();
+  const grown = gateway.workerMemory(true) - before;
+  assert.ok(sanitized() || grown < MEMORY_SLACK, `a worker grew by ${(grown / MIB).toFixed(1)} MiB`);
+}
+
+// Waits until a number has not changed for a while: whoever drives it is held back.
+async function stalled(number) {
+  let last = -1, since = Date.now();
+  return until(() => {
+    const now = number();
+    if (now !== last) {
+      last = now;
+      since = Date.now();
+    }
+    return now > 0 && Date.now() - since > 400;
+  }, 'a stall', 15000);
+}
+
+before(async () => {
+  const [dead] = await freePorts(1);
+  sockets = [];
+  main = await startUpstream((...args) => handle(...args), { stream: true });
+  echoWebSockets(main.server, sockets);
+  raw = await startRawUpstream((connection, chunk) => onRaw(connection, chunk));
+  spare = await startUpstream(); // beside a dead address
+  healthy = await Promise.all([0, 1].map(() => {
+    const state = { good: true, served: 0, probes: 0 };
+    return startUpstream((request, response, seen) => {
+      if (seen.url === '/ping') {
+        state.probes++;
+        response.writeHead(state.good ? 200 : 500).end();
+        return;
+      }
+      state.served++;
+      response.end('served');
+    }).then((upstream) => Object.assign(upstream, { state }));
+  }));
+  const folder = fs.mkdtempSync(`${(await import('node:os')).tmpdir()}/sekisho-e2e-ca-`);
+  fs.chmodSync(folder, 0o755);
+  const authority = makeAuthority(folder, 'upstreams'), other = makeAuthority(folder, 'strangers');
+  const leaf = authority.issue('upstream', ['upstream.test']);
+  tlsUpstream = await startUpstream(echo, { tls: { cert: leaf.certPem, key: leaf.keyPem } });
+  tlsUpstream.folder = folder;
+  const at = `127.0.0.1:${tlsUpstream.port}`;
+  const app = (name, path, upstreams, more = {}) => ({ name, kind: 'api', path, upstreams, ...more });
+  gateway = await startGateway({
+    settings: { workers: 1, timeouts: { request: '3s' } },
+    tenants: [openTenant('acme', main.url, {
+      apps: [
+        app('api', '/', [main.url]),
+        app('raw', '/raw', [raw.url]),
+        app('pair', '/pair', [`http://127.0.0.1:${dead}`, spare.url]),
+        app('post', '/post', [`http://127.0.0.1:${dead}`, spare.url]),
+        app('dead', '/dead', [`http://127.0.0.1:${dead}`]),
+        app('health', '/health', healthy.map((one) => one.url), { health: { path: '/ping', interval: '200ms' } }),
+        app('tls', '/tls', [`https://upstream.test@${at}`], { ca_file: authority.cert }),
+        app('misnamed', '/misnamed', [`https://other.test@${at}`], { ca_file: authority.cert }),
+        app('stranger', '/stranger', [`https://upstream.test@${at}`], { ca_file: other.cert }),
+        { ...app('panel', '/panel', [main.url]), kind: 'panel' },
+      ],
+      roles: [{ name: 'all', allow: ['api', 'raw', 'pair', 'post', 'dead', 'health', 'tls', 'misnamed', 'stranger', 'panel'].map((name) => `${name} * /**`) }],
+    })],
+  });
+});
+
+after(async () => {
+  await gateway?.stop();
+  for (const upstream of [main, raw, spare, tlsUpstream, ...(healthy ?? [])]) {
+    await upstream?.close();
+  }
+  fs.rmSync(tlsUpstream.folder, { recursive: true });
+});
+
+for (const version of [1, 2]) {
+  describe(`HTTP/${version}`, () => {
+    const request = (options) => gateway.request({ version, user: 'hanako', ...options });
+
+    it('passes every method with target, fields and body unchanged', async () => {
+      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+        const body = method === 'GET' || method === 'OPTIONS' ? undefined : randomBytes(5000);
+        const answer = await request({ method, path: '/a/b%20c?q=1&r=%2F', body, headers: { 'x-custom': 'a, b', accept: 'x/y' } });
+        assert.equal(answer.status, 200);
+        const seen = answer.json();
+        assert.equal(seen.method, method);
+        assert.equal(seen.url, '/a/b%20c?q=1&r=%2F');
+        assert.equal(seen.headers['x-custom'], 'a, b');
+        assert.equal(seen.headers.accept, 'x/y');
+        assert.equal(seen.size, body?.length ?? 0);
+        assert.equal(seen.sha256, createHash('sha256').update(body ?? '').digest('hex'));
+      }
+    });
+
+    it('answers HEAD with the length and without the body, and the connection goes on', async (t) => {
+      answering(t, (_, response) => response.writeHead(200, { 'content-length': 12345, 'x-a': 'b' }).end());
+      const session = version === 2 ? await gateway.h2(HOST) : undefined;
+      const agent = gateway.agent();
+      for (let i = 0; i < 2; i++) {
+        const answer = await request({ method: 'HEAD', path: '/doc', session, agent });
+        assert.equal(answer.status, 200);
+        assert.equal(answer.headers['content-length'], '12345');
+        assert.equal(answer.headers['x-a'], 'b');
+        assert.equal(answer.body.length, 0);
+      }
+      agent.destroy();
+      session?.close();
+    });
+
+    it('passes 204 and 304 without a body and without an invented length, and the connection goes on', async (t) => {
+      answering(t, (incoming, response) => response.writeHead(Number(incoming.url.slice(1)), { etag: '"x"' }).end());
+      const session = version === 2 ? await gateway.h2(HOST) : undefined;
+      const agent = gateway.agent();
+      for (const status of [204, 304, 204]) {
+        const answer = await request({ path: `/${status}`, session, agent });
+        assert.equal(answer.status, status);
+        assert.equal(answer.headers.etag, '"x"');
+        assert.equal(answer.headers['content-length'], undefined);
+        assert.equal(answer.headers['transfer-encoding'], undefined);
+        assert.equal(answer.body.length, 0);
+      }
+      agent.destroy();
+      session?.close();
+    });
+
+    it('passes every status and repeated response fields in their order', async (t) => {
+      answering(t, (incoming, response) => response.writeHead(Number(incoming.url.slice(1)), ['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2', 'Link', '<x>', 'Link', '<y>']).end('body'));
+      for (const status of [200, 201, 202, 206, 301, 302, 307, 308, 400, 401, 403, 404, 409, 418, 422, 451, 500, 502, 503, 599]) {
+        const answer = await request({ path: `/${status}` });
+        assert.equal(answer.status, status);
+        assert.equal(answer.text, 'body');
+        assert.deepEqual(answer.headers['set-cookie'], ['a=1', 'b=2']);
+        assert.equal(answer.headers.link, '<x>, <y>');
+      }
+    });
+
+    it('passes chunked responses', async (t) => {
+      answering(t, (_, response) => {
+        response.write('one ');
+        setImmediate(() => response.end('two'));
+      });
+      assert.equal((await request({})).text, 'one two');
+    });
+
+    it('passes a response that ends with its connection', async (t) => {
+      rawAnswering(t, ({ socket }) => socket.end('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nuntil the end'));
+      const answer = await request({ path: '/raw' });
+      assert.equal(answer.status, 200);
+      assert.equal(answer.text, 'until the end');
+    });
+
+    it('passes request trailers', async () => {
+      const answer = await request({ method: 'POST', body: 'hello', headers: version === 1 ? { 'transfer-encoding': 'chunked', trailer: 'x-sum' } : {}, trailers: { 'x-sum': '42' } });
+      assert.equal(answer.status, 200);
+      assert.equal(answer.json().size, 5);
+      assert.equal(answer.json().trailers['x-sum'], '42');
+    });
+
+    it('passes response trailers', async (t) => {
+      answering(t, (_, response) => {
+        response.writeHead(200, { trailer: 'x-sum' });
+        response.write('hello');
+        response.addTrailers({ 'x-sum': '43' });
+        response.end();
+      });
+      const answer = await request({ headers: { te: 'trailers' } });
+      assert.equal(answer.text, 'hello');
+      assert.equal(answer.trailers['x-sum'], '43');
+    });
+
+    it('invites a body with 100 only when the request is allowed', async () => {
+      const ask = (headers) => new Promise((resolve, reject) => {
+        const told = { continued: false };
+        if (version === 1) {
+          const out = https.request({ host: '127.0.0.1', port: gateway.port, servername: HOST, ca: gateway.authority.pem, agent: false,
+            method: 'POST', path: '/', headers: { host: HOST, 'content-length': 4, expect: '100-continue', ...headers } });
+          out.on('continue', () => { told.continued = true; out.end('body'); });
+          out.on('response', (answer) => { told.status = answer.statusCode; answer.resume().on('end', () => { out.destroy(); resolve(told); }); });
+          out.on('error', (error) => (told.status ? resolve(told) : reject(error)));
+          out.flushHeaders();
+          return;
+        }
+        gateway.h2(HOST).then((session) => {
+          const stream = session.request({ ':method': 'POST', ':path': '/', ':authority': HOST, expect: '100-continue', ...headers }, { endStream: false });
+          stream.on('continue', () => { told.continued = true; stream.end('body'); });
+          stream.on('response', (head) => { told.status = head[':status']; });
+          stream.resume().on('end', () => { session.destroy(); resolve(told); });
+          stream.on('error', reject);
+        }, reject);
+      });
+      const count = main.requests.length;
+      assert.deepEqual(await deadline(ask(auth()), 'the allowed one'), { continued: true, status: 200 });
+      assert.equal(main.requests[count].size, 4);
+      assert.equal(main.requests[count].headers.expect, undefined);
+      assert.deepEqual(await deadline(ask({}), 'the refused one'), { continued: false, status: 401 });
+      assert.equal(main.requests.length, count + 1);
+    });
+
+    it('passes 100 MiB up in bounded memory', { timeout: 60000 }, async () => {
+      await bounded(async () => {
+        const body = pattern(100 * MIB);
+        const answer = await request({ method: 'PUT', path: '/up', body: body.stream, ms: 50000 });
+        assert.equal(answer.status, 200);
+        assert.equal(answer.json().size, 100 * MIB);
+        assert.equal(answer.json().sha256, body.sha256());
+      });
+    });
+
+    it('passes 200 MiB down in bounded memory', { timeout: 60000 }, async (t) => {
+      let body;
+      answering(t, (_, response) => {
+        body = pattern(200 * MIB);
+        response.writeHead(200, { 'content-length': 200 * MIB });
+        body.stream.pipe(response);
+      });
+      await bounded(async () => {
+        const hash = createHash('sha256');
+        let size = 0;
+        const take = (stream) => new Promise((resolve, reject) => {
+          stream.on('data', (chunk) => { size += chunk.length; hash.update(chunk); });
+          stream.on('end', resolve).on('error', reject);
+        });
+        await deadline(open(version, '/down').then(({ stream }) => take(stream)), 'the download', 50000);
+        assert.equal(size, 200 * MIB);
+        assert.equal(hash.digest('hex'), body.sha256());
+      });
+    });
+
+    it('holds the upstream back while the client does not read, then passes the rest', { timeout: 60000 }, async (t) => {
+      let body;
+      answering(t, (_, response) => {
+        body = pattern(200 * MIB);
+        response.writeHead(200, { 'content-length': 200 * MIB });
+        body.stream.pipe(response);
+      });
+      await bounded(async () => {
+        const { stream, close } = await open(version, '/down');
+        stream.pause();
+        await stalled(() => body?.sent() ?? 0);
+        assert.ok(body.sent() < 64 * MIB, `the upstream sent ${body.sent() / MIB} MiB to nobody`);
+        let size = 0;
+        await deadline(new Promise((resolve, reject) => {
+          stream.on('data', (chunk) => { size += chunk.length; }).on('end', resolve).on('error', reject);
+          stream.resume();
+        }), 'the rest', 50000);
+        assert.equal(size, 200 * MIB);
+        close();
+      });
+    });
+
+    it('holds the client back while the upstream does not read, then passes the rest', { timeout: 60000 }, async (t) => {
+      let go;
+      answering(t, (incoming, response, seen) => {
+        incoming.socket.pause();
+        go = () => {
+          incoming.socket.resume();
+          echoAll(incoming, response, seen);
+        };
+      });
+      await bounded(async () => {
+        const body = pattern(100 * MIB);
+        const answer = request({ method: 'PUT', path: '/up', body: body.stream, ms: 50000 });
+        await stalled(() => body.sent());
+        assert.ok(body.sent() < 64 * MIB, `the client sent ${body.sent() / MIB} MiB to nobody`);
+        go();
+        assert.equal((await answer).json().sha256, body.sha256());
+      });
+    });
+
+    it('passes the first bytes of a stream before it ends', async (t) => {
+      let out;
+      answering(t, (_, response) => {
+        out = response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
+        out.write('data: 1\n\n');
+      });
+      const { stream, close } = await open(version, '/events');
+      let text = '';
+      stream.setEncoding('utf8').on('data', (chunk) => { text += chunk; });
+      await until(() => text === 'data: 1\n\n', 'the first event');
+      out.write('data: 2\n\n');
+      await until(() => text === 'data: 1\n\ndata: 2\n\n', 'the second event');
+      const ended = new Promise((resolve) => { stream.on('end', resolve); });
+      out.end();
+      await deadline(ended, 'the end');
+      close();
+    });
+
+    it('ends the upstream request when the client goes away', async (t) => {
+      let gone = false;
+      answering(t, (_, response) => {
+        response.writeHead(200).write('x');
+        response.on('close', () => { gone = true; });
+      });
+      const { close } = await open(version, '/events');
+      close();
+      await until(() => gone, 'the end of the upstream request');
+    });
+
+    for (const [what, head] of [['a length', 'Content-Length: 1000\r\n'], ['chunks', 'Transfer-Encoding: chunked\r\n']]) {
+      it(`breaks the response when the upstream dies in a body of ${what}`, async (t) => {
+        rawAnswering(t, ({ socket }) => {
+          socket.write(`HTTP/1.1 200 OK\r\n${head}\r\n${head.includes('chunked') ? '4\r\npart\r\n' : 'part'}`);
+          setImmediate(() => socket.destroy());
+        });
+        if (version === 2) {
+          await assert.rejects(request({ path: '/raw' }), /stream reset|INTERNAL_ERROR|closed without/);
+          return;
+        }
+        const wire = await gateway.rawTls(HOST);
+        wire.write(`GET /raw HTTP/1.1\r\nHost: ${HOST}\r\n${authLine()}\r\n`);
+        await wire.closed();
+        assert.match(wire.text, /^HTTP\/1.1 200 /);
+        assert.doesNotMatch(wire.text, /\r\n0\r\n\r\n$/, 'a clean end for a body that is not whole');
+      });
+    }
+
+    it('answers 502 to a response that is no HTTP, and passes nothing of it', async (t) => {
+      for (const bytes of ['SSH-2.0-OpenSSH\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx',
+        'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nx', 'HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n', 'HTTP/1.1 101 Switching Protocols\r\n\r\n']) {
+        rawAnswering(t, ({ socket }) => socket.end(bytes));
+        const answer = await request({ path: '/raw' });
+        assert.equal(answer.status, 502, bytes);
+      }
+    });
+
+    it('answers 504 to an upstream that stays silent', async (t) => {
+      rawAnswering(t, () => {});
+      const answer = await request({ path: '/raw/silent' });
+      assert.equal(answer.status, 504);
+      assert.equal(answer.json().reason, 'upstream-timeout');
+      const [record] = await gateway.recorded((r) => r.path === '/raw/silent' && r.status === 504);
+      assert.equal(record.decision, 'error');
+    });
+
+    it('answers 502 when no address of the app is there', async () => {
+      assert.equal((await request({ path: '/dead' })).status, 502);
+    });
+
+    it('passes an early answer while the body is still being sent, and the rest harms nothing', async (t) => {
+      answering(t, (_, response) => response.writeHead(413, { connection: 'close', 'content-length': 4 }).end('stop'));
+      for (let i = 0; i < 3; i++) {
+        const answer = await request({ method: 'PUT', path: '/early', body: pattern(4 * MIB).stream }).catch((error) => error);
+        assert.equal(answer.status, 413, String(answer));
+        assert.equal(answer.text, 'stop');
+      }
+    });
+
+    it('answers 502 to an upload whose upstream dies, and the client is not left hanging', async (t) => {
+      answering(t, (incoming) => incoming.once('data', () => incoming.socket.destroy()));
+      const answer = await request({ method: 'POST', path: '/dies', body: pattern(4 * MIB).stream, ms: 10000 }).catch((error) => error);
+      assert.equal(answer.status, 502, String(answer));
+    });
+
+    it('delivers its refusal to a client that sends a body nobody wants', async () => {
+      for (let i = 0; i < 3; i++) {
+        const answer = await gateway.request({ version, method: 'POST', body: pattern(4 * MIB).stream, ms: 10000 }).catch((error) => error);
+        assert.equal(answer.status, 401, String(answer));
+      }
+    });
+  });
+}
+
+// A GET whose response is handed over as a stream: {stream, close}.
+async function open(version, path) {
+  if (version === 1) {
+    return new Promise((resolve, reject) => {
+      const out = https.get({ host: '127.0.0.1', port: gateway.port, servername: HOST, ca: gateway.authority.pem, agent: false, path,
+        headers: { host: HOST, ...auth() } }, (stream) => resolve({ stream, close: () => out.destroy() }));
+      out.on('error', reject);
+    });
+  }
+  const session = await gateway.h2(HOST);
+  const stream = session.request({ ':path': path, ':authority': HOST, ...auth() });
+  await new Promise((resolve, reject) => stream.on('response', resolve).on('error', reject));
+  stream.removeAllListeners('error').on('error', () => {});
+  return { stream, close: () => session.destroy() };
+}
+
+describe('connections of clients', () => {
+  it('serve one request after the other (HTTP/1 keep-alive)', async () => {
+    const wire = await gateway.rawTls(HOST);
+    for (let i = 0; i < 5; i++) {
+      wire.write(`POST /${i} HTTP/1.1\r\nHost: ${HOST}\r\n${authLine()}Content-Length: 3\r\n\r\nabc`);
+      const answer = await wire.response();
+      assert.equal(answer.status, 200);
+      assert.equal(JSON.parse(answer.body).url, `/${i}`);
+    }
+    wire.destroy();
+  });
+
+  it('answer pipelined requests in their order, whichever the upstream finishes first', async (t) => {
+    answering(t, (request, response) => {
+      request.resume();
+      request.on('end', () => (request.url === '/0' ? setTimeout(() => response.end(request.url), 100) : response.end(request.url)));
+    });
+    const wire = await gateway.rawTls(HOST);
+    const lines = [0, 1, 2, 3].map((i) => (i % 2
+      ? `POST /${i} HTTP/1.1\r\nHost: ${HOST}\r\n${authLine()}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`
+      : `GET /${i} HTTP/1.1\r\nHost: ${HOST}\r\n${authLine()}\r\n`));
+    wire.write(lines.join(''));
+    for (let i = 0; i < 4; i++) {
+      assert.equal((await wire.response()).body.toString(), `/${i}`);
+    }
+    wire.destroy();
+  });
+
+  it('take requests byte by byte', async () => {
+    const wire = await gateway.rawTls(HOST);
+    const text = `POST /slow?x=1 HTTP/1.1\r\nHost: ${HOST}\r\n${authLine()}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n`;
+    for (const byte of text) {
+      wire.write(byte);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const seen = JSON.parse((await wire.response()).body);
+    assert.equal(seen.size, 5);
+    assert.equal(seen.trailers['x-t'], '1');
+    wire.destroy();
+  });
+
+  it('end after Connection: close, and after each HTTP/1.0 request', async () => {
+    for (const [line, more] of [['HTTP/1.1', 'Connection: close\r\n'], ['HTTP/1.0', '']]) {
+      const wire = await gateway.rawTls(HOST);
+      wire.write(`GET / ${line}\r\nHost: ${HOST}\r\n${authLine()}${more}\r\n`);
+      assert.equal((await wire.response()).status, 200);
+      await wire.closed();
+    }
+  });
+
+  it('give an HTTP/1.0 client no chunks', async (t) => {
+    answering(t, (_, response) => {
+      response.write('one ');
+      setImmediate(() => response.end('two'));
+    });
+    const wire = await gateway.rawTls(HOST);
+    wire.write(`GET / HTTP/1.0\r\nHost: ${HOST}\r\n${authLine()}\r\n`);
+    const answer = await wire.response();
+    assert.equal(answer.headers['transfer-encoding'], undefined);
+    assert.equal(answer.body.toString(), 'one two');
+  });
+
+  it('carry a hundred HTTP/2 streams at once', async () => {
+    const session = await gateway.h2(HOST);
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => gateway.request({ version: 2, session, user: 'hanako', method: 'POST', path: `/${i}`, body: `body ${i}` })));
+    answers.forEach((answer, i) => {
+      assert.equal(answer.status, 200);
+      assert.equal(answer.json().url, `/${i}`);
+    });
+    session.close();
+  });
+
+  it('keep other HTTP/2 streams going while one is not read', async (t) => {
+    answering(t, (request, response, seen) => {
+      if (request.url === '/stuck') {
+        response.writeHead(200, { 'content-length': 50 * MIB });
+        pattern(50 * MIB).stream.pipe(response);
+      } else {
+        echoAll(request, response, seen);
+      }
+    });
+    const session = await gateway.h2(HOST);
+    const stuck = session.request({ ':path': '/stuck', ':authority': HOST, ...auth() });
+    stuck.on('error', () => {});
+    await deadline(new Promise((resolve) => { stuck.on('response', resolve); }), 'the stuck response');
+    for (let i = 0; i < 20; i++) {
+      const answer = await gateway.request({ version: 2, session, user: 'hanako', method: 'POST', path: '/free', body: 'x'.repeat(10000) });
+      assert.equal(answer.json().size, 10000);
+    }
+    session.destroy();
+  });
+});
+
+describe('connections to upstreams', () => {
+  it('are used again, also after a large response', async (t) => {
+    answering(t, (_, response) => response.end(Buffer.alloc(MIB, 'x')));
+    const agent = gateway.agent();
+    await gateway.request({ user: 'hanako', agent });
+    const before = main.connections.length;
+    for (let i = 0; i < 5; i++) {
+      assert.equal((await gateway.request({ user: 'hanako', agent })).body.length, MIB);
+    }
+    agent.destroy();
+    assert.ok(main.connections.length - before <= 1, `${main.connections.length - before} new connections for 5 requests`);
+  });
+
+  it('are used again, also for responses without a body', async (t) => {
+    answering(t, (_, response) => response.writeHead(304).end());
+    const agent = gateway.agent();
+    await gateway.request({ user: 'hanako', agent });
+    const before = main.connections.length;
+    for (let i = 0; i < 5; i++) {
+      assert.equal((await gateway.request({ user: 'hanako', agent })).status, 304);
+    }
+    agent.destroy();
+    assert.ok(main.connections.length - before <= 1, `${main.connections.length - before} new connections for 5 requests`);
+  });
+
+  // An upstream that answers one request on each connection, says that it keeps it, and closes it on the next.
+  const forgetful = (log) => (connection, chunk) => {
+    connection.all = (connection.all ?? '') + chunk.toString('latin1');
+    if (!connection.all.includes('\r\n\r\n')) {
+      return;
+    }
+    log.push(connection.all.split(' ')[0]);
+    connection.all = '';
+    connection.count = (connection.count ?? 0) + 1;
+    if (connection.count > 1) {
+      connection.socket.destroy();
+    } else {
+      connection.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    }
+  };
+
+  it('that were closed under a GET make it go again on a fresh one', async (t) => {
+    const log = [];
+    rawAnswering(t, forgetful(log));
+    const retries = (await gateway.metrics()).upstream_retries_total;
+    for (const method of ['GET', 'GET']) {
+      assert.equal((await gateway.request({ user: 'hanako', path: '/raw', method })).text, 'ok');
+    }
+    assert.deepEqual(log, ['GET', 'GET', 'GET']);
+    assert.equal((await gateway.metrics()).upstream_retries_total, retries + 1);
+  });
+
+  it('that were closed under a POST make it fail: it may have been done', async (t) => {
+    const log = [];
+    rawAnswering(t, forgetful(log));
+    const first = await gateway.request({ user: 'hanako', path: '/raw', method: 'GET' });
+    assert.equal(first.status, 200);
+    log.length = 0;
+    for (const body of ['', 'some']) {
+      const answer = await gateway.request({ user: 'hanako', path: '/raw', method: 'POST', body, headers: { 'content-length': body.length } });
+      assert.ok(log.filter((method) => method === 'POST').length === 1, `POST was sent ${log} times`);
+      assert.equal(answer.status, 502);
+      log.length = 0;
+      await gateway.request({ user: 'hanako', path: '/raw', method: 'GET' });
+      log.length = 0;
+    }
+  });
+
+  it('that fail after the first byte of a response are not tried again', async (t) => {
+    let count = 0;
+    rawAnswering(t, ({ socket }) => {
+      count++;
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf');
+      setImmediate(() => socket.destroy());
+    });
+    await assert.rejects(gateway.request({ user: 'hanako', path: '/raw' }), /aborted|ECONNRESET|hang up/);
+    assert.equal(count, 1);
+  });
+
+  it('avoid a dead address: first by trying the next one, then without trying it', async () => {
+    const from = gateway.log.length;
+    for (let i = 0; i < 10; i++) {
+      assert.equal((await gateway.request({ user: 'hanako', path: '/pair' })).status, 200);
+    }
+    await gateway.logged(({ id }) => id === 'SK1301', { from });
+    const made = (await gateway.metrics()).upstream_connections_total;
+    for (let i = 0; i < 4; i++) {
+      assert.equal((await gateway.request({ user: 'hanako', path: '/pair' })).status, 200);
+    }
+    assert.equal((await gateway.metrics()).upstream_connections_total, made, 'the dead address is still tried');
+  });
+
+  it('take a POST to the next address when the first is not even there', async () => {
+    for (let i = 0; i < 2; i++) {
+      const answer = await gateway.request({ user: 'hanako', path: '/post', method: 'POST', body: 'hello' });
+      assert.equal(answer.status, 200);
+      assert.equal(answer.json().size, 5);
+    }
+  });
+
+  it('follow the health check: an address that says no is left out, and taken back', async () => {
+    const served = () => healthy.map((one) => one.state.served);
+    const ask = async (times) => {
+      const before = served();
+      for (let i = 0; i < times; i++) {
+        assert.equal((await gateway.request({ user: 'hanako', path: '/health/x' })).status, 200);
+      }
+      return served().map((count, i) => count - before[i]);
+    };
+    await ask(1); // the checks begin with the first request
+    await until(() => healthy.every((one) => one.state.probes > 1), 'health checks');
+    assert.deepEqual(await ask(6), [3, 3]);
+    let from = gateway.log.length;
+    healthy[0].state.good = false;
+    await gateway.logged(({ id }) => id === 'SK1301', { from });
+    assert.deepEqual(await ask(6), [0, 6]);
+    from = gateway.log.length;
+    healthy[0].state.good = true;
+    await gateway.logged(({ id }) => id === 'SK1302', { from });
+    assert.deepEqual(await ask(6), [3, 3]);
+  });
+
+  it('verify a TLS upstream: the right name passes', async () => {
+    const answer = await gateway.request({ user: 'hanako', path: '/tls', method: 'POST', body: 'secret' });
+    assert.equal(answer.status, 200);
+    assert.equal(answer.json().size, 6);
+    assert.equal(answer.json().headers.host, HOST);
+  });
+
+  for (const [what, path] of [['another name', '/misnamed'], ['another authority', '/stranger']]) {
+    it(`verify a TLS upstream: ${what} is 502, and it learns nothing`, async () => {
+      const before = tlsUpstream.requests.length;
+      const answer = await gateway.request({ user: 'hanako', path, method: 'POST', body: 'secret' });
+      assert.equal(answer.status, 502);
+      assert.equal(answer.json().reason, 'upstream-tls');
+      assert.equal(tlsUpstream.requests.length, before);
+    });
+  }
+});
+
+describe('WebSocket', () => {
+  const open1 = async (headers = {}, early = Buffer.alloc(0)) => {
+    const wire = await gateway.rawTls(HOST);
+    const { key, text } = handshake(HOST, '/ws?x=1', { ...auth(), ...headers });
+    wire.write(Buffer.concat([Buffer.from(text), early]));
+    const answer = await wire.response();
+    return { wire, key, answer };
+  };
+
+  it('over HTTP/1 passes frames both ways and ends cleanly', async () => {
+    const { wire, key, answer } = await open1({ Origin: `https://${HOST}`, 'Sec-WebSocket-Protocol': 'chat' });
+    assert.equal(answer.status, 101);
+    assert.equal(answer.headers['sec-websocket-accept'], acceptFor(key));
+    assert.equal(answer.headers.upgrade?.toLowerCase(), 'websocket');
+    const upstream = sockets.at(-1);
+    assert.equal(upstream.url, '/ws?x=1');
+    assert.equal(upstream.headers['sec-websocket-protocol'], 'chat');
+    const end = new Endpoint(wire.socket);
+    const large = randomBytes(300000);
+    for (const [opcode, data] of [[TEXT, 'こんにちは'], [BINARY, large], [PING, 'p']]) {
+      end.send(opcode, data);
+      const got = await deadline(end.next(), 'an echo');
+      assert.equal(got.opcode, opcode === PING ? PONG : opcode);
+      assert.ok(got.data.equals(Buffer.from(data)));
+    }
+    assert.ok(upstream.frames.every((f) => f.masked), 'masks are passed as they are');
+    end.send(CLOSE, Buffer.from([3, 232]));
+    assert.equal((await deadline(end.next(), 'the close')).opcode, CLOSE);
+    await wire.closed();
+    await until(() => upstream.closed, 'the upstream end');
+  });
+
+  it('over HTTP/2 passes frames both ways and ends cleanly (RFC 8441)', async () => {
+    const session = await gateway.h2(HOST);
+    assert.equal(session.remoteSettings.enableConnectProtocol, true);
+    const stream = session.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/ws?x=2', ':authority': HOST, ':scheme': 'https',
+      'sec-websocket-version': '13', origin: `https://${HOST}`, ...auth() }, { endStream: false });
+    const head = await deadline(new Promise((resolve, reject) => stream.on('response', resolve).on('error', reject)), 'the answer');
+    assert.equal(head[':status'], 200);
+    const upstream = sockets.at(-1);
+    assert.equal(upstream.url, '/ws?x=2');
+    const end = new Endpoint(stream);
+    const large = randomBytes(300000);
+    for (const [opcode, data] of [[TEXT, 'こんにちは'], [BINARY, large], [PING, 'p']]) {
+      end.send(opcode, data);
+      const got = await deadline(end.next(), 'an echo');
+      assert.equal(got.opcode, opcode === PING ? PONG : opcode);
+      assert.ok(got.data.equals(Buffer.from(data)));
+    }
+    end.send(CLOSE, Buffer.from([3, 232]));
+    assert.equal((await deadline(end.next(), 'the close')).opcode, CLOSE);
+    await deadline(end.ended, 'the end of the stream');
+    await until(() => upstream.closed, 'the upstream end');
+    session.destroy();
+  });
+
+  it('frames sent along with the handshake are not lost', async () => {
+    const { wire, answer } = await open1({}, frame(TEXT, 'eager', true));
+    assert.equal(answer.status, 101);
+    const end = new Endpoint(wire.socket);
+    end.take(wire.bytes);
+    assert.equal((await deadline(end.next(), 'the echo', 5000)).data.toString(), 'eager');
+    wire.destroy();
+  });
+
+  it('that the client drops is dropped at the upstream', async () => {
+    const { wire } = await open1();
+    wire.destroy();
+    await until(() => sockets.at(-1).closed, 'the upstream end');
+  });
+
+  it('that an HTTP/2 client ends is ended at the upstream', async () => {
+    const session = await gateway.h2(HOST);
+    const stream = session.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/ws', ':authority': HOST, ':scheme': 'https',
+      'sec-websocket-version': '13', ...auth() }, { endStream: false });
+    await deadline(new Promise((resolve, reject) => stream.on('response', resolve).on('error', reject)), 'the answer');
+    stream.resume();
+    stream.end();
+    await until(() => sockets.at(-1).closed, 'the upstream end', 5000);
+    session.destroy();
+  });
+
+  it('from another origin is refused, in both versions', async () => {
+    const before = sockets.length;
+    for (const origin of ['https://evil.test', `http://${HOST}`, `https://${HOST}.evil.test`, 'null', `https://${HOST}:444`]) {
+      const { wire, answer } = await open1({ Origin: origin });
+      assert.equal(answer.status, 403, origin);
+      assert.equal(JSON.parse(answer.body).reason, 'origin-not-allowed');
+      wire.destroy();
+    }
+    const session = await gateway.h2(HOST);
+    const stream = session.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/ws', ':authority': HOST, ':scheme': 'https',
+      'sec-websocket-version': '13', origin: 'https://evil.test', ...auth() }, { endStream: false });
+    const head = await deadline(new Promise((resolve, reject) => stream.on('response', resolve).on('error', reject)), 'the answer');
+    assert.equal(head[':status'], 403);
+    session.destroy();
+    assert.equal(sockets.length, before);
+  });
+
+  it('without a login is refused', async () => {
+    const before = sockets.length;
+    const { wire, answer } = await open1({ authorization: null });
+    assert.equal(answer.status, 401);
+    assert.equal(sockets.length, before);
+    wire.destroy();
+  });
+
+  it('with a broken handshake is refused, and the upstream sees nothing', async () => {
+    const before = main.connections.reduce((sum, one) => sum + one.received, 0);
+    for (const headers of [{ 'Sec-WebSocket-Version': '8' }, { 'Sec-WebSocket-Key': 'short' }, { 'Sec-WebSocket-Version': null }]) {
+      const { wire, answer } = await open1(headers);
+      assert.equal(answer.status, 400, JSON.stringify(headers));
+      wire.destroy();
+    }
+    assert.equal(main.connections.reduce((sum, one) => sum + one.received, 0), before);
+  });
+
+  it('an upstream that accepts with the wrong key is 502', async (t) => {
+    rawAnswering(t, ({ socket }) => socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n'));
+    const wire = await gateway.rawTls(HOST);
+    wire.write(handshake(HOST, '/raw', auth()).text);
+    assert.equal((await wire.response()).status, 502);
+    wire.destroy();
+  });
+
+  it('an upstream that declines is passed on', async (t) => {
+    rawAnswering(t, ({ socket }) => socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno'));
+    const wire = await gateway.rawTls(HOST);
+    wire.write(handshake(HOST, '/raw', auth()).text);
+    const answer = await wire.response();
+    assert.equal(answer.status, 404);
+    assert.equal(answer.body.toString(), 'no');
+    wire.destroy();
+  });
+
+  it('records its start and its end', async () => {
+    const { wire } = await open1();
+    const url = `/ws`;
+    wire.destroy();
+    const start = (await gateway.recorded((r) => r.op === 'stream' && r.stage === 'start' && r.path === url)).at(-1);
+    await gateway.recorded((r) => r.op === 'stream' && r.stage === 'end' && r.request === start.request);
+  });
+});
+
+describe('SIGTERM', () => {
+  it('lets open requests finish, refuses new connections, and ends', async (t) => {
+    let out, sse;
+    const upstream = await startUpstream((request, response) => {
+      if (request.url === '/slow') {
+        out = response.writeHead(200, { 'content-length': 10 });
+        out.write('first');
+      } else {
+        response.end('ok');
+      }
+    });
+    const own = await startGateway({ tenants: [openTenant('acme', upstream.url)], settings: { timeouts: { drain: '20s' } } });
+    t.after(() => upstream.close());
+    const idle = await own.rawTls(HOST);
+    idle.write(`GET / HTTP/1.1\r\nHost: ${HOST}\r\nAuthorization: ${own.basic('hanako')}\r\n\r\n`);
+    assert.equal((await idle.response()).status, 200);
+    const idle2 = await own.h2(HOST);
+    assert.equal((await own.request({ version: 2, session: idle2, user: 'hanako' })).status, 200);
+    const wire = await own.rawTls(HOST);
+    wire.write(`GET /slow HTTP/1.1\r\nHost: ${HOST}\r\nAuthorization: ${own.basic('hanako')}\r\n\r\n`);
+    await wire.wait(() => wire.text.includes('first'), 'the first part');
+    own.child.kill('SIGTERM');
+    await own.logged(({ id }) => id === 'SK1002');
+    await idle.closed(5000);
+    await deadline(new Promise((resolve) => (idle2.closed ? resolve() : idle2.on('close', resolve))), 'the end of the idle HTTP/2 session', 5000);
+    await until(() => new Promise((resolve) => {
+      const probe = net.connect(own.port, '127.0.0.1', () => { probe.destroy(); resolve(false); });
+      probe.on('error', ({ code }) => resolve(code === 'ECONNREFUSED'));
+    }), 'the refusal of a new connection', 5000);
+    assert.equal(own.exited, null, 'it ended with a request open');
+    out.end('-last');
+    const answer = await wire.response();
+    assert.equal(answer.body.toString(), 'first-last');
+    await wire.closed();
+    await own.stop();
+    void sse;
+  });
+
+  it('ends after the drain time though a stream stays open', { timeout: 20000 }, async (t) => {
+    const upstream = await startUpstream((_, response) => response.writeHead(200).write('x'));
+    const own = await startGateway({ tenants: [openTenant('acme', upstream.url)], settings: { timeouts: { drain: '1s' } } });
+    t.after(() => upstream.close());
+    const wire = await own.rawTls(HOST);
+    wire.write(`GET / HTTP/1.1\r\nHost: ${HOST}\r\nAuthorization: ${own.basic('hanako')}\r\n\r\n`);
+    await wire.wait(() => wire.text.includes('x\r\n'), 'the first part');
+    own.child.kill('SIGTERM');
+    await deadline(own.ended, 'the end', 6000);
+    await wire.closed();
+    assert.deepEqual(own.exited, { code: 0, signal: null });
+    await own.stop();
+  });
+});
+
+void http2;
