@@ -244,3 +244,18 @@ void sk_time_text(uint64_t wall, char out[32])
     size_t len = strftime(out, 24, "%Y-%m-%dT%H:%M:%S", &tm);
     (void)snprintf(out + len, 32 - len, ".%03uZ", (unsigned)(wall / SK_MILLISECOND % 1000));
 }
+
+size_t sk_time_http(uint64_t wall, char out[40])
+{
+    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t seconds = (time_t)(wall / SK_SECOND);
+    struct tm tm;
+    if (!gmtime_r(&seconds, &tm)) {
+        out[0] = '\0';
+        return 0;
+    }
+    int len = snprintf(out, 40, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday % 7], tm.tm_mday, months[tm.tm_mon % 12],
+            (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    return len < 0 ? 0 : (size_t)len;
+}

@@ -157,6 +157,9 @@ int sk_conf_read_file(const char *path, struct sk_buf *out) sk_nodiscard;
 /* `name` as an absolute path, relative to the folder of `file`. 0, or 1 when it does not fit. */
 int sk_conf_path(const char *file, const char *name, char out[4096]) sk_nodiscard;
 
+/* Do tenants of these two read the same defaults? */
+bool sk_conf_same_services(const struct sk_conf *a, const struct sk_conf *b);
+
 /* The policy source of a tenant file. `apps` holds tenant->apps_count; all borrow from `tenant`. */
 void sk_conf_policy(const struct sk_conf_tenant *tenant, struct sk_policy_app_source *apps, struct sk_policy_source *source);
 

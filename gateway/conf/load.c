@@ -189,6 +189,23 @@ int sk_conf_load(const char *file, struct sk_conf **out, struct sk_conf_error *e
     return 0;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool sk_conf_same_services(const struct sk_conf *a, const struct sk_conf *b)
+{
+    bool same = a->services_count == b->services_count;
+    for (unsigned i = 0; same && i < a->services_count; i++) {
+        const struct sk_conf_service *x = &a->services[i], *y = &b->services[i];
+        same = same_text(x->name, y->name) && same_text(x->sessions.inactivity, y->sessions.inactivity) &&
+               same_text(x->sessions.expiration, y->sessions.expiration) && same_text(x->limits.body, y->limits.body) &&
+               x->limits.connections == y->limits.connections && x->limits.requests_per_second == y->limits.requests_per_second;
+    }
+    return same;
+}
+
 struct sk_conf *sk_conf_free(struct sk_conf *conf)
 {
     if (conf) {

@@ -73,7 +73,7 @@ int sk_conf_refuse(struct sk_conf_error *error, const char *file, struct sk_slic
     (void)vsnprintf(why, sizeof(why), format, args);
     va_end(args);
     (void)snprintf(error->text, sizeof(error->text), "%s%s%s", path, path[0] ? ": " : "", why);
-    if (!yaml_parser_initialize(&parser)) {
+    if (!text.data || !yaml_parser_initialize(&parser)) {
         return 1;
     }
     yaml_parser_set_input_string(&parser, (const unsigned char *)text.data, text.len);

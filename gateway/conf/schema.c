@@ -152,6 +152,29 @@ static void complaint(cyaml_log_t level, void *context, const char *format, va_l
     }
 }
 
+/* libcyaml names the place before an unexpected key, and libyaml counts lines from zero: both are put right. */
+static void fix_line(struct sk_conf_error *error, struct sk_slice text)
+{
+    static const char unexpected[] = "Unexpected key: ";
+    if (strncmp(error->text, "libyaml", 7) == 0) {
+        error->line++;
+    }
+    if (strncmp(error->text, unexpected, sizeof(unexpected) - 1) != 0) {
+        return;
+    }
+    struct sk_slice key = sk_slice_str(error->text + sizeof(unexpected) - 1);
+    for (unsigned line = 1; text.len; line++) {
+        struct sk_slice rest = sk_slice_split(&text, '\n');
+        for (size_t i = 0; line >= error->line && i + key.len < rest.len; i++) {
+            bool begins = i == 0 || memchr(" {,-\"'", rest.data[i - 1], 6);
+            if (begins && sk_slice_eq(sk_slice_cut(sk_slice_from(rest, i), key.len), key) && memchr(": \"'", rest.data[i + key.len], 4)) {
+                error->line = line;
+                return;
+            }
+        }
+    }
+}
+
 int sk_conf_yaml(const char *file, struct sk_slice text, const cyaml_schema_value_t *schema, void **data, struct sk_conf_error *error)
 {
     cyaml_config_t config = {.log_fn = complaint, .log_ctx = error, .log_level = CYAML_LOG_ERROR, .mem_fn = cyaml_mem};
@@ -164,6 +187,7 @@ int sk_conf_yaml(const char *file, struct sk_slice text, const cyaml_schema_valu
     if (result == CYAML_ERR_OOM) {
         return -ENOMEM;
     }
+    fix_line(error, text);
     if (error->text[0] == '\0') {
         (void)snprintf(error->text, sizeof(error->text), "%s", *data ? cyaml_strerror(result) : "the file is empty");
     }

@@ -210,14 +210,16 @@ static struct sk_field *with_security(struct sk_exchange *x, const struct sk_fie
             {{"referrer-policy", 15}, {"no-referrer", 11}}, {{"cross-origin-opener-policy", 26}, {"same-origin", 11}},
             {{"content-security-policy", 23},
                     {"default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'", 97}}};
-    struct sk_field *all = sk_arena_alloc(x->arena, sizeof(*all) * (count + SK_COUNT(always)));
+    struct sk_field *all = sk_arena_alloc(x->arena, sizeof(*all) * (count + SK_COUNT(always) + 1));
     *total = 0;
     if (all) {
+        char date[40];
+        all[count + SK_COUNT(always)] = (struct sk_field){SK_LIT("date"), sk_arena_copy(x->arena, sk_slice(date, sk_time_http(sk_clock_wall(), date)))};
         memcpy(all, always, sizeof(always));
         if (count) {
             memcpy(all + SK_COUNT(always), fields, sizeof(*fields) * count);
         }
-        *total = count + SK_COUNT(always);
+        *total = count + SK_COUNT(always) + 1;
     }
     return all;
 }
@@ -333,8 +335,12 @@ static enum sk_go step_admit(struct sk_exchange *x)
     return SK_GO_ON;
 }
 
+/* A program's own Authorization is for the gateway, which has read it and passes it on to nobody. */
 static bool injected_name(const struct sk_exchange *x, struct sk_slice name)
 {
+    if (!is_panel(x) && sk_slice_eq(name, SK_LIT("authorization"))) {
+        return false;
+    }
     struct sk_slice list = x->app > 0 ? x->site->apps[x->app].set.inject : SK_SLICE_NULL;
     while (list.len) {
         if (sk_field_folds_to(name, sk_slice_split(&list, ','))) {

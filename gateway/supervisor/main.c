@@ -80,15 +80,18 @@ static int check_certificates(const struct supervisor *s, struct sk_conf_error *
     return 0;
 }
 
-static int load_all(struct supervisor *s, struct sk_conf **conf, struct sk_conf_error *error)
+/* Everything the configuration says, complained of where it is wrong. 0; 1 refused; negative. */
+static int load_all(struct supervisor *s, struct sk_conf **conf)
 {
-    int r = sk_conf_load(s->conf_file, conf, error);
-    r = r ? r : tenants_load(s, *conf, error);
-    if (r == 0) {
-        r = check_certificates(s, error);
-        if (r) {
-            tenants_rollback(s);
-        }
+    struct sk_conf_error error;
+    int r = sk_conf_load(s->conf_file, conf, &error);
+    if (r == 1) {
+        s->complain(&error);
+    }
+    r = r ? r : tenants_load(s, *conf);
+    if (r == 0 && (r = check_certificates(s, &error)) == 1) {
+        s->complain(&error);
+        tenants_rollback(s);
     }
     if (r && *conf) {
         *conf = sk_conf_free(*conf);
@@ -96,7 +99,7 @@ static int load_all(struct supervisor *s, struct sk_conf **conf, struct sk_conf_
     return r;
 }
 
-static int read_root_key(struct supervisor *s, struct sk_conf_error *error)
+static int check_root_key(struct supervisor *s, struct sk_conf_error *error)
 {
     struct sk_buf key SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536);
     const char *file = s->conf->is.root_key_file;
@@ -114,6 +117,16 @@ static int read_root_key(struct supervisor *s, struct sk_conf_error *error)
     memcpy(s->root_key, sk_buf_peek(&key).data, sizeof(s->root_key));
     sk_wipe(key.data, key.size);
     return 0;
+}
+
+static int read_root_key(struct supervisor *s)
+{
+    struct sk_conf_error error;
+    int r = check_root_key(s, &error);
+    if (r == 1) {
+        s->complain(&error);
+    }
+    return r;
 }
 
 /* ---- sockets ---- */
@@ -212,7 +225,11 @@ void reload_done(struct supervisor *s)
 static bool needs_restart(const struct sk_conf *a, const struct sk_conf *b)
 {
     return a->listen_count != b->listen_count || memcmp(a->is.listen, b->is.listen, sizeof(a->is.listen)) != 0 ||
-           memcmp(&a->is.observe, &b->is.observe, sizeof(a->is.observe)) != 0 || strcmp(a->is.data, b->is.data) != 0;
+           memcmp(&a->is.observe, &b->is.observe, sizeof(a->is.observe)) != 0 || strcmp(a->is.data, b->is.data) != 0 ||
+           a->workers != b->workers || a->uid_base != b->uid_base || a->factor_helpers != b->factor_helpers ||
+           a->pam_helpers != b->pam_helpers || strcmp(a->is.root_key_file, b->is.root_key_file) != 0 ||
+           strcmp(a->is.pam_services, b->is.pam_services) != 0 || a->is.file_size != b->is.file_size ||
+           a->is.flush_deadline != b->is.flush_deadline;
 }
 
 static void reload(struct supervisor *s)
@@ -220,17 +237,15 @@ static void reload(struct supervisor *s)
     struct sk_conf *conf = NULL;
     struct sk_conf_error error;
     (void)sd_notify(0, "RELOADING=1");
-    int r = load_all(s, &conf, &error);
+    int r = load_all(s, &conf);
     if (r == 0 && needs_restart(s->conf, conf)) {
-        r = sk_conf_refuse(&error, s->conf_file, SK_SLICE_NULL, "", "listen, observe and data change only with a restart");
+        r = sk_conf_refuse(&error, s->conf_file, SK_SLICE_NULL, "",
+                "listen, observe, data, workers, uid_base, keys, helpers and journal change only with a restart");
+        s->complain(&error);
         tenants_rollback(s);
         conf = sk_conf_free(conf);
     }
     if (r) {
-        if (r < 0) {
-            (void)snprintf(error.text, sizeof(error.text), "%s", strerror(-r));
-        }
-        log_refused(&error);
         note_reload(s, false);
         (void)sd_notify(0, "READY=1");
         return;
@@ -244,6 +259,7 @@ static void reload(struct supervisor *s)
     (void)sk_conf_free(s->conf);
     s->conf = conf;
     s->generation++;
+    announce_settings(s);
     for (const struct tenant *t = s->list; t; t = t->next) {
         for (size_t i = 0; t->changed && i < s->processes_count; i++) {
             announce_tenant(s, &s->processes[i], t);
@@ -324,11 +340,10 @@ static void on_child(struct sk_signal *signal)
 
 static int check_only(struct supervisor *s)
 {
-    struct sk_conf_error error;
-    int r = load_all(s, &s->conf, &error);
-    r = r ? r : read_root_key(s, &error);
+    s->complain = print_refused;
+    int r = load_all(s, &s->conf);
+    r = r ? r : read_root_key(s);
     if (r == 1) {
-        print_refused(&error);
         return 1;
     }
     if (r < 0) {
@@ -345,13 +360,11 @@ static int check_only(struct supervisor *s)
 
 static int begin(struct supervisor *s)
 {
-    struct sk_conf_error error;
     unsigned changed, gone;
-    int r = load_all(s, &s->conf, &error);
-    r = r ? r : read_root_key(s, &error);
+    s->complain = log_refused;
+    int r = load_all(s, &s->conf);
+    r = r ? r : read_root_key(s);
     if (r == 1) {
-        log_refused(&error);
-        print_refused(&error);
         return 1;
     }
     long cores = sysconf(_SC_NPROCESSORS_ONLN);

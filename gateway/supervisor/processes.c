@@ -128,6 +128,37 @@ static void ended(struct sk_channel *channel, bool bad, void *context)
     }
 }
 
+/* What a reload may change: time-outs for all, and for workers who their balancers are. */
+static void send_settings(struct supervisor *s, struct process *p)
+{
+    struct sk_buf balancers SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(8192);
+    int failed = 0;
+    struct sk_control_limits limits = {.handshake = s->conf->is.handshake,
+            .header = s->conf->is.header,
+            .idle = s->conf->is.idle,
+            .request = s->conf->is.request,
+            .drain = s->conf->is.drain,
+            .flush_deadline = s->conf->is.flush_deadline,
+            .file_size = s->conf->is.file_size,
+            .workers = s->workers};
+    process_send(p, SK_CONTROL_LIMITS, &limits, NULL);
+    if (p->kind != KIND_WORKER) {
+        return;
+    }
+    for (unsigned i = 0; i < s->conf->balancers_count; i++) {
+        failed |= sk_buf_printf(&balancers, "%s%s", i ? "," : "", s->conf->balancers[i]);
+    }
+    struct sk_control_balancers m = {.cidrs = failed ? SK_SLICE_NULL : sk_buf_peek(&balancers)};
+    process_send(p, SK_CONTROL_BALANCERS, &m, NULL);
+}
+
+void announce_settings(struct supervisor *s)
+{
+    for (size_t i = 0; i < s->processes_count; i++) {
+        send_settings(s, &s->processes[i]);
+    }
+}
+
 static void send_hello(struct supervisor *s, struct process *p)
 {
     uint8_t secret[SK_SHA256_SIZE], node[SK_SHA256_SIZE];
@@ -151,15 +182,7 @@ static void send_hello(struct supervisor *s, struct process *p)
     hello.secret = sk_slice(secret, sizeof(secret));
     process_send(p, SK_CONTROL_HELLO, &hello, NULL);
     sk_wipe(secret, sizeof(secret));
-    struct sk_control_limits limits = {.handshake = s->conf->is.handshake,
-            .header = s->conf->is.header,
-            .idle = s->conf->is.idle,
-            .request = s->conf->is.request,
-            .drain = s->conf->is.drain,
-            .flush_deadline = s->conf->is.flush_deadline,
-            .file_size = s->conf->is.file_size,
-            .workers = s->workers};
-    process_send(p, SK_CONTROL_LIMITS, &limits, NULL);
+    send_settings(s, p);
 }
 
 /* ---- connecting ---- */
@@ -207,15 +230,8 @@ static void connect_store(struct supervisor *s, struct process *store)
 
 static void connect_worker(struct supervisor *s, struct process *p)
 {
-    struct sk_buf balancers SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(8192);
     struct sk_control_shared shared = {.size = sizeof(struct sk_shared)};
-    int failed = 0;
     process_send(p, SK_CONTROL_SHARED, &shared, &s->shared_fd);
-    for (unsigned i = 0; i < s->conf->balancers_count; i++) {
-        failed |= sk_buf_printf(&balancers, "%s%s", i ? "," : "", s->conf->balancers[i]);
-    }
-    struct sk_control_balancers m = {.cidrs = failed ? SK_SLICE_NULL : sk_buf_peek(&balancers)};
-    process_send(p, SK_CONTROL_BALANCERS, &m, NULL);
     connect_ring(p, process_of(s, KIND_AUDIT, 0));
     connect_pair(p, process_of(s, KIND_AUTH, 0));
     for (const struct tenant *t = s->list; t; t = t->next) {
@@ -393,6 +409,10 @@ void process_died(struct supervisor *s, pid_t pid, int status)
                 SK_NUMBER("status", WIFEXITED(status) ? WEXITSTATUS(status) : 0));
         record_own(s, SK_AUDIT_PROCESS_DIED, kinds[p->kind].name);
         tell_lost(s, p);
+        bool shuts = p->kind == KIND_AUDIT || p->kind == KIND_STORE || p->kind == KIND_AUTH;
+        if (s->ready && shuts) {
+            sk_log(SK_EVENT_SHUT, SK_TEXT("process", kinds[p->kind].name));
+        }
         s->ready = s->ready && (p->kind == KIND_FACTOR || p->kind == KIND_PAM);
     }
     if (p->delay == 0 && process_start(p) == 0) {

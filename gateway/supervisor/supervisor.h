@@ -61,6 +61,7 @@ struct supervisor {
     struct sk_loop *loop;
     const char *conf_file;
     struct sk_conf *conf;
+    void (*complain)(const struct sk_conf_error *error); /* of each mistake found */
     uint8_t root_key[32];
     char programs[4096]; /* folder, or empty for the build tree's layout */
     struct process processes[3 + 2 * HELPERS_MAX + WORKERS_MAX];
@@ -71,7 +72,7 @@ struct supervisor {
     int shared_fd;
     struct sk_shared *shared;
     struct sk_table tenants, files;
-    struct tenant *list;
+    struct tenant *list, **tail; /* what was loaded last stands behind what is in force */
     uint64_t next_slot;
     uint64_t generation;
     struct sk_channel *store;
@@ -84,8 +85,9 @@ struct supervisor {
 };
 
 /* tenants.c */
-/* Reads the tenants folder. Unchanged files are not read again. 0; 1 refused, nothing changed; negative. */
-int tenants_load(struct supervisor *s, const struct sk_conf *conf, struct sk_conf_error *error) sk_nodiscard;
+/* Reads the tenants folder; unchanged files are not read again. 0; 1 refused, each file's first mistake was complained
+ * of, and nothing changed; negative. */
+int tenants_load(struct supervisor *s, const struct sk_conf *conf) sk_nodiscard;
 /* Puts what was loaded in force: images to shared memory. Counts changed and gone tenants. 0 or negative. */
 int tenants_commit(struct supervisor *s, unsigned *changed, unsigned *gone) sk_nodiscard;
 void tenants_rollback(struct supervisor *s);
@@ -102,6 +104,7 @@ void process_send(struct process *p, uint16_t code, const void *message, const i
 /* Tells workers and auth of a tenant. */
 void announce_tenant(struct supervisor *s, struct process *p, const struct tenant *t);
 void announce_loaded(struct supervisor *s);
+void announce_settings(struct supervisor *s);
 void announce_gone(struct supervisor *s, const uint8_t id[SK_ID_SIZE]);
 void record_own(struct supervisor *s, enum sk_audit_op op, const char *detail);
 /* Everybody serves the current generation: says so. */

@@ -250,6 +250,14 @@ struct claim {
     const struct tenant *tenant;
 };
 
+/* Refuses at a place of a file that is not at hand. */
+static int refuse_in(struct sk_conf_error *error, const char *file, const char *where, const char *what, const char *other)
+{
+    struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)32 << 20);
+    (void)!sk_conf_read_file(file, &text);
+    return sk_conf_refuse(error, file, sk_buf_peek(&text), where, "'%s' is already defined in %s", what, other);
+}
+
 static int claim_hosts(struct sk_table *claims, struct claim *rows, size_t *used, const struct tenant *t, struct sk_conf_error *error)
 {
     for (size_t i = 0; i < t->hosts_count; i++) {
@@ -257,7 +265,9 @@ static int claim_hosts(struct sk_table *claims, struct claim *rows, size_t *used
         for (struct sk_table_node *n = sk_table_first(claims, hash); n; n = sk_table_next(n)) {
             const struct claim *other = SK_CONTAINER(n, struct claim, node);
             if (strcmp(other->host, t->hosts[i]) == 0) {
-                return sk_conf_refuse(error, t->file, SK_SLICE_NULL, "hosts", "'%s' is already a host of %s", t->hosts[i], other->tenant->file);
+                char where[48];
+                (void)snprintf(where, sizeof(where), "hosts[%zu]", i);
+                return refuse_in(error, t->file, where, t->hosts[i], other->tenant->file);
             }
         }
         struct claim *row = &rows[(*used)++];
@@ -304,32 +314,42 @@ static int load_file(struct supervisor *s, const struct sk_conf *conf, const cha
     }
     for (const struct tenant *t = s->list; t; t = t->next) {
         if (t->seen && memcmp(t->id, fresh->id, SK_ID_SIZE) == 0) {
-            r = sk_conf_refuse(error, file, SK_SLICE_NULL, "tenant", "'%s' of service '%s' is already defined in %s", fresh->name, fresh->service, t->file);
+            r = refuse_in(error, file, "tenant", fresh->name, t->file);
             tenant_free(fresh);
             return r;
         }
     }
-    fresh->next = s->list;
-    s->list = fresh;
+    *s->tail = fresh;
+    s->tail = &fresh->next;
     return 0;
 }
 
-int tenants_load(struct supervisor *s, const struct sk_conf *conf, struct sk_conf_error *error)
+int tenants_load(struct supervisor *s, const struct sk_conf *conf)
 {
+    struct sk_conf_error error;
     char **files = NULL;
     size_t count = 0;
+    bool all = s->conf && !sk_conf_same_services(s->conf, conf);
+    s->tail = &s->list;
     for (struct tenant *t = s->list; t; t = t->next) {
         t->seen = t->changed = false;
+        s->tail = &t->next;
     }
     int r = list_folder(conf->is.tenants, &files, &count);
     if (r < 0) {
-        r = sk_conf_refuse(error, conf->is.tenants, SK_SLICE_NULL, "", "the tenants folder cannot be read: %s", strerror(-r));
+        r = sk_conf_refuse(&error, conf->is.tenants, SK_SLICE_NULL, "", "the tenants folder cannot be read: %s", strerror(-r));
+        s->complain(&error);
     }
-    bool all = conf != s->conf && s->conf != NULL && s->list == NULL;
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        r = load_file(s, conf, files[i], all, error);
+    for (size_t i = 0; r >= 0 && i < count; i++) {
+        int one = load_file(s, conf, files[i], all, &error);
+        if (one == 1) {
+            s->complain(&error);
+        }
+        r = one ? one : r;
     }
-    r = r ? r : check_hosts(s, error);
+    if (r == 0 && (r = check_hosts(s, &error)) == 1) {
+        s->complain(&error);
+    }
     texts_free(&files, &count);
     if (r) {
         tenants_rollback(s);
