@@ -1,9 +1,10 @@
 /* Request targets. Pure; runs in the workers and in the tools. */
 #include "http/target.h"
 
+#include "base/addr.h"
+
 #include "base/text.h"
 
-#include <arpa/inet.h>
 
 static bool is_alnum(char c)
 {
@@ -194,17 +195,9 @@ enum sk_refusal sk_authority_parse(
         return SK_REFUSAL_HOST_BAD;
     }
     struct sk_slice name = sk_slice(bytes + first, end - first);
-    struct in6_addr v6;
-    char literal_text[INET6_ADDRSTRLEN];
-    if (literal) {
-        if (name.len >= sizeof(literal_text)) {
-            return SK_REFUSAL_HOST_BAD;
-        }
-        memcpy(literal_text, name.data, name.len);
-        literal_text[name.len] = '\0';
-        if (inet_pton(AF_INET6, literal_text, &v6) != 1) {
-            return SK_REFUSAL_HOST_BAD;
-        }
+    struct sk_addr address;
+    if (literal && (sk_addr_parse(name, &address) || sk_slice_find(name, ':') == name.len)) {
+        return SK_REFUSAL_HOST_BAD;
     }
     *authority = copy;
     *host = name;
