@@ -46,7 +46,7 @@ void sk_conn_free(struct sk_conn *conn)
     conn->freed = true;
     conn->server = sk_server_free(conn->server);
     if (conn->counted) {
-        atomic_fetch_sub_explicit(&sk_tenant_usage(conn->tenant)->connections, 1, memory_order_relaxed);
+        (void)sk_tenant_connections(conn->tenant, -1);
         conn->counted = false;
     }
     sk_io_want(&conn->io, 0);
@@ -87,8 +87,19 @@ void sk_conn_touch(struct sk_conn *conn)
 static void set_timer(struct sk_conn *conn)
 {
     const struct sk_control_limits *limits = &conn->gate->limits;
-    uint64_t time = !conn->server ? limits->handshake : sk_server_in_head(conn->server) ? limits->header : limits->idle;
-    sk_timer_set(&conn->timer, time);
+    uint64_t now = sk_clock_boot(), limit = limits->idle;
+    int phase = !conn->server ? SK_CONN_HANDSHAKE : sk_server_in_head(conn->server) ? SK_CONN_HEAD : SK_CONN_OPEN;
+    if (phase != (int)conn->phase || conn->phase_began == 0) {
+        conn->phase = phase;
+        conn->phase_began = now;
+    }
+    if (phase != SK_CONN_OPEN) {
+        /* However slowly the bytes drip, the whole of it has this long. */
+        limit = phase == SK_CONN_HEAD ? limits->header : limits->handshake;
+        uint64_t spent = now - conn->phase_began;
+        limit = spent < limit ? limit - spent : 1;
+    }
+    sk_timer_set(&conn->timer, limit);
 }
 
 static int raw_write(struct sk_conn *conn, struct sk_slice bytes)
@@ -217,10 +228,9 @@ static bool read_some(struct sk_conn *conn)
 static bool count_connection(struct sk_conn *conn)
 {
     struct sk_site *site = conn->tenant->site;
-    struct sk_usage *usage = sk_tenant_usage(conn->tenant);
-    uint64_t before = atomic_fetch_add_explicit(&usage->connections, 1, memory_order_relaxed);
+    uint64_t open = sk_tenant_connections(conn->tenant, 1);
     conn->counted = true;
-    return !site || !site->set.connections || before < site->set.connections;
+    return !site || !site->set.connections || open <= site->set.connections;
 }
 
 /* The handshake is done: the protocol begins. */
@@ -362,6 +372,19 @@ static void conn_ready(struct sk_io *io, int events)
     }
 }
 
+/* A request whose body has stopped coming, though it would be taken. */
+static bool owes_body(struct sk_conn *conn)
+{
+    bool owes = false;
+    for (struct sk_exchange *x = conn->gate->exchanges; x; x = x->next) {
+        bool taken = x->unconsumed == 0 && sk_buf_len(&x->early) == 0;
+        if (x->conn == conn && !x->body_ended && !x->responded && taken && !x->stream->request.websocket) {
+            x->timed_out = owes = true;
+        }
+    }
+    return owes;
+}
+
 static void conn_expired(struct sk_timer *timer)
 {
     struct sk_conn *conn = SK_CONTAINER(timer, struct sk_conn, timer);
@@ -378,7 +401,7 @@ static void conn_expired(struct sk_timer *timer)
     } else if (quiet < limits->idle) {
         sk_timer_set(timer, limits->idle - quiet);
         return;
-    } else if (sk_server_streams(conn->server) && sk_server_wants_input(conn->server) && sk_server_output(conn->server).len == 0) {
+    } else if (!owes_body(conn) && sk_server_streams(conn->server) && sk_server_wants_input(conn->server) && sk_server_output(conn->server).len == 0) {
         /* Requests are being served and the client owes nothing: the upstream's time-outs count. */
         sk_timer_set(timer, limits->idle);
         return;

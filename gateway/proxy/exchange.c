@@ -231,6 +231,7 @@ void sk_exchange_answer(struct sk_exchange *x, uint16_t status, enum sk_audit_de
         return;
     }
     sk_forward_drop(x);
+    sk_recorder_forget(&x->gate->recorder, &x->wait);
     x->decision = decision;
     x->reason = reason;
     x->response = (struct sk_response){.status = status, .body = body.len ? SK_BODY_LENGTH : SK_BODY_NONE, .content_length = body.len};
@@ -504,7 +505,7 @@ static void intent_recorded(struct sk_record_wait *wait, bool durable)
 {
     struct sk_exchange *x = SK_CONTAINER(wait, struct sk_exchange, wait);
     if (!durable) {
-        x->intended = true; /* it may land yet: then this closes it */
+        /* The intent may land yet: then this closes it. */
         x->response.status = 503;
         x->decision = SK_AUDIT_DECISION_ERROR;
         x->reason = SK_LIT("withheld");
@@ -513,7 +514,6 @@ static void intent_recorded(struct sk_record_wait *wait, bool durable)
         say_shut(x);
         return;
     }
-    x->intended = true;
     x->step = SK_STEP_FORWARD;
     run(x);
 }
@@ -523,7 +523,9 @@ static enum sk_go step_intent(struct sk_exchange *x)
     if (!x->unsafe) {
         return SK_GO_ON;
     }
+    x->intended = true;
     if (put_record(x, SK_AUDIT_STAGE_INTENT, intent_recorded)) {
+        x->intended = false;
         say_shut(x);
     }
     return SK_GO_WAIT;
@@ -654,7 +656,7 @@ static void on_refused(struct sk_stream *stream, enum sk_refusal refusal)
     SK_COUNT_UP(x->gate, refused, 1);
     x->refusal = refusal;
     x->body_ended = true;
-    if (x->up || x->intended || x->recorded) {
+    if (x->recorded) {
         sk_exchange_cut(x, "malformed-body");
         return;
     }
@@ -733,7 +735,7 @@ static void record_end(struct sk_exchange *x, bool clean)
 {
     if (x->intended && !x->recorded) {
         x->decision = SK_AUDIT_DECISION_ERROR;
-        x->reason = SK_LIT("client-gone");
+        x->reason = x->timed_out ? sk_refusal_text(SK_REFUSAL_TIMEOUT) : SK_LIT("client-gone");
         (void)!put_record(x, SK_AUDIT_STAGE_OUTCOME, NULL);
     } else if (x->streaming && x->responded) {
         x->detail = x->detail.len ? x->detail : clean ? SK_LIT("closed") : SK_LIT("aborted");

@@ -53,10 +53,11 @@ struct sk_exchange {
     size_t unconsumed;
 
     bool unsafe;     /* can change something: intent and outcome */
-    bool intended;   /* intent is durable */
+    bool intended;   /* its intent was handed over: an outcome must follow */
     bool recorded;   /* the record before the first byte was handed over */
     bool body_ended; /* the client's */
     bool body_limit; /* it was more than allowed */
+    bool timed_out;  /* it stopped coming */
     bool responded, finished, upstream_ended, streaming, shut, was_identified;
     enum sk_refusal refusal;
     char address_text[SK_ADDR_TEXT];

@@ -99,6 +99,7 @@ int sk_gate_share(struct sk_gate *gate, int fd)
     /* What the worker before this one held open died with it. */
     atomic_store(&gate->counters->open_connections, 0);
     atomic_store(&gate->counters->open_requests, 0);
+    atomic_fetch_add(&gate->counters->generation, 1);
     return 0;
 }
 

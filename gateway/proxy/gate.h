@@ -125,6 +125,8 @@ struct sk_conn {
     uint8_t address_bytes_len;
     bool dirty, observe, handshaken, proxied, closing, counted, freed, in_callback;
     bool unread; /* an exchange ended before its request's body */
+    enum { SK_CONN_HANDSHAKE, SK_CONN_HEAD, SK_CONN_OPEN } phase;
+    uint64_t phase_began; /* boot ns */
     uint8_t prefix[536]; /* a PROXY header as it comes */
     size_t prefix_len;
     uint64_t activity; /* boot ns, of the loop's turn */
@@ -180,6 +182,8 @@ struct sk_tls_identity *sk_site_identity(struct sk_site *site, struct sk_slice h
 /* Parses the apps at the first request. 0 or negative. */
 int sk_site_prepare(struct sk_site *site) sk_nodiscard;
 struct sk_usage *sk_tenant_usage(struct sk_tenant *tenant);
+/* One connection more (1) or less (-1) at this worker. The number open at all workers after it. */
+uint64_t sk_tenant_connections(struct sk_tenant *tenant, int more);
 
 /* grants.c */
 int sk_auth_connect(struct sk_gate *gate, int fd) sk_nodiscard;

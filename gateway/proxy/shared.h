@@ -37,12 +37,15 @@ struct sk_counters {
 #undef X
     _Atomic uint64_t open_connections; /* a gauge */
     _Atomic uint64_t open_requests;
+    _Atomic uint64_t generation; /* of this worker: raised at each start */
     char pad[64];
 };
 
 struct sk_usage {
-    _Atomic uint64_t connections;
     _Atomic uint64_t next_request; /* boot ns: when a request of an empty bucket would be allowed (GCRA) */
+    /* Open connections at each worker, which alone writes its own: generation << 32 | count. A count of an earlier
+     * generation belongs to a worker that died. */
+    _Atomic uint64_t connections[SK_SHARED_WORKERS];
 };
 
 struct sk_shared {

@@ -53,6 +53,22 @@ struct sk_usage *sk_tenant_usage(struct sk_tenant *tenant)
     return &tenant->gate->shared->tenants[tenant->slot % SK_SHARED_TENANTS];
 }
 
+uint64_t sk_tenant_connections(struct sk_tenant *tenant, int more)
+{
+    struct sk_gate *gate = tenant->gate;
+    struct sk_usage *usage = sk_tenant_usage(tenant);
+    _Atomic uint64_t *own = &usage->connections[gate->index % SK_SHARED_WORKERS];
+    uint64_t generation = atomic_load(&gate->counters->generation) << 32, value = atomic_load(own), total = 0;
+    value = value >> 32 == generation >> 32 ? value & UINT32_MAX : 0;
+    value = more > 0 ? value + 1 : value - (value > 0);
+    atomic_store(own, generation | value);
+    for (uint64_t w = 0; w < gate->workers && w < SK_SHARED_WORKERS; w++) {
+        uint64_t there = atomic_load(&usage->connections[w]);
+        total += there >> 32 == (atomic_load(&gate->shared->workers[w].generation) & UINT32_MAX) ? there & UINT32_MAX : 0;
+    }
+    return total;
+}
+
 struct sk_site *sk_site_of_host(struct sk_gate *gate, struct sk_slice host)
 {
     for (struct sk_table_node *n = sk_table_first(&gate->hosts, sk_table_hash(host)); n; n = sk_table_next(n)) {
