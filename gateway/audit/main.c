@@ -234,7 +234,7 @@ static void add_source(struct audit *audit, const struct sk_control_ring *m, con
         }
         slot = slot || source->open ? slot : source;
     }
-    if (!slot || !audit->writer) {
+    if (!slot) {
         for (int i = 0; i < 3; i++) {
             (void)close(fds[i]);
         }
@@ -298,6 +298,9 @@ static int on_hello(struct sk_child *child, const struct sk_control_hello *hello
 static void on_told(struct sk_child *child, uint16_t code, const void *message, const int *fds)
 {
     struct audit *audit = child->context;
+    if (code != SK_CONTROL_LIMITS && !audit->writer) {
+        return; /* the journal was refused: this process ends, and must not say that it is ready */
+    }
     switch (code) {
     case SK_CONTROL_LIMITS: {
         const struct sk_control_limits *limits = message;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define CONNECTION_WINDOW (1 << 20)
+#define DISCARD_MAX ((size_t)8 << 20)
 #define OUTPUT_ENOUGH ((size_t)64 << 10)
 /* Frames that make the peer work for nothing (empty DATA, PRIORITY, resets of its own): more than this without a
  * finished request ends the connection. */
@@ -40,6 +41,7 @@ struct h2_stream {
     const struct sk_field *out_trailers;
     size_t out_trailers_count;
     struct sk_buf out;
+    size_t discarded;  /* body that came after the response was out */
     size_t unconsumed; /* given to the answerer, not yet back: returned to the connection's window at the end */
     enum sk_refusal refusal;
     bool announced, refused, received, responded, finished, ended, blocked, deferred, in_trailers, aborted, silent;
@@ -314,8 +316,12 @@ static int on_data(nghttp2_session *session, uint8_t flags sk_unused, int32_t id
 {
     struct h2_server *s = context;
     struct h2_stream *st = find(s, id);
-    if (!st || !st->announced || st->aborted || st->refused) {
+    if (!st || !st->announced || st->aborted || st->refused || st->ended) {
         (void)nghttp2_session_consume(session, id, len);
+        if (st && (st->discarded += len) > DISCARD_MAX && !st->aborted) {
+            st->aborted = true;
+            (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+        }
         return 0;
     }
     if (len) {
@@ -354,15 +360,17 @@ static int on_invalid(nghttp2_session *session sk_unused, const nghttp2_frame *f
     return 0;
 }
 
-/* The response is out while the client still uploads: it is told to stop (RFC 9113 section 8.1). */
+/* The response is out while the client still uploads. Resetting the stream at once would be right (RFC 9113 section
+ * 8.1), but common clients then throw the response away: what comes is dropped, up to a bound. */
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
     bool ends = (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
     struct h2_stream *st = ends ? find(context, frame->hd.stream_id) : NULL;
     if (st) {
         st->ended = true;
-        if (!st->received && !st->aborted) {
-            (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_NO_ERROR);
+        if (!st->received && !st->aborted && st->unconsumed) {
+            (void)nghttp2_session_consume(session, st->id, st->unconsumed);
+            st->unconsumed = 0;
         }
     }
     return 0;

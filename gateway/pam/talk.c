@@ -168,6 +168,7 @@ static enum sk_pam_result phases(pam_handle_t *pam, const struct sk_talk *talk, 
     if (*status != PAM_NEW_AUTHTOK_REQD) {
         return account_result(*status);
     }
+    c.answered = true; /* the login password answers no prompt of a change */
     *status = pam_chauthtok(pam, PAM_CHANGE_EXPIRED_AUTHTOK);
     return *status == PAM_SUCCESS ? SK_PAM_RIGHT : SK_PAM_EXPIRED;
 }

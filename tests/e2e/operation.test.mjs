@@ -563,10 +563,10 @@ describe('observe', () => {
 
   test('the log says when the gate is shut and when it is open again', async () => {
     const from = gateway.log.length;
-    gateway.kill('store');
-    await gateway.logged(({ id }) => id === 'SK1004', { from });
-    await gateway.logged(({ id }) => id === 'SK1006', { from });
-    await gateway.logged(({ id }) => id === 'SK1007', { from, ms: 2000 });
+    const killed = gateway.kill('store');
+    const shut = await gateway.logged(({ id }) => id === 'SK1007', { from, ms: 2000 });
+    await gateway.logged(({ id }) => id === 'SK1006', { from: gateway.log.indexOf(shut) });
+    await until(async () => gateway.pids('store').length === 1 && !gateway.pids('store').includes(killed[0]) && await gateway.ready(), 'another store');
   });
 
   test('every log line is one JSON object with its id first', async () => {

@@ -375,6 +375,27 @@ for (const version of [1, 2]) {
       await until(() => gone, 'the end of the upstream request');
     });
 
+    it('records a request whose client goes away before the answer: the upstream has had it', async (t) => {
+      const asked = new Promise((resolve) => rawAnswering(t, resolve));
+      for (const method of ['GET', 'POST']) {
+        const path = `/raw/gone-${method.toLowerCase()}-${version}`;
+        if (version === 1) {
+          const wire = await gateway.rawTls(HOST);
+          wire.write(`${method} ${path} HTTP/1.1\r\nHost: ${HOST}\r\n${authLine()}\r\n`);
+          await deadline(asked, 'the request at the upstream');
+          wire.destroy();
+        } else {
+          const session = await gateway.h2(HOST);
+          const stream = session.request({ ':method': method, ':path': path, ':authority': HOST, ...auth() }, { endStream: true });
+          stream.on('error', () => {});
+          await deadline(asked, 'the request at the upstream');
+          stream.close(http2.constants.NGHTTP2_CANCEL);
+          session.destroy();
+        }
+        await gateway.recorded((r) => r.path === path && r.stage !== 'intent' && r.subject === 'hanako', `of ${method} ${path}`);
+      }
+    });
+
     for (const [what, head] of [['a length', 'Content-Length: 1000\r\n'], ['chunks', 'Transfer-Encoding: chunked\r\n']]) {
       it(`breaks the response when the upstream dies in a body of ${what}`, async (t) => {
         rawAnswering(t, ({ socket }) => {
@@ -402,11 +423,15 @@ for (const version of [1, 2]) {
       }
     });
 
-    it('answers 504 to an upstream that stays silent', async (t) => {
-      rawAnswering(t, () => {});
+    it('answers 504 to an upstream that stays silent, in the time that is set, and asks once', async (t) => {
+      let asked = 0;
+      rawAnswering(t, () => { asked++; });
+      const start = Date.now();
       const answer = await request({ path: '/raw/silent' });
       assert.equal(answer.status, 504);
       assert.equal(answer.json().reason, 'upstream-timeout');
+      assert.equal(asked, 1, 'a silent upstream is asked again');
+      assert.ok(Date.now() - start < 5500, `after ${Date.now() - start} ms with a time-out of 3 s`);
       const [record] = await gateway.recorded((r) => r.path === '/raw/silent' && r.status === 504);
       assert.equal(record.decision, 'error');
     });
@@ -834,7 +859,7 @@ describe('WebSocket', () => {
 
 describe('SIGTERM', () => {
   it('lets open requests finish, refuses new connections, and ends', async (t) => {
-    let out, sse;
+    let out;
     const upstream = await startUpstream((request, response) => {
       if (request.url === '/slow') {
         out = response.writeHead(200, { 'content-length': 10 });
@@ -867,7 +892,6 @@ describe('SIGTERM', () => {
     assert.equal(answer.body.toString(), 'first-last');
     await wire.closed();
     await own.stop();
-    void sse;
   });
 
   it('ends after the drain time though a stream stays open', { timeout: 20000 }, async (t) => {
@@ -884,5 +908,3 @@ describe('SIGTERM', () => {
     await own.stop();
   });
 });
-
-void http2;

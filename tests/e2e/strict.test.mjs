@@ -16,7 +16,7 @@ let gateway, upstream, hasty;
 before(async () => {
   upstream = await startUpstream();
   const other = openTenant('globex', upstream.url);
-  gateway = await startGateway({ tenants: [openTenant('acme', upstream.url, { hosts: [HOST, 'second.acme.test'], limits: { body: '1M' } }), other] });
+  gateway = await startGateway({ tenants: [openTenant('acme', upstream.url, { hosts: [HOST, 'second.acme.test'], limits: { body: '1M' } }), other, openTenant('tiny', upstream.url, { limits: { body: '1k' } })] });
   hasty = await startGateway({ tenants: [openTenant('acme', upstream.url)], settings: { timeouts: { handshake: '1s', header: '1s', idle: '2s' } } });
 });
 
@@ -268,6 +268,21 @@ describe('HTTP/1 is read in one way only', () => {
     });
   }
 
+  it('a fault that comes after the head has been passed on is on record with its reason, for every method', async () => {
+    for (const method of ['GET', 'POST']) {
+      const count = upstream.requests.length, whole = upstream.requests.filter((one) => one.sha256).length;
+      const wire = await gateway.rawTls(HOST);
+      const { localPort } = wire.socket;
+      wire.write(`${method} /late HTTP/1.1\r\nHost: ${HOST}\r\n${authLine()}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n`);
+      await until(() => upstream.requests.length > count, 'the head at the upstream');
+      wire.write('x\r\n');
+      await wire.closed();
+      assert.doesNotMatch(wire.text, /^HTTP\/1.1 2/);
+      assert.equal(upstream.requests.filter((one) => one.sha256).length, whole);
+      await gateway.recorded((r) => r.port === localPort && r.stage !== 'intent' && [r.reason, r.detail].includes('bad-chunk'), `of bad-chunk in ${method}`);
+    }
+  });
+
   it('a fault in a body leaves no intent open in the journal', async () => {
     await until(() => /^open +0 intents/m.test(gateway.verify().text), () => gateway.verify().text, 3000, 100);
   });
@@ -445,6 +460,30 @@ describe('sizes', () => {
       }
     });
   }
+});
+
+describe('sizes on one wire', () => {
+  it('a body over the limit that comes along with its head is 413, whatever the request waits for just then', async () => {
+    const line = (method, more) => `${method} /tiny HTTP/1.1\r\nHost: tiny.test\r\nAuthorization: ${gateway.basic('hanako')}\r\n${more}\r\n`;
+    for (const warm of [true, false]) {
+      for (const method of ['GET', 'POST']) {
+        const wire = await gateway.rawTls('tiny.test');
+        if (warm) {
+          wire.write(line('GET', ''));
+          assert.equal((await wire.response()).status, 200);
+        }
+        wire.write(`${line(method, 'Transfer-Encoding: chunked\r\n')}800\r\n${'x'.repeat(0x800)}\r\n0\r\n\r\n`);
+        const answer = await wire.response();
+        assert.equal(answer.status, 413, method);
+        const [record] = await gateway.recorded({ request: JSON.parse(answer.body).id, status: 413 });
+        assert.equal(record.reason, 'body-too-large');
+        wire.destroy();
+      }
+    }
+    assert.equal((await gateway.request({ host: 'tiny.test', user: 'hanako' })).status, 200);
+    assert.ok(!upstream.requests.some((one) => one.url === '/tiny' && one.size > 1024));
+    await until(() => /^open +0 intents/m.test(gateway.verify().text), () => gateway.verify().text, 3000, 100);
+  });
 });
 
 describe('time', () => {

@@ -374,9 +374,13 @@ describe('PROXY protocol v2', () => {
     const socket = net.connect({ port: to.port, host: '127.0.0.1', localAddress });
     await new Promise((resolve, reject) => { socket.once('connect', resolve).once('error', reject); });
     socket.setNoDelay(true);
-    for (const piece of [prefix].flat()) {
-      socket.write(piece);
-      await new Promise((resolve) => setTimeout(resolve, Array.isArray(prefix) ? 5 : 0));
+    if (Array.isArray(prefix)) {
+      for (const piece of prefix) {
+        socket.write(piece);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    } else {
+      socket.write(prefix); // at once with the handshake: Node sees an end only once TLS reads
     }
     const { localPort } = socket;
     return deadline(new Promise((resolve) => {

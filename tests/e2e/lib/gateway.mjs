@@ -505,6 +505,7 @@ class Gateway {
   kill(kind, signal = 'SIGKILL', index = undefined) {
     const all = this.pids(kind);
     const chosen = index === undefined ? all : [all[index]];
+    this.killing ||= signal !== 'SIGSTOP';
     for (const pid of chosen) {
       process.kill(pid, signal);
     }
@@ -676,6 +677,10 @@ class Gateway {
         this.child.kill('SIGKILL');
         throw error;
       });
+      const died = this.killing ? [] : this.log.filter(({ id }) => id === 'SK1004' || id === 'SK1005');
+      if (died.length || /Sanitizer|runtime error:/.test(this.unparsed.join('\n'))) {
+        throw new Error(`a process of the gateway died of itself:\n${this.said()}`);
+      }
       const left = children.filter((pid) => fs.existsSync(`/proc/${pid}`));
       if (this.exited.code !== 0 || left.length) {
         throw new Error(`the gateway ended with ${JSON.stringify(this.exited)}, processes left: ${left}; it said:\n${this.said()}`);

@@ -245,6 +245,7 @@ export async function halt(gateway) {
 // Starts it where it is not expected to become ready: resolves with the first log line of that id. End it with abort().
 export async function startShut(gateway, id) {
   const from = gateway.log.length;
+  gateway.killing = true; // processes end of themselves here: stop() need not wonder
   const starting = gateway.run().then(() => 'ready', () => 'not ready');
   const line = await gateway.logged((entry) => entry.id === id, { from, ms: 10000 }).catch((error) => error);
   return { line, from, async abort() {
