@@ -154,9 +154,9 @@ static int set_items(pam_handle_t *pam, const struct sk_talk *talk)
 }
 
 /* The three phases; `status` is libpam's last word. */
-static enum sk_pam_result phases(pam_handle_t *pam, const struct sk_talk *talk, int *status)
+static enum sk_pam_result phases(pam_handle_t *pam, struct conversation *c, int *status)
 {
-    *status = set_items(pam, talk);
+    *status = set_items(pam, c->talk);
     if (*status != PAM_SUCCESS) {
         return SK_PAM_BROKEN;
     }
@@ -168,7 +168,7 @@ static enum sk_pam_result phases(pam_handle_t *pam, const struct sk_talk *talk, 
     if (*status != PAM_NEW_AUTHTOK_REQD) {
         return account_result(*status);
     }
-    c.answered = true; /* the login password answers no prompt of a change */
+    c->answered = true; /* the login password answers no prompt of a change */
     *status = pam_chauthtok(pam, PAM_CHANGE_EXPIRED_AUTHTOK);
     return *status == PAM_SUCCESS ? SK_PAM_RIGHT : SK_PAM_EXPIRED;
 }
@@ -197,7 +197,7 @@ enum sk_pam_result sk_talk_run(const struct sk_talk *talk)
         return SK_PAM_BROKEN;
     }
     int status = pam_start_confdir(SK_TALK_SERVICE, talk->user, &conv, talk->folder, &pam);
-    enum sk_pam_result result = status == PAM_SUCCESS ? phases(pam, talk, &status) : SK_PAM_BROKEN;
+    enum sk_pam_result result = status == PAM_SUCCESS ? phases(pam, &c, &status) : SK_PAM_BROKEN;
     if (result == SK_PAM_BROKEN && !c.ended) {
         sk_log(SK_EVENT_PAM_FAILED, SK_TEXT("what", pam_strerror(pam, status)), SK_NUMBER("status", status));
     }
