@@ -51,7 +51,7 @@ void sk_random(void *out, size_t len)
     /* Identifiers are made for every request: the kernel is asked once for many. What was given is wiped. */
     static uint8_t pool[1024];
     static size_t left;
-    if (len > sizeof(pool) / 4) {
+    if (len == 0 || len > sizeof(pool) / 4) {
         from_kernel(out, len);
         return;
     }

@@ -34,6 +34,7 @@ static int begin(struct sk_child *child, const struct sk_control_hello *hello)
         return -1;
     }
     struct sk_sandbox sandbox = {.uid = program->root ? 0 : (uid_t)hello->uid,
+            .gid = (gid_t)hello->gid,
             .files = program->files,
             .exec = program->exec,
             .network = program->network,

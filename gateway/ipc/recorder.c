@@ -22,8 +22,8 @@ static void finish(struct sk_recorder *r, struct sk_record_wait *wait, bool dura
 
 static void settle(struct sk_recorder *r)
 {
-    uint64_t durable = r->open ? sk_ring_durable(&r->ring) : 0;
-    while (r->first && r->open && r->first->ticket <= durable) {
+    /* Asked anew each time: a callback may have put the ring away, or another in its place. */
+    while (r->first && r->open && r->first->ticket <= sk_ring_durable(&r->ring)) {
         finish(r, r->first, true);
     }
 }
@@ -88,6 +88,7 @@ void sk_recorder_lost(struct sk_recorder *r)
     }
     settle(r); /* what was durable before the end counts */
     sk_io_want(&r->wake, 0);
+    sk_timer_stop(&r->timer);
     sk_ring_close(&r->ring);
     r->open = false;
     while (r->first) {

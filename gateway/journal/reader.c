@@ -200,6 +200,9 @@ static int read_entry(struct reading *r, const struct sk_frame_entry *entry, boo
 static int read_snapshot(struct reading *r, struct sk_slice body, bool trust)
 {
     uint64_t tenants = 0, intents = 0;
+    if (r->state->file == 1 && r->group.count) {
+        return damaged(r->error, r->offset, r->group.number, 0, "the first file's snapshot names what was before it");
+    }
     for (uint32_t i = 1; i <= r->group.count; i++) {
         struct sk_frame_entry entry;
         if (sk_frame_next_entry(&body, &entry)) {
@@ -318,6 +321,9 @@ int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const 
     }
     if (result) {
         return result;
+    }
+    if (r.offset == SK_FRAME_BLOCK) {
+        return damaged(error, r.offset, state->group, 0, "the file's first group is missing or damaged");
     }
     *end = r.offset;
     struct sk_slice rest = sk_slice_from(file, r.offset);

@@ -15,12 +15,12 @@
 #define FILE_RIGHTS_V2 ((UINT64_C(1) << 14) - 1)
 #define FILE_RIGHT_TRUNCATE (UINT64_C(1) << 14)
 
-static int drop_identity(uid_t uid)
+static int drop_identity(uid_t uid, gid_t gid)
 {
     if (uid == 0) {
         return 0;
     }
-    if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid)) {
+    if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid)) {
         return -errno;
     }
     return setuid(0) == 0 ? -EPERM : 0;
@@ -91,7 +91,7 @@ int sk_sandbox_enter(const struct sk_sandbox *sandbox)
         files = close_files(sandbox->folder);
         r = files < 0 ? files : 0;
     }
-    r = r ? r : drop_identity(sandbox->uid);
+    r = r ? r : drop_identity(sandbox->uid, sandbox->gid);
     if (r == 0 && sandbox->uid != 0) {
         (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     }

@@ -10,7 +10,8 @@
 #include <sys/types.h>
 
 struct sk_sandbox {
-    uid_t uid; /* and gid of the same number; 0 keeps root (pam alone) */
+    uid_t uid; /* 0 keeps root (pam alone) */
+    gid_t gid;
     bool files;   /* keeps files: pam, whose modules read their own */
     bool exec;    /* keeps exec: pam, whose modules start helpers */
     bool network; /* keeps making network sockets: a worker's upstream connections, pam's modules */

@@ -47,28 +47,34 @@ void process_send(struct process *p, uint16_t code, const void *message, const i
 
 /* ---- identity ---- */
 
-/* Root in the configuration means numbers from uid_base on; else the account sekisho-NAME. 0 when there is none. */
-static uid_t uid_of(const struct supervisor *s, enum kind kind)
+struct identity {
+    uid_t uid;
+    gid_t gid;
+};
+
+/* With uid_base a number from there on, for user and group; else the account sekisho-NAME. Zero when there is none. */
+static struct identity identity_of(const struct supervisor *s, enum kind kind)
 {
     char name[64];
     if (kind == KIND_PAM) {
-        return 0;
+        return (struct identity){0, 0};
     }
     if (s->conf->uid_base) {
-        return (uid_t)s->conf->uid_base + (uid_t)kind;
+        uid_t number = (uid_t)s->conf->uid_base + (uid_t)kind;
+        return (struct identity){number, number};
     }
     (void)snprintf(name, sizeof(name), "sekisho-%s", kinds[kind].name);
     struct passwd *account = getpwnam(name);
-    return account ? account->pw_uid : 0;
+    return account ? (struct identity){account->pw_uid, account->pw_gid} : (struct identity){0, 0};
 }
 
-static int own_folder(const struct supervisor *s, const char *name, uid_t uid, char out[4200])
+static int own_folder(const struct supervisor *s, const char *name, struct identity identity, char out[4200])
 {
     (void)snprintf(out, 4200, "%s/%s", s->conf->is.data, name);
     if (mkdir(out, 0700) && errno != EEXIST) {
         return -errno;
     }
-    return geteuid() == 0 && chown(out, uid, uid) ? -errno : 0;
+    return geteuid() == 0 && chown(out, identity.uid, identity.gid) ? -errno : 0;
 }
 
 /* ---- starting ---- */
@@ -165,15 +171,17 @@ static void send_hello(struct supervisor *s, struct process *p)
     struct sk_slice root = sk_slice(s->root_key, sizeof(s->root_key));
     static const char *const labels[KIND_COUNT] = {"audit", "store root", "auth", "factor", "pam", "worker"};
     char folder[4200] = "";
-    struct sk_control_hello hello = {.index = p->index, .uid = uid_of(s, p->kind)};
+    struct identity identity = identity_of(s, p->kind);
+    struct sk_control_hello hello = {.index = p->index, .uid = identity.uid, .gid = identity.gid};
     int r = 0;
     if (p->kind == KIND_AUDIT || p->kind == KIND_STORE) {
-        r = own_folder(s, p->kind == KIND_AUDIT ? "journal" : "store", (uid_t)hello.uid, folder);
+        r = own_folder(s, p->kind == KIND_AUDIT ? "journal" : "store", identity, folder);
     } else if (p->kind == KIND_PAM) {
         (void)snprintf(folder, sizeof(folder), "%s", s->conf->is.pam_services);
     }
     if (r < 0) {
         sk_log(SK_EVENT_FATAL, SK_TEXT("folder", folder), SK_TEXT("error", strerror(-r)));
+        (void)kill(p->pid, SIGKILL); /* without its folder it could only fail later */
     }
     sk_digest_derive(root, labels[p->kind], SK_SLICE_NULL, secret);
     sk_digest_derive(root, "node", SK_SLICE_NULL, node);
@@ -355,7 +363,7 @@ int processes_start(struct supervisor *s)
         add_process(s, KIND_WORKER, i);
     }
     for (size_t i = 0; i < s->processes_count; i++) {
-        if (geteuid() == 0 && s->processes[i].kind != KIND_PAM && uid_of(s, s->processes[i].kind) == 0) {
+        if (geteuid() == 0 && s->processes[i].kind != KIND_PAM && identity_of(s, s->processes[i].kind).uid == 0) {
             sk_log(SK_EVENT_FATAL, SK_TEXT("what", "no account for a process: make the accounts sekisho-audit, -store, -auth, -factor, "
                                                    "-worker (systemd-sysusers), or set uid_base"),
                     SK_TEXT("program", kinds[s->processes[i].kind].name));
