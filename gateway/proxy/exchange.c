@@ -307,6 +307,7 @@ static enum sk_go step_admit(struct sk_exchange *x)
         x->decision = SK_AUDIT_DECISION_ERROR;
         x->reason = SK_LIT("gate-shut");
         x->response.status = 503;
+        x->recorded = true;
         (void)!put_record(x, SK_AUDIT_STAGE_SINGLE, NULL);
         say_shut(x);
         return SK_GO_WAIT;
@@ -655,6 +656,7 @@ static void on_refused(struct sk_stream *stream, enum sk_refusal refusal)
     }
     SK_COUNT_UP(x->gate, refused, 1);
     x->refusal = refusal;
+    x->conn->unread = true;
     x->body_ended = true;
     if (x->recorded) {
         sk_exchange_cut(x, "malformed-body");
@@ -733,10 +735,10 @@ static void on_writable(struct sk_stream *stream)
 /* What must still be said of an exchange that ends before its time, or of a stream that ends at all. */
 static void record_end(struct sk_exchange *x, bool clean)
 {
-    if (x->intended && !x->recorded) {
+    if (!x->recorded) {
         x->decision = SK_AUDIT_DECISION_ERROR;
         x->reason = x->timed_out ? sk_refusal_text(SK_REFUSAL_TIMEOUT) : SK_LIT("client-gone");
-        (void)!put_record(x, SK_AUDIT_STAGE_OUTCOME, NULL);
+        (void)!put_record(x, x->intended ? SK_AUDIT_STAGE_OUTCOME : SK_AUDIT_STAGE_SINGLE, NULL);
     } else if (x->streaming && x->responded) {
         x->detail = x->detail.len ? x->detail : clean ? SK_LIT("closed") : SK_LIT("aborted");
         (void)!put_record(x, SK_AUDIT_STAGE_END, NULL);

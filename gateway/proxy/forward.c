@@ -493,7 +493,8 @@ static bool may_retry(const struct sk_exchange *x, const struct sk_upstream_conn
     const struct sk_request *r = &x->stream->request;
     bool nothing_sent = up->connecting;
     bool again = idempotent(r->method) && r->body == SK_BODY_NONE && !r->websocket;
-    return !up->answered && x->tries < TRIES_MAX && (nothing_sent || again);
+    /* Who was silent for the whole time is not asked again: the client has waited as long as it was to wait. */
+    return !up->answered && !up->timed_out && x->tries < TRIES_MAX && (nothing_sent || again);
 }
 
 static void up_failed(struct sk_upstream_conn *up, const char *reason)

@@ -68,35 +68,32 @@ const identities = ['X-Sekisho-Jwt-Assertion', 'x-sekisho-jwt-assertion', 'X_Sek
 describe('a name the gateway speaks with', () => {
   for (const version of [1, 2]) {
     it(`is refused from outside in every spelling, before a login is asked for (HTTP/${version})`, async () => {
-      const before = upstream.requests.length;
       for (const name of identities) {
         for (const user of ['hanako', undefined]) {
-          const answer = await gateway.request({ version, user, path: '/plain', headers: { [version === 2 ? name.toLowerCase() : name]: 'admin' } });
+          const answer = await gateway.request({ version, user, path: '/plain/forged', headers: { [version === 2 ? name.toLowerCase() : name]: 'admin' } });
           assert.equal(answer.status, 400, `${name}: ${answer.text}`);
           assert.equal(answer.json().reason, 'reserved-header');
         }
       }
-      assert.equal(upstream.requests.length, before);
+      assert.ok(!upstream.requests.some((one) => one.url === '/plain/forged'));
       const records = await gateway.recorded((r) => r.reason === 'reserved-header');
-      assert.ok(records.some((r) => r.op === 'message-refused' && r.decision === 'deny' && r.status === 400 && r.path === '/plain'));
+      assert.ok(records.some((r) => r.op === 'message-refused' && r.decision === 'deny' && r.status === 400 && r.path === '/plain/forged'));
     });
   }
 
   it('is refused beside a good one, twice, empty, and with blanks around', async () => {
-    const before = upstream.requests.length;
     for (const lines of ['Remote-User: a\r\nRemote-User: b\r\n', 'X-Fine: 1\r\nREMOTE_USER: a\r\nX-Fine: 2\r\n', 'Remote-User:\r\n', 'Remote-User:   \t \r\n']) {
       const wire = await gateway.rawTls(HOST);
-      wire.write(`GET /plain HTTP/1.1\r\nHost: ${HOST}\r\nAuthorization: ${gateway.basic('hanako')}\r\n${lines}\r\n`);
+      wire.write(`GET /plain/twice HTTP/1.1\r\nHost: ${HOST}\r\nAuthorization: ${gateway.basic('hanako')}\r\n${lines}\r\n`);
       assert.equal((await wire.response()).status, 400, lines);
       wire.destroy();
     }
-    assert.equal(upstream.requests.length, before);
+    assert.ok(!upstream.requests.some((one) => one.url === '/plain/twice'));
   });
 
   for (const version of [1, 2]) {
     for (const name of ['Remote-User', 'x_forwarded_user', 'X-Sekisho-Jwt-Assertion', 'X-Forwarded-For', 'Authorization', 'Host', 'Content-Length', 'Cookie']) {
       it(`never passes in a trailer: ${name} (HTTP/${version})`, async () => {
-        const from = upstream.requests.length, bytes = upstream.connections.length;
         const sent = version === 2 ? name.toLowerCase() : name;
         const status = await gateway.request({ version, user: 'hanako', method: 'POST', path: '/plain', body: 'x', headers: version === 1 ? { 'transfer-encoding': 'chunked' } : {},
           trailers: { [sent]: 'admin-in-a-trailer' } }).then((answer) => answer.status, (error) => error.code ?? error.message);
@@ -104,20 +101,17 @@ describe('a name the gateway speaks with', () => {
         for (const connection of upstream.connections) {
           assert.doesNotMatch(connection.text, /admin-in-a-trailer/);
         }
-        void from;
-        void bytes;
       });
     }
   }
 
   it('is refused also when an app injects it: its own spelling and every other', async () => {
-    const before = upstream.requests.length;
     for (const name of ['X-API-Key', 'x-api-key', 'X_API_Key', 'X.Api.Key']) {
-      const answer = await gateway.request({ user: 'hanako', path: '/inject', headers: { [name]: 'mine' } });
+      const answer = await gateway.request({ user: 'hanako', path: '/inject/own', headers: { [name]: 'mine' } });
       assert.equal(answer.status, 400, name);
       assert.equal(answer.json().reason, 'reserved-header');
     }
-    assert.equal(upstream.requests.length, before);
+    assert.ok(!upstream.requests.some((one) => one.url === '/inject/own'));
     const other = await gateway.request({ user: 'hanako', path: '/plain', headers: { 'X-API-Key': 'mine' } });
     assert.equal(other.json().headers['x-api-key'], 'mine', 'elsewhere the name is free');
   });
@@ -204,10 +198,8 @@ describe('credentials', () => {
   });
 
   it('for the upstream are injected, and never shown to the client', async () => {
-    const before = upstream.requests.length;
-    answerFields = ['X-Api-Key-Seen', 'no', 'Content-Type', 'text/plain'];
-    const answer = await gateway.request({ user: 'hanako', path: '/inject' });
-    const seen = upstream.requests[before];
+    const answer = await gateway.request({ user: 'hanako', path: '/inject/it' });
+    const seen = upstream.requests.find((one) => one.url === '/inject/it');
     assert.equal(seen.headers['x-api-key'], SECRET);
     assert.equal(seen.rawHeaders.filter((name) => folded(name) === 'x-api-key').length, 1);
     assert.doesNotMatch(JSON.stringify(answer.headers), new RegExp(SECRET));

@@ -376,8 +376,8 @@ for (const version of [1, 2]) {
     });
 
     it('records a request whose client goes away before the answer: the upstream has had it', async (t) => {
-      const asked = new Promise((resolve) => rawAnswering(t, resolve));
       for (const method of ['GET', 'POST']) {
+        const asked = new Promise((resolve) => rawAnswering(t, resolve));
         const path = `/raw/gone-${method.toLowerCase()}-${version}`;
         if (version === 1) {
           const wire = await gateway.rawTls(HOST);
