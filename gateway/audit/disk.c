@@ -49,10 +49,12 @@ static int disk_flush(int fd)
 
 static int disk_rename(int folder, const char *from, const char *to)
 {
-    if (renameat2(folder, from, folder, to, RENAME_NOREPLACE) || fsync(folder)) {
-        return -errno;
+    int r = renameat2(folder, from, folder, to, RENAME_NOREPLACE) ? -errno : 0;
+    if (r == 0 && fsync(folder)) {
+        r = -errno;
+        (void)renameat2(folder, to, folder, from, 0); /* or the next try finds the name taken */
     }
-    return 0;
+    return r;
 }
 
 const struct sk_disk sk_disk_real = {disk_create, disk_write, disk_flush, disk_rename};

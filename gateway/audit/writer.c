@@ -253,9 +253,10 @@ int sk_writer_commit(struct sk_writer *w)
     w->state.records += w->count;
     w->count = 0;
     sk_buf_take(&w->body, body.len);
-    if (file_full(w) && rotate(w)) {
+    r = file_full(w) ? rotate(w) : 0;
+    if (r && r != -EAGAIN) {
         w->broken = true;
-    }
+    } /* while the spare is being made this file goes on: it is sound, and may grow */
     return 0;
 }
 
@@ -302,10 +303,15 @@ static int list_files(int folder, uint64_t **numbers, size_t *count)
     *numbers = NULL;
     *count = 0;
     if (!dir) {
-        return -errno;
+        int r = -errno;
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return r;
     }
     int r = 0;
-    for (struct dirent *entry; r == 0 && (entry = readdir(dir)) != NULL;) {
+    errno = 0;
+    for (struct dirent *entry; r == 0 && (entry = readdir(dir)) != NULL; errno = 0) {
         uint64_t number = sk_journal_file_number(entry->d_name);
         if (number) {
             uint64_t *more = reallocarray(*numbers, *count + 1, sizeof(*more));
@@ -316,6 +322,7 @@ static int list_files(int folder, uint64_t **numbers, size_t *count)
             r = more ? 0 : -ENOMEM;
         }
     }
+    r = r ? r : -errno;
     (void)closedir(dir);
     if (*count) {
         qsort(*numbers, *count, sizeof(**numbers), compare_numbers);
@@ -389,17 +396,32 @@ static int read_files(struct sk_writer *w, const uint64_t *numbers, size_t count
     return r;
 }
 
+/*
+ * The last group may be in the page cache alone: its flush failed, and then the program ended. Nothing is built upon
+ * it before its bytes are written and flushed again. A group that records made is no longer than GROUP_FULL * 4.
+ */
+static int write_end_again(struct sk_writer *w)
+{
+    struct sk_slice bytes = map_file(w->set.folder, w->state.file);
+    size_t most = GROUP_FULL * 4 + SK_FRAME_BLOCK;
+    size_t from = w->at > most + SK_FRAME_BLOCK ? w->at - most : SK_FRAME_BLOCK;
+    int r = bytes.len < w->at ? -EIO : w->set.disk->write(w->fd, sk_slice(bytes.data + from, w->at - from), (off_t)from);
+    unmap(bytes);
+    return r ? r : w->set.disk->flush(w->fd);
+}
+
 /* A torn end must not look like a group later: the file it stands in is left as it is, and a new one begun. */
 static int resume(struct sk_writer *w, size_t files, const struct sk_writer_found *found)
 {
     char name[40];
+    int r = 0;
     (void)unlinkat(w->set.folder, SPARE, 0);
-    if (files == 0 || found->torn || file_full(w)) {
-        return rotate(w);
+    if (files) {
+        sk_journal_file_name(w->state.file, name);
+        w->fd = openat(w->set.folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        r = w->fd < 0 ? -errno : write_end_again(w);
     }
-    sk_journal_file_name(w->state.file, name);
-    w->fd = openat(w->set.folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    return w->fd < 0 ? -errno : 0;
+    return r ? r : files == 0 || found->torn || file_full(w) ? rotate(w) : 0;
 }
 
 /* One more outcome that nobody knows. */
@@ -430,11 +452,12 @@ static int record_unknown(struct sk_writer *w, struct sk_writer_found *found)
 int sk_writer_abandon(struct sk_writer *w, uint64_t owner)
 {
     int r = 0;
-    for (struct sk_table_node *n = sk_table_walk(&w->state.opens, NULL); r == 0 && n;) {
+    for (struct sk_table_node *n = sk_table_walk(&w->state.opens, NULL); n;) {
         struct sk_table_node *next = sk_table_walk(&w->state.opens, n);
         const struct sk_journal_open *open = SK_CONTAINER(n, struct sk_journal_open, node);
         if (open->owner == owner) {
-            r = add_unknown(w, open, SK_LIT("worker-died"));
+            int failed = add_unknown(w, open, SK_LIT("worker-died"));
+            r = r ? r : failed; /* on a full disk too, each is added: the commit that succeeds later takes them */
         }
         n = next;
     }

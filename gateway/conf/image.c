@@ -107,6 +107,7 @@ static int put_certificates(struct compiling *c)
         struct sk_tenant_certificate m = {.chain = sk_buf_peek(&chain), .key = sk_buf_peek(&key)};
         r = r ? r : put_message(c->image, SK_TENANT_CERTIFICATE, &m);
         if (r == -EMSGSIZE) {
+            (void)snprintf(where, sizeof(where), "certificates[%u]", i);
             r = sk_conf_refuse(c->error, c->file, c->text, where, "a chain has at most 64k, a key 16k");
         }
     }
@@ -164,6 +165,9 @@ static int put_app(struct compiling *c, unsigned n)
             .interval = app->health.path ? pick_duration(app->health.interval, NULL, "5s") : 0,
             .ca = sk_buf_peek(&ca)};
     r = r ? r : put_message(c->image, SK_TENANT_APP, &m);
+    if (r == -EMSGSIZE) {
+        return sk_conf_refuse(c->error, c->file, c->text, where, "at most 64k of certificates");
+    }
     for (unsigned i = 0; r == 0 && i < app->upstreams_count; i++) {
         (void)snprintf(where, sizeof(where), "apps[%u].upstreams[%u]", n, i);
         r = put_upstream(c, where, app->upstreams[i]);

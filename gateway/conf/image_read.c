@@ -8,7 +8,7 @@ int sk_image_open(struct sk_image *image, struct sk_slice bytes)
         return 1;
     }
     memcpy(&header, bytes.data, sizeof(header));
-    if (header.magic != SK_TENANT_IMAGE_MAGIC || header.size > bytes.len || header.policy > header.size - sizeof(header)) {
+    if (header.magic != SK_TENANT_IMAGE_MAGIC || header.size > bytes.len || header.size < sizeof(header) || header.policy > header.size - sizeof(header)) {
         return 1;
     }
     image->bytes = sk_slice_cut(bytes, header.size);

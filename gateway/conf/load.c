@@ -102,16 +102,46 @@ static int session_times(const struct loading *l, const char *where, const struc
     return r ? r : duration(l, path, sessions->expiration, "12h", &ignored);
 }
 
+/* 1 to 64 bytes without control bytes: an id is a hash of two names with a line feed between. */
+static bool name_ok(const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f) {
+            return false;
+        }
+    }
+    return len > 0 && len <= 64;
+}
+
+/* A number below zero comes as a large one. */
+static int counts(const struct loading *l, const char *where, const struct sk_conf_limits *limits)
+{
+    char path[96];
+    bool connections = limits->connections > UINT32_MAX;
+    if (!connections && limits->requests_per_second <= UINT32_MAX) {
+        return 0;
+    }
+    (void)snprintf(path, sizeof(path), "%s.%s", where, connections ? "connections" : "requests_per_second");
+    return sk_conf_refuse(l->error, l->file, l->text, path, "a number from 0 (no limit) to %u", UINT32_MAX);
+}
+
 static int services(const struct loading *l, const struct sk_conf *conf)
 {
     int r = 0;
     for (unsigned i = 0; r == 0 && i < conf->services_count; i++) {
         uint64_t ignored;
         char path[96];
+        (void)snprintf(path, sizeof(path), "services[%u].name", i);
+        if (!name_ok(conf->services[i].name)) {
+            return sk_conf_refuse(l->error, l->file, l->text, path, "a service's name has 1 to 64 bytes, none of them a control byte");
+        }
         (void)snprintf(path, sizeof(path), "services[%u].sessions", i);
         r = session_times(l, path, &conf->services[i].sessions);
         (void)snprintf(path, sizeof(path), "services[%u].limits.body", i);
         r = r ? r : size(l, path, conf->services[i].limits.body, "0", &ignored);
+        (void)snprintf(path, sizeof(path), "services[%u].limits", i);
+        r = r ? r : counts(l, path, &conf->services[i].limits);
     }
     return r;
 }
@@ -269,12 +299,46 @@ static int check_users(const struct loading *l, const struct sk_conf_tenant *t)
     return 0;
 }
 
+/* A token of RFC 9110, as a field's name is. */
+static bool header_ok(const char *name)
+{
+    return *name && name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~")] == '\0';
+}
+
+static int check_app(const struct loading *l, const struct sk_conf_app *app, unsigned n)
+{
+    char path[96];
+    uint64_t ignored;
+    size_t names = 0;
+    (void)snprintf(path, sizeof(path), "apps[%u].health.interval", n);
+    int r = duration(l, path, app->health.interval, "5s", &ignored);
+    for (unsigned i = 0; r == 0 && i < app->inject_count; i++) {
+        const char *header = app->inject[i].header;
+        (void)snprintf(path, sizeof(path), "apps[%u].inject[%u].header", n, i);
+        names += strlen(header) + 1;
+        if (!header_ok(header) || strlen(header) > 128) {
+            r = sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not a header's name of at most 128 bytes", header);
+        } else if (names > 1024) {
+            (void)snprintf(path, sizeof(path), "apps[%u].inject", n);
+            r = sk_conf_refuse(l->error, l->file, l->text, path, "the names of one app's headers have at most 1024 bytes together");
+        }
+    }
+    if (r == 0 && app->health.path && strlen(app->health.path) > 1024) {
+        (void)snprintf(path, sizeof(path), "apps[%u].health.path", n);
+        r = sk_conf_refuse(l->error, l->file, l->text, path, "at most 1024 bytes");
+    }
+    return r;
+}
+
 static int check_tenant(const struct loading *l, const struct sk_conf_tenant *t)
 {
     char path[96];
     uint64_t ignored;
-    if (strlen(t->tenant) == 0 || strlen(t->tenant) > 64) {
-        return sk_conf_refuse(l->error, l->file, l->text, "tenant", "a tenant's name has 1 to 64 bytes");
+    if (!name_ok(t->tenant)) {
+        return sk_conf_refuse(l->error, l->file, l->text, "tenant", "a tenant's name has 1 to 64 bytes, none of them a control byte");
+    }
+    if (!name_ok(t->service)) {
+        return sk_conf_refuse(l->error, l->file, l->text, "service", "a service's name has 1 to 64 bytes, none of them a control byte");
     }
     for (unsigned i = 0; i < t->hosts_count; i++) {
         (void)snprintf(path, sizeof(path), "hosts[%u]", i);
@@ -287,6 +351,10 @@ static int check_tenant(const struct loading *l, const struct sk_conf_tenant *t)
     }
     int r = session_times(l, "sessions", &t->sessions);
     r = r ? r : size(l, "limits.body", t->limits.body, "0", &ignored);
+    r = r ? r : counts(l, "limits", &t->limits);
+    for (unsigned i = 0; r == 0 && i < t->apps_count; i++) {
+        r = check_app(l, &t->apps[i], i);
+    }
     return r ? r : check_users(l, t);
 }
 

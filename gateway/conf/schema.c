@@ -76,6 +76,11 @@ static const cyaml_schema_value_t inject_value = {CYAML_VALUE_MAPPING(CYAML_FLAG
 static const cyaml_schema_field_t health_fields[] = {
         TEXT("path", struct sk_conf_health, path), TEXT_OPTIONAL("interval", struct sk_conf_health, interval), CYAML_FIELD_END};
 
+/* libcyaml takes every word but a few for true, a mistyped "false" too. */
+static const cyaml_strval_t words[] = {{"true", 1}, {"false", 0}, {"yes", 1}, {"no", 0}, {"on", 1}, {"off", 0}};
+#define YES_OR_NO(name, type, member)                                                                        \
+    CYAML_FIELD_ENUM(name, CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, type, member, words, CYAML_ARRAY_LEN(words))
+
 static const cyaml_strval_t kinds[] = {{"api", SK_APP_API}, {"panel", SK_APP_PANEL}};
 static const cyaml_strval_t identities[] = {{"assertion", SK_IDENTITY_ASSERTION},
         {"forwarded-user", SK_IDENTITY_FORWARDED_USER}, {"auth-request", SK_IDENTITY_AUTH_REQUEST}, {"remote", SK_IDENTITY_REMOTE}};
@@ -103,7 +108,7 @@ static const cyaml_schema_field_t user_fields[] = {TEXT("name", struct sk_conf_u
         CYAML_FIELD_ENUM("backend", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct sk_conf_user, backend, backends,
                 CYAML_ARRAY_LEN(backends)),
         TEXT_OPTIONAL("password_hash", struct sk_conf_user, password_hash),
-        CYAML_FIELD_BOOL("disabled", CYAML_FLAG_OPTIONAL, struct sk_conf_user, disabled), CYAML_FIELD_END};
+        YES_OR_NO("disabled", struct sk_conf_user, disabled), CYAML_FIELD_END};
 static const cyaml_schema_value_t user_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_user, user_fields)};
 
 static const cyaml_schema_field_t test_fields[] = {TEXT_OPTIONAL("user", struct sk_conf_test, user),
@@ -114,7 +119,7 @@ static const cyaml_schema_field_t test_fields[] = {TEXT_OPTIONAL("user", struct 
 static const cyaml_schema_value_t test_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_test, test_fields)};
 
 static const cyaml_schema_field_t tenant_fields[] = {TEXT("tenant", struct sk_conf_tenant, tenant),
-        TEXT("service", struct sk_conf_tenant, service), CYAML_FIELD_BOOL("open", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, open),
+        TEXT("service", struct sk_conf_tenant, service), YES_OR_NO("open", struct sk_conf_tenant, open),
         TEXTS("hosts", struct sk_conf_tenant, hosts), LIST("certificates", struct sk_conf_tenant, certificates, &certificate_value),
         LIST("networks", struct sk_conf_tenant, networks, &network_value), TEXTS_OPTIONAL("from", struct sk_conf_tenant, from),
         LIST("apps", struct sk_conf_tenant, apps, &app_value), LIST("roles", struct sk_conf_tenant, roles, &role_value),

@@ -15,6 +15,7 @@
 
 #define FILES_OPEN_MAX 256
 #define HASH_SIZE 16
+#define IMPORT_MAX ((size_t)256 << 20)
 
 struct sk_engine {
     char folder[4096];
@@ -22,11 +23,21 @@ struct sk_engine {
     struct sk_file operator;
     struct sk_table files;
     struct sk_file *newest, *oldest;
-    struct sk_file *importing;
-    int64_t mark; /* of the import under way, and its digest */
+    /* The import under way. It is kept here until its end, so that nobody sees half of it and no session is put or
+     * dropped inside a transaction that may still be taken back. */
+    bool importing;
+    bool unsure; /* an import before it did not finish: what it changed was perhaps never told */
+    uint8_t tenant[SK_ID_SIZE];
     char digest[64];
     size_t digest_len;
-    struct sk_buf changed;
+    struct sk_buf parts;
+};
+
+/* A part of an import, with its sealed value behind it. */
+struct part {
+    uint32_t len; /* of the value */
+    bool secret;
+    uint8_t hash[HASH_SIZE], header[HASH_SIZE]; /* of the user's name; of app and header */
 };
 
 /* The place of a sealed value: column, then tenant. A value moved elsewhere does not unseal. */
@@ -63,8 +74,9 @@ static int unseal_message(const struct sk_file *file, const char *column, uint16
     const struct sk_ipc_layout *layout;
     char where[64];
     size_t before = sk_buf_len(buf);
-    if (sk_unseal(file->key, place(file, column, where), sealed, buf)) {
-        return -EBADMSG;
+    int r = sk_unseal(file->key, place(file, column, where), sealed, buf);
+    if (r) {
+        return r < 0 ? r : -EBADMSG;
     }
     struct sk_slice plain = sk_slice_from(sk_buf_peek(buf), before);
     if (sk_ipc_decode(&sk_store_interface, SK_STORE_FROM_AUTH | SK_STORE_FROM_SUPERVISOR | SK_STORE_FROM_STORE, plain, message, &layout)) {
@@ -168,7 +180,7 @@ static int tenant_file(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], co
         return r;
     }
     link_use(e, file);
-    if (e->files.count > FILES_OPEN_MAX && e->oldest != e->importing && e->oldest != file) {
+    if (e->files.count > FILES_OPEN_MAX) {
         file_free(e, e->oldest);
     }
     *out = file;
@@ -184,7 +196,7 @@ int sk_engine_open(const char *folder, const uint8_t root_key[32], struct sk_eng
     }
     (void)snprintf(e->folder, sizeof(e->folder), "%s", folder);
     memcpy(e->root_key, root_key, sizeof(e->root_key));
-    e->changed = SK_BUF_INIT(32768);
+    e->parts = SK_BUF_INIT(IMPORT_MAX);
     (void)snprintf(path, sizeof(path), "%s/tenants", folder);
     int r = mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
     (void)snprintf(path, sizeof(path), "%s/operator.db", folder);
@@ -205,7 +217,7 @@ struct sk_engine *sk_engine_free(struct sk_engine *e)
         }
         sk_table_free(&e->files);
         sk_file_close(&e->operator);
-        sk_buf_free(&e->changed);
+        sk_buf_free(&e->parts);
         sk_wipe(e, sizeof(*e));
         free(e);
     }
@@ -254,36 +266,31 @@ int sk_engine_begin(struct sk_engine *e, const struct sk_store_begin *begin)
     sk_engine_cancel(e);
     digest_key(begin->tenant, key);
     int r = get_meta(&e->operator, key, &digest);
-    if (r < 0 || (r == 0 && sk_slice_eq(sk_buf_peek(&digest), begin->digest))) {
+    if (r < 0 || (r == 0 && begin->digest.len && sk_slice_eq(sk_buf_peek(&digest), begin->digest))) {
         return r < 0 ? r : 1;
     }
+    e->unsure = r == 0 && sk_buf_len(&digest) == 0;
     r = tenant_file(e, begin->tenant, begin, &file);
     if (r) {
         return r < 0 ? r : -EPROTO;
     }
-    r = sk_file_run(sk_file_statement(file, SK_SQL_BEGIN));
-    if (r == 0) {
-        e->importing = file;
-        e->mark = (int64_t)(sk_clock_wall() & INT64_MAX);
-        sk_buf_take(&e->changed, sk_buf_len(&e->changed));
-        e->digest_len = begin->digest.len < sizeof(e->digest) ? begin->digest.len : sizeof(e->digest);
-        memcpy(e->digest, begin->digest.data, e->digest_len);
-    }
-    return r;
+    e->importing = true;
+    memcpy(e->tenant, begin->tenant, SK_ID_SIZE);
+    e->digest_len = begin->digest.len < sizeof(e->digest) ? begin->digest.len : sizeof(e->digest);
+    memcpy(e->digest, begin->digest.data, e->digest_len);
+    return 0;
 }
 
 void sk_engine_cancel(struct sk_engine *e)
 {
-    if (e->importing) {
-        (void)!sk_file_run(sk_file_statement(e->importing, SK_SQL_ROLLBACK));
-        e->importing = NULL;
-    }
+    e->importing = false;
+    sk_buf_free(&e->parts);
 }
 
-static int note_changed(struct sk_engine *e, struct sk_slice name)
+static int note_changed(struct sk_buf *changed, struct sk_slice name)
 {
-    int r = sk_buf_len(&e->changed) ? sk_buf_put(&e->changed, SK_LIT(",")) : 0;
-    return r ? r : sk_buf_put(&e->changed, name);
+    int r = sk_buf_len(changed) ? sk_buf_put(changed, SK_LIT(",")) : 0;
+    return r ? r : sk_buf_put(changed, name);
 }
 
 /* A user as a supervisor's message says and as the sealed row keeps it: the same fields. */
@@ -293,106 +300,169 @@ static bool same_user(const struct sk_store_user *a, const struct sk_store_user 
            sk_slice_eq(a->roles, b->roles) && sk_slice_eq(a->networks, b->networks);
 }
 
+/* The file of the import under way, when it is this tenant's. */
+static int importing_file(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], struct sk_file **file)
+{
+    if (!e->importing || memcmp(e->tenant, tenant, SK_ID_SIZE) != 0) {
+        return -EPROTO;
+    }
+    int r = tenant_file(e, tenant, NULL, file);
+    return r > 0 ? -EPROTO : r;
+}
+
+static int put_part(struct sk_engine *e, struct part *part, struct sk_slice sealed)
+{
+    part->len = (uint32_t)sealed.len;
+    char *to = sk_buf_reserve(&e->parts, sizeof(*part) + sealed.len);
+    if (!to) {
+        return -ENOMEM;
+    }
+    memcpy(to, part, sizeof(*part));
+    memcpy(to + sizeof(*part), sealed.data, sealed.len);
+    sk_buf_commit(&e->parts, sizeof(*part) + sealed.len);
+    return 0;
+}
+
 int sk_engine_put_user(struct sk_engine *e, const struct sk_store_user *user)
 {
     struct sk_buf sealed SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
-    struct sk_buf plain SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
-    union sk_ipc_any before;
-    uint8_t hash[HASH_SIZE];
-    struct sk_file *file = e->importing;
-    if (!file || memcmp(file->tenant, user->tenant, SK_ID_SIZE) != 0) {
-        return -EPROTO;
+    struct part part = {.secret = false};
+    struct sk_file *file;
+    int r = importing_file(e, user->tenant, &file);
+    if (r == 0) {
+        name_hash(file, user->name, part.hash);
+        r = seal_message(file, "user", SK_STORE_USER, user, &sealed);
     }
-    name_hash(file, user->name, hash);
-    sqlite3_stmt *get = sk_file_statement(file, SK_SQL_GET_USER);
-    sk_file_bind(get, 1, sk_slice(hash, sizeof(hash)));
-    bool known = get && sqlite3_step(get) == SQLITE_ROW;
-    bool same = known && unseal_message(file, "user", SK_STORE_USER, sk_file_column(get, 0), &plain, &before) == 0 &&
-                same_user(user, (const struct sk_store_user *)(const void *)&before);
-    if (get) {
-        (void)sqlite3_reset(get);
-    }
-    int r = known && !same ? note_changed(e, user->name) : 0;
-    r = r ? r : seal_message(file, "user", SK_STORE_USER, user, &sealed);
-    sqlite3_stmt *put = sk_file_statement(file, SK_SQL_PUT_USER);
-    sk_file_bind(put, 1, sk_slice(hash, sizeof(hash)));
-    sk_file_bind(put, 2, sk_buf_peek(&sealed));
-    if (put) {
-        (void)sqlite3_bind_int64(put, 3, e->mark);
-    }
-    return r ? r : sk_file_run(put);
+    return r ? r : put_part(e, &part, sk_buf_peek(&sealed));
 }
 
 int sk_engine_put_secret(struct sk_engine *e, const struct sk_store_secret *secret)
 {
     struct sk_buf sealed SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
-    uint8_t app[HASH_SIZE], header[HASH_SIZE];
-    struct sk_file *file = e->importing;
-    if (!file || memcmp(file->tenant, secret->tenant, SK_ID_SIZE) != 0) {
-        return -EPROTO;
+    struct part part = {.secret = true};
+    struct sk_file *file;
+    int r = importing_file(e, secret->tenant, &file);
+    if (r == 0) {
+        name_hash(file, secret->app, part.hash);
+        name_hash(file, secret->header, part.header);
+        r = seal_message(file, "secret", SK_STORE_SECRET, secret, &sealed);
     }
-    name_hash(file, secret->app, app);
-    name_hash(file, secret->header, header);
-    int r = seal_message(file, "secret", SK_STORE_SECRET, secret, &sealed);
-    sqlite3_stmt *put = sk_file_statement(file, SK_SQL_PUT_SECRET);
-    sk_file_bind(put, 1, sk_slice(app, sizeof(app)));
-    sk_file_bind(put, 2, sk_slice(header, sizeof(header)));
-    sk_file_bind(put, 3, sk_buf_peek(&sealed));
+    return r ? r : put_part(e, &part, sk_buf_peek(&sealed));
+}
+
+/* Notes the user's name when a row of it is there and says something else. */
+static int compare_user(struct sk_engine *e, struct sk_file *file, const struct part *part, struct sk_slice sealed, struct sk_buf *changed)
+{
+    struct sk_buf plain SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+    struct sk_buf old SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+    union sk_ipc_any message, before;
+    const struct sk_store_user *user = (const void *)&message;
+    sqlite3_stmt *get = sk_file_statement(file, SK_SQL_GET_USER);
+    sk_file_bind(get, 1, sk_slice(part->hash, HASH_SIZE));
+    int step = get ? sqlite3_step(get) : SQLITE_ERROR;
+    int r = step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -EIO;
+    if (step == SQLITE_ROW) {
+        r = unseal_message(file, "user", SK_STORE_USER, sealed, &plain, &message);
+        bool same = r == 0 && !e->unsure && unseal_message(file, "user", SK_STORE_USER, sk_file_column(get, 0), &old, &before) == 0 &&
+                    same_user(user, (const struct sk_store_user *)(const void *)&before);
+        r = r || same ? r : note_changed(changed, user->name);
+    }
+    if (get) {
+        (void)sqlite3_reset(get);
+    }
+    return r;
+}
+
+static int write_part(struct sk_engine *e, struct sk_file *file, int64_t mark, const struct part *part, struct sk_slice sealed, struct sk_buf *changed)
+{
+    int at = 0, r = part->secret ? 0 : compare_user(e, file, part, sealed, changed);
+    sqlite3_stmt *put = sk_file_statement(file, part->secret ? SK_SQL_PUT_SECRET : SK_SQL_PUT_USER);
+    sk_file_bind(put, ++at, sk_slice(part->hash, HASH_SIZE));
+    if (part->secret) {
+        sk_file_bind(put, ++at, sk_slice(part->header, HASH_SIZE));
+    }
+    sk_file_bind(put, ++at, sealed);
     if (put) {
-        (void)sqlite3_bind_int64(put, 4, e->mark);
+        (void)sqlite3_bind_int64(put, ++at, mark);
     }
     return r ? r : sk_file_run(put);
 }
 
 /* Names of users that the file no longer has, for their grants to be dropped. */
-static int note_gone(struct sk_engine *e, struct sk_file *file)
+static int note_gone(struct sk_file *file, int64_t mark, struct sk_buf *changed)
 {
     sqlite3_stmt *old = sk_file_statement(file, SK_SQL_OLD_USERS);
-    int r = old ? 0 : -EIO;
+    int r = old ? 0 : -EIO, step = SQLITE_DONE;
     if (old) {
-        (void)sqlite3_bind_int64(old, 1, e->mark);
+        (void)sqlite3_bind_int64(old, 1, mark);
     }
-    while (r == 0 && sqlite3_step(old) == SQLITE_ROW) {
+    while (r == 0 && (step = sqlite3_step(old)) == SQLITE_ROW) {
         struct sk_buf plain SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
         union sk_ipc_any user;
-        if (unseal_message(file, "user", SK_STORE_USER, sk_file_column(old, 1), &plain, &user) == 0) {
-            r = note_changed(e, ((const struct sk_store_user *)(const void *)&user)->name);
+        r = unseal_message(file, "user", SK_STORE_USER, sk_file_column(old, 1), &plain, &user);
+        if (r == 0) {
+            r = note_changed(changed, ((const struct sk_store_user *)(const void *)&user)->name);
+        } else if (r == -EBADMSG) {
+            r = 0; /* nobody could log in by this row */
         }
     }
     if (old) {
         (void)sqlite3_reset(old);
     }
-    return r;
+    return r ? r : step == SQLITE_DONE ? 0 : -EIO;
 }
 
-static int drop_old(struct sk_engine *e, struct sk_file *file, enum sk_statement which)
+static int drop_old(struct sk_file *file, int64_t mark, enum sk_statement which)
 {
     sqlite3_stmt *drop = sk_file_statement(file, which);
     if (drop) {
-        (void)sqlite3_bind_int64(drop, 1, e->mark);
+        (void)sqlite3_bind_int64(drop, 1, mark);
     }
     return sk_file_run(drop);
 }
 
-int sk_engine_end(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], struct sk_buf *changed)
+/* All of the import in one transaction. On failure the file is as it was. */
+static int write_import(struct sk_engine *e, struct sk_file *file, struct sk_buf *changed)
 {
-    struct sk_file *file = e->importing;
-    if (!file || memcmp(file->tenant, tenant, SK_ID_SIZE) != 0) {
-        return -EPROTO;
+    int64_t mark = (int64_t)(sk_clock_wall() & INT64_MAX);
+    struct sk_slice parts = sk_buf_peek(&e->parts);
+    int r = sk_file_run(sk_file_statement(file, SK_SQL_BEGIN));
+    while (r == 0 && parts.len) {
+        struct part part;
+        memcpy(&part, parts.data, sizeof(part));
+        parts = sk_slice_from(parts, sizeof(part));
+        r = write_part(e, file, mark, &part, sk_slice_cut(parts, part.len), changed);
+        parts = sk_slice_from(parts, part.len);
     }
-    int r = note_gone(e, file);
-    r = r ? r : drop_old(e, file, SK_SQL_DROP_USERS);
-    r = r ? r : drop_old(e, file, SK_SQL_DROP_SECRETS);
+    r = r ? r : note_gone(file, mark, changed);
+    r = r ? r : drop_old(file, mark, SK_SQL_DROP_USERS);
+    r = r ? r : drop_old(file, mark, SK_SQL_DROP_SECRETS);
     r = r ? r : sk_file_run(sk_file_statement(file, SK_SQL_COMMIT));
     if (r) {
-        sk_engine_cancel(e);
-        return r;
+        (void)!sk_file_run(sk_file_statement(file, SK_SQL_ROLLBACK));
+        if (!sqlite3_get_autocommit(file->db)) {
+            file_free(e, file); /* without memory even a rollback fails: closing takes the rest back */
+        }
     }
+    return r;
+}
+
+int sk_engine_end(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], struct sk_buf *changed)
+{
+    struct sk_file *file;
     char key[64];
-    e->importing = NULL;
     digest_key(tenant, key);
-    r = put_meta(&e->operator, key, sk_slice(e->digest, e->digest_len));
-    return r ? r : sk_buf_put(changed, sk_buf_peek(&e->changed));
+    int r = importing_file(e, tenant, &file);
+    /* No digest stands while the rows change: one that is too old would let a later import be taken for needless. */
+    r = r ? r : put_meta(&e->operator, key, SK_SLICE_NULL);
+    r = r ? r : write_import(e, file, changed);
+    if (r == 0) {
+        (void)!put_meta(&e->operator, key, sk_slice(e->digest, e->digest_len)); /* without it the file is taken once more */
+    }
+    if (r != -EPROTO) {
+        sk_engine_cancel(e);
+    }
+    return r;
 }
 
 /* ---- what auth asks ---- */
@@ -444,6 +514,10 @@ int sk_engine_get_secrets(struct sk_engine *e, const struct sk_store_get_secrets
         r = unseal_message(file, "secret", SK_STORE_SECRET, sk_file_column(statement, 1), &plain, &message);
         if (r == 0) {
             const struct sk_store_secret *secret = (const void *)&message;
+            if (!sk_slice_eq(secret->app, get->app)) {
+                r = -EBADMSG; /* another app's row under this one's name */
+                break;
+            }
             each(context, secret->header, secret->value);
             sk_wipe(plain.data, plain.size);
         }

@@ -18,7 +18,7 @@ struct sk_engine *sk_engine_free(struct sk_engine *engine);
 int sk_engine_begin(struct sk_engine *engine, const struct sk_store_begin *begin) sk_nodiscard;
 int sk_engine_put_user(struct sk_engine *engine, const struct sk_store_user *user) sk_nodiscard;
 int sk_engine_put_secret(struct sk_engine *engine, const struct sk_store_secret *secret) sk_nodiscard;
-/* Users and secrets not named since begin are gone. Puts the names of users that changed or went, comma between. */
+/* Takes all that was put since begin, at once: nobody sees any of it before. Users and secrets not named are gone. Puts the names of users that changed or went, comma between. */
 int sk_engine_end(struct sk_engine *engine, const uint8_t tenant[SK_ID_SIZE], struct sk_buf *changed) sk_nodiscard;
 void sk_engine_cancel(struct sk_engine *engine);
 

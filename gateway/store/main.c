@@ -11,6 +11,9 @@
 #include <errno.h>
 #include <unistd.h>
 
+#define CHANGED_MAX ((size_t)64 << 20)
+#define CHANGED_MESSAGE 32768 /* bytes of names in one */
+
 struct store {
     struct sk_child child;
     struct sk_engine *engine;
@@ -156,12 +159,17 @@ static void from_auth(struct sk_channel *channel, uint16_t code, const void *mes
 
 static void end_import(struct store *store, const struct sk_store_end *end)
 {
-    struct sk_buf changed SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(32768);
+    struct sk_buf changed SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(CHANGED_MAX);
     int r = sk_engine_end(store->engine, end->tenant, &changed);
-    if (r == 0 && sk_buf_len(&changed)) {
-        struct sk_store_changed m = {.names = sk_buf_peek(&changed)};
+    /* As many messages as it takes: a role that all users hold changes all of them. */
+    for (struct sk_slice rest = sk_buf_peek(&changed); r == 0 && rest.len;) {
+        struct sk_store_changed m = {.names = sk_slice_cut(rest, CHANGED_MESSAGE)};
+        while (m.names.len < rest.len && rest.data[m.names.len] != ',') {
+            m.names.len--;
+        }
         memcpy(m.tenant, end->tenant, SK_ID_SIZE);
         send(store, store->auth, SK_STORE_CHANGED, &m);
+        rest = sk_slice_from(rest, m.names.len + 1);
     }
     result(store, store->supervisor, "end", end->ticket, r, 0);
 }

@@ -1,4 +1,5 @@
-/* gateway/audit/disk.c: the real disk, and the writer upon it, when the n-th system call fails. Calls are wrapped. */
+/* gateway/audit/disk.c: the real disk, and the writer upon it, when the n-th system call fails. Calls are
+ * wrapped. */
 #include "trail.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,5 @@
-/* gateway/audit/writer.c on a disk whose n-th call fails, for every n: what was acknowledged is there, once. */
+/* gateway/audit/writer.c on a disk whose n-th call fails, for every n: what was acknowledged is there, once.
+ */
 #include "trail.h"
 
 #include <criterion/criterion.h>
@@ -73,7 +74,8 @@ static void disarm(void)
     fault.countdown = INT32_MAX;
 }
 
-/* One start of the audit program: three tenants, intents, outcomes, an intent that stays open, groups of many blocks. */
+/* One start of the audit program: three tenants, intents, outcomes, an intent that stays open, groups of many
+ * blocks. */
 static void live(struct trail *t)
 {
     for (long tries = 0; trail_open(t); tries++) {
@@ -177,7 +179,8 @@ Test(audit_faults, a_dead_disk_acknowledges_nothing, .timeout = 120)
     }
 }
 
-/* While it cannot write, the gate is shut; the records of that time stand in the trail when the disk is back. */
+/* While it cannot write, the gate is shut; the records of that time stand in the trail when the disk is back.
+ */
 Test(audit_faults, what_could_not_be_written_is_written_when_the_disk_is_back)
 {
     struct trail t;

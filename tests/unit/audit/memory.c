@@ -1,4 +1,5 @@
-/* gateway/audit/writer.c and the reader when the n-th allocation fails, for every n. The allocator is wrapped. */
+/* gateway/audit/writer.c and the reader when the n-th allocation fails, for every n. The allocator is
+ * wrapped. */
 #include "trail.h"
 
 #include <criterion/criterion.h>

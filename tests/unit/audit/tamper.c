@@ -1,4 +1,5 @@
-/* gateway/audit/writer.c and the reader against journals that were cut, overwritten or changed between two starts. */
+/* gateway/audit/writer.c and the reader against journals that were cut, overwritten or changed between two
+ * starts. */
 #include "trail.h"
 
 #include <criterion/criterion.h>
@@ -53,6 +54,7 @@ static void goes_on(struct trail *t, const uint8_t *changed, size_t len, bool to
     char name[40];
     sk_journal_file_name(2, name);
     (void)unlinkat(next.set.folder, name, 0);
+    (void)unlinkat(next.set.folder, "head", 0);
 }
 
 Test(audit_tamper, a_torn_end_of_any_length_is_dropped_and_told)
@@ -149,7 +151,8 @@ Test(audit_tamper, damage_before_a_sound_group_is_refused_with_its_place)
         bytes[at] ^= 0x40;
         trail_store(&t, 1, bytes, len);
         cr_assert_eq(trail_open(&t), 1, "byte %zu", at);
-        cr_assert_eq(t.found.error.offset, second, "byte %zu: said to be at %lu", at, (unsigned long)t.found.error.offset);
+        cr_assert_eq(t.found.error.offset, second, "byte %zu: said to be at %lu", at,
+                (unsigned long)t.found.error.offset);
         cr_assert_str_eq(t.found.file, "journal-0000000000000001.skj");
         bytes[at] ^= 0x40;
     }
@@ -202,7 +205,8 @@ Test(audit_tamper, no_byte_can_be_changed_unseen, .timeout = 280)
             bytes[at] ^= (uint8_t)(1 << at % 8);
             trail_store(&t, number, bytes, len);
             int r = trail_read(&t);
-            bool told = number == last && at >= start && r == 0 && t.torn > 0; /* cannot be told from a torn end */
+            bool told = number == last && at >= start && r == 0 &&
+                        t.torn > 0; /* cannot be told from a torn end */
             cr_assert(r == 1 || told, "file %lu, byte %zu: %d", (unsigned long)number, at, r);
             bytes[at] ^= (uint8_t)(1 << at % 8);
             step = bytes[at] ? 1 : 13; /* zeros behind a group by samples */
@@ -214,7 +218,8 @@ Test(audit_tamper, no_byte_can_be_changed_unseen, .timeout = 280)
     trail_free(&t);
 }
 
-/* What an older turn of the same blocks left behind the end says another file number: it is no group of this file. */
+/* What an older turn of the same blocks left behind the end says another file number: it is no group of this
+ * file. */
 Test(audit_tamper, stale_groups_of_a_recycled_file_are_no_records)
 {
     struct trail t;
@@ -260,7 +265,8 @@ Test(audit_tamper, whole_groups_cannot_be_left_out_repeated_or_swapped)
     trail_kill(&t);
     uint8_t *bytes = trail_load(&t, 1, &len), *changed = malloc(len);
     struct sk_frame_group group;
-    for (size_t p = SK_FRAME_BLOCK; count < 7 && sk_frame_get_group(bytes + p, &group) == 0; p += sk_frame_group_size(group.body)) {
+    for (size_t p = SK_FRAME_BLOCK; count < 7 && sk_frame_get_group(bytes + p, &group) == 0;
+            p += sk_frame_group_size(group.body)) {
         at[count++] = p;
     }
     cr_assert(changed && count == 7);

@@ -38,7 +38,8 @@ const struct sk_disk trail_quick = {quick_create, quick_write, quick_flush, quic
 void trail_init(struct trail *t, const struct sk_disk *disk, size_t file_size)
 {
     memset(t, 0, sizeof(*t));
-    (void)snprintf(t->path, sizeof(t->path), "%s/sk-trail-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+    (void)snprintf(
+            t->path, sizeof(t->path), "%s/sk-trail-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
     cr_assert_neq(mkdtemp(t->path), NULL);
     t->set.disk = disk;
     t->set.file_size = file_size;
@@ -88,7 +89,7 @@ static int add(struct trail *t, enum sk_audit_stage stage, uint32_t ref, struct 
             .detail = detail,
             .bytes_in = number};
     record.tenant[0] = (uint8_t)(1 + request % 3);
-    int r = sk_writer_add(t->writer, &record);
+    int r = sk_writer_add(t->writer, &record, 0);
     if (r == 0) {
         t->count = number;
         t->intent[number] = stage == SK_AUDIT_STAGE_INTENT;
@@ -193,7 +194,8 @@ void trail_last_group(const uint8_t *bytes, size_t len, size_t *start, size_t *e
     }
 }
 
-static void on_record(void *context, const struct sk_frame_record *frame sk_unused, const struct sk_audit_record *record)
+static void on_record(
+        void *context, const struct sk_frame_record *frame sk_unused, const struct sk_audit_record *record)
 {
     struct trail *t = context;
     uint32_t request = 0;
@@ -224,7 +226,8 @@ int trail_read(struct trail *t)
         next = i + 1 < t->files ? trail_load(t, numbers[i + 1], &next_len) : NULL;
         bool follows = next && next_len >= SK_FRAME_BLOCK && sk_frame_get_file(next, &header) == 0;
         sk_journal_file_name(numbers[i], t->error_file);
-        r = sk_journal_read(&state, sk_slice(bytes, len), follows ? header.previous : NULL, on_record, t, &end, &t->torn, &t->error);
+        r = sk_journal_read(&state, sk_slice(bytes, len), follows ? header.previous : NULL, on_record, t,
+                &end, &t->torn, &t->error);
         free(bytes);
     }
     free(next);
@@ -235,12 +238,15 @@ int trail_read(struct trail *t)
 void trail_check(struct trail *t, const char *what, long number)
 {
     int r = trail_read(t);
-    cr_assert_eq(r, 0, "%s %ld: %s, offset %lu: %s", what, number, t->error_file, (unsigned long)t->error.offset, t->error.text);
+    cr_assert_eq(r, 0, "%s %ld: %s, offset %lu: %s", what, number, t->error_file,
+            (unsigned long)t->error.offset, t->error.text);
     for (uint32_t i = 1; i < TRAIL_RECORDS; i++) {
         cr_assert_leq(t->seen[i], 1, "%s %ld: record %u is there twice", what, number, i);
-        cr_assert(!t->acked[i] || t->seen[i], "%s %ld: record %u was acknowledged and is gone", what, number, i);
+        cr_assert(!t->acked[i] || t->seen[i], "%s %ld: record %u was acknowledged and is gone", what, number,
+                i);
         cr_assert(i <= t->count || !t->seen[i], "%s %ld: record %u was never added", what, number, i);
-        cr_assert_leq(t->unknown[i], 1, "%s %ld: intent %u became unknown %u times", what, number, i, t->unknown[i]);
+        cr_assert_leq(t->unknown[i], 1, "%s %ld: intent %u became unknown %u times", what, number, i,
+                t->unknown[i]);
     }
 }
 
@@ -249,6 +255,7 @@ void trail_check_closed(struct trail *t, const char *what, long number)
     trail_check(t, what, number);
     for (uint32_t i = 1; i <= t->count; i++) {
         unsigned ends = t->unknown[i] + (t->outcome[i] ? t->seen[t->outcome[i]] : 0);
-        cr_assert(!t->intent[i] || !t->seen[i] || ends == 1, "%s %ld: intent %u has %u ends", what, number, i, ends);
+        cr_assert(!t->intent[i] || !t->seen[i] || ends == 1, "%s %ld: intent %u has %u ends", what, number, i,
+                ends);
     }
 }

@@ -1,6 +1,7 @@
 /*
- * A journal under test: a folder, a writer over a disk that a test may break, and the account of which records were
- * added and which were acknowledged. A record is known by its number, which stands in `bytes_in`. Tests alone.
+ * A journal under test: a folder, a writer over a disk that a test may break, and the account of which
+ * records were added and which were acknowledged. A record is known by its number, which stands in
+ * `bytes_in`. Tests alone.
  */
 #pragma once
 
@@ -14,15 +15,15 @@ struct trail {
     struct sk_writer_settings set;
     struct sk_writer *writer;
     struct sk_writer_found found;
-    uint32_t count;                 /* records added, the first is 1 */
-    uint32_t asked;                 /* of those, covered by a commit that was tried */
+    uint32_t count; /* records added, the first is 1 */
+    uint32_t asked; /* of those, covered by a commit that was tried */
     bool acked[TRAIL_RECORDS];
     bool intent[TRAIL_RECORDS];
     uint32_t outcome[TRAIL_RECORDS]; /* of an intent: the record that closes it */
-    uint32_t seen[TRAIL_RECORDS];   /* how often trail_read found it */
+    uint32_t seen[TRAIL_RECORDS];    /* how often trail_read found it */
     uint32_t unknown[TRAIL_RECORDS]; /* how often its intent was recorded as unknown */
-    uint64_t read;                  /* records of any kind found */
-    uint64_t torn;                  /* of the last file */
+    uint64_t read;                   /* records of any kind found */
+    uint64_t torn;                   /* of the last file */
     size_t files;
     struct sk_journal_error error;
     char error_file[40];
@@ -37,7 +38,8 @@ int trail_open(struct trail *t);
 /* What kill -9 leaves: no commit, nothing told. */
 void trail_kill(struct trail *t);
 
-/* One record of tenant 1 to 3, in turn by its number. `ref`: the intent that an outcome closes. 0, or as sk_writer_add. */
+/* One record of tenant 1 to 3, in turn by its number. `ref`: the intent that an outcome closes. 0, or as
+ * sk_writer_add. */
 int trail_add(struct trail *t, enum sk_audit_stage stage, uint32_t ref);
 /* A record with text of this length, so that groups of many blocks come about. */
 int trail_add_long(struct trail *t, size_t len);

@@ -1,4 +1,5 @@
-/* gateway/audit/writer.c on a sound disk: places, times, sequences, rotation, starts, and the file under watch. */
+/* gateway/audit/writer.c on a sound disk: places, times, sequences, rotation, starts, and the file under
+ * watch. */
 #include "trail.h"
 
 #include "base/clock.h"
@@ -24,6 +25,11 @@ struct dirent *__wrap_readdir64(DIR *dir)
     return __real_readdir64(dir);
 }
 
+static int no_write(int fd sk_unused, struct sk_slice bytes sk_unused, off_t at sk_unused)
+{
+    return -ENOSPC;
+}
+
 static void add_many(struct trail *t, int groups, int records)
 {
     for (int i = 0; i < groups; i++) {
@@ -45,9 +51,12 @@ Test(audit_writer, each_tenant_has_its_own_sequence_from_zero)
     trail_init(&t, &trail_quick, TRAIL_FILE);
     opened(&t);
     for (uint64_t i = 0; i < 9; i++) {
-        struct sk_audit_record record = {.op = SK_AUDIT_LOGIN, .stage = SK_AUDIT_STAGE_SINGLE, .decision = SK_AUDIT_DECISION_ALLOW, .seq = 77};
+        struct sk_audit_record record = {.op = SK_AUDIT_LOGIN,
+                .stage = SK_AUDIT_STAGE_SINGLE,
+                .decision = SK_AUDIT_DECISION_ALLOW,
+                .seq = 77};
         record.tenant[0] = (uint8_t)(i % 3);
-        cr_assert_eq(sk_writer_add(t.writer, &record), 0);
+        cr_assert_eq(sk_writer_add(t.writer, &record, 0), 0);
         cr_assert_eq(record.seq, i / 3);
     }
     cr_assert_eq(sk_writer_commit(t.writer), 0);
@@ -63,10 +72,15 @@ Test(audit_writer, place_and_time_are_the_writers_whatever_the_sender_says)
     opened(&t);
     uint8_t last[SK_ID_SIZE] = {0};
     for (int i = 0; i < 5; i++) {
-        struct sk_audit_record record = {.op = SK_AUDIT_LOGIN, .stage = SK_AUDIT_STAGE_SINGLE, .decision = SK_AUDIT_DECISION_ALLOW, .seq = 9, .wall = 1, .boot = 1};
+        struct sk_audit_record record = {.op = SK_AUDIT_LOGIN,
+                .stage = SK_AUDIT_STAGE_SINGLE,
+                .decision = SK_AUDIT_DECISION_ALLOW,
+                .seq = 9,
+                .wall = 1,
+                .boot = 1};
         memset(record.id, 0xee, sizeof(record.id));
         uint64_t wall = sk_clock_wall(), boot = sk_clock_boot();
-        cr_assert_eq(sk_writer_add(t.writer, &record), 0);
+        cr_assert_eq(sk_writer_add(t.writer, &record, 0), 0);
         cr_assert(record.wall >= wall && record.boot >= boot && record.seq == (uint64_t)i);
         cr_assert_gt(memcmp(record.id, last, SK_ID_SIZE), 0, "identifiers follow the time");
         memcpy(last, record.id, SK_ID_SIZE);
@@ -79,11 +93,13 @@ Test(audit_writer, what_is_no_record_takes_no_place)
     struct trail t;
     trail_init(&t, &trail_quick, TRAIL_FILE);
     opened(&t);
-    struct sk_audit_record bad = {.op = (enum sk_audit_op)9999, .stage = SK_AUDIT_STAGE_SINGLE, .decision = SK_AUDIT_DECISION_ALLOW};
-    cr_assert_eq(sk_writer_add(t.writer, &bad), 1);
+    struct sk_audit_record bad = {.op = (enum sk_audit_op)9999,
+            .stage = SK_AUDIT_STAGE_SINGLE,
+            .decision = SK_AUDIT_DECISION_ALLOW};
+    cr_assert_eq(sk_writer_add(t.writer, &bad, 0), 1);
     cr_assert_eq(sk_writer_commit(t.writer), 0);
     bad.op = SK_AUDIT_LOGIN;
-    cr_assert_eq(sk_writer_add(t.writer, &bad), 0);
+    cr_assert_eq(sk_writer_add(t.writer, &bad, 0), 0);
     cr_assert_eq(bad.seq, 0);
     cr_assert_eq(sk_writer_commit(t.writer), 0);
     trail_kill(&t);
@@ -99,7 +115,7 @@ Test(audit_writer, a_tenant_without_records_is_no_damage_after_rotations_and_sta
     trail_init(&t, &trail_quick, TRAIL_FILE);
     opened(&t);
     struct sk_audit_record bad = {.op = (enum sk_audit_op)9999, .tenant = {0xaa}};
-    cr_assert_eq(sk_writer_add(t.writer, &bad), 1);
+    cr_assert_eq(sk_writer_add(t.writer, &bad, 0), 1);
     add_many(&t, 30, 6);
     cr_assert_gt(trail_last(&t), 2);
     trail_check(&t, "rotated", 0);
@@ -240,9 +256,12 @@ Test(audit_writer, the_same_request_id_of_two_tenants_is_two_intents)
     trail_init(&t, &trail_quick, TRAIL_FILE);
     opened(&t);
     for (int i = 0; i < 3; i++) {
-        struct sk_audit_record record = {.op = SK_AUDIT_REQUEST, .stage = i < 2 ? SK_AUDIT_STAGE_INTENT : SK_AUDIT_STAGE_OUTCOME,
-                .decision = SK_AUDIT_DECISION_ALLOW, .request = sk_slice(id, sizeof(id)), .tenant = {(uint8_t)(1 + i % 2)}};
-        cr_assert_eq(sk_writer_add(t.writer, &record), 0);
+        struct sk_audit_record record = {.op = SK_AUDIT_REQUEST,
+                .stage = i < 2 ? SK_AUDIT_STAGE_INTENT : SK_AUDIT_STAGE_OUTCOME,
+                .decision = SK_AUDIT_DECISION_ALLOW,
+                .request = sk_slice(id, sizeof(id)),
+                .tenant = {(uint8_t)(1 + i % 2)}};
+        cr_assert_eq(sk_writer_add(t.writer, &record, 0), 0);
     }
     cr_assert_eq(sk_writer_commit(t.writer), 0);
     trail_kill(&t);
@@ -334,7 +353,87 @@ Test(audit_writer, a_missing_file_is_refused_and_named)
     trail_free(&t);
 }
 
-/* Older files are the sealer's to check: a start reads from the newest snapshot on, however long the journal is. */
+Test(audit_writer, a_newest_file_that_was_taken_away_is_missed)
+{
+    struct trail t;
+    char name[40];
+    trail_init(&t, &trail_quick, TRAIL_FILE);
+    opened(&t);
+    add_many(&t, 40, 6);
+    trail_kill(&t);
+    for (uint64_t last = trail_last(&t); last > 0; last = trail_last(&t)) {
+        sk_journal_file_name(last, name);
+        cr_assert_eq(unlinkat(t.set.folder, name, 0), 0);
+        cr_assert_eq(trail_open(&t), 1, "file %lu", (unsigned long)last);
+        cr_assert(strstr(t.found.error.text, "missing") != NULL, "%s", t.found.error.text);
+    }
+    trail_free(&t);
+}
+
+static void add_owned(struct trail *t, uint8_t request, enum sk_audit_stage stage, uint64_t owner)
+{
+    uint8_t id[SK_ID_SIZE] = {0x77, [4] = request};
+    struct sk_audit_record record = {.op = SK_AUDIT_STREAM,
+            .stage = stage,
+            .decision = SK_AUDIT_DECISION_ALLOW,
+            .request = sk_slice(id, sizeof(id)),
+            .tenant = {request}};
+    cr_assert_eq(sk_writer_add(t->writer, &record, owner), 0);
+}
+
+Test(audit_writer, what_a_dead_process_left_open_becomes_unknown_and_nothing_else)
+{
+    struct trail t;
+    trail_init(&t, &trail_quick, TRAIL_FILE);
+    opened(&t);
+    for (uint8_t i = 1; i <= 90; i++) {
+        add_owned(&t, i, i % 2 ? SK_AUDIT_STAGE_INTENT : SK_AUDIT_STAGE_START, i % 3);
+    }
+    for (uint8_t i = 1; i <= 30; i++) {
+        add_owned(&t, i, SK_AUDIT_STAGE_OUTCOME, 0);
+    }
+    cr_assert_eq(sk_writer_commit(t.writer), 0);
+    cr_assert_eq(sk_writer_abandon(t.writer, 2), 0);
+    cr_assert_eq(sk_writer_abandon(t.writer, 2), 0, "again is nothing");
+    cr_assert_eq(sk_writer_abandon(t.writer, 77), 0);
+    cr_assert_eq(sk_writer_commit(t.writer), 0);
+    trail_check(&t, "abandoned", 0);
+    for (uint8_t i = 1; i <= 90; i++) {
+        cr_assert_eq(t.unknown[i], i > 30 && i % 3 == 2, "%u", i);
+    }
+    trail_kill(&t);
+    opened(&t);
+    cr_assert_eq(t.found.unknown, 40, "the other owners' are unknown from the start on");
+    cr_assert_eq(sk_writer_commit(t.writer), 0);
+    trail_check(&t, "started", 0);
+    trail_free(&t);
+}
+
+/* The disk is full just then: what stays open for ever would be neither done nor unknown. */
+Test(audit_writer, all_that_a_dead_process_left_open_becomes_unknown_on_a_broken_disk_too)
+{
+    struct trail t;
+    struct sk_disk disk = trail_quick;
+    trail_init(&t, &disk, TRAIL_FILE);
+    opened(&t);
+    for (int i = 0; i < 240; i++) {
+        add_owned(&t, (uint8_t)(1 + i), SK_AUDIT_STAGE_INTENT, 5);
+    }
+    cr_assert_eq(sk_writer_commit(t.writer), 0);
+    disk.write = no_write;
+    (void)!sk_writer_abandon(t.writer, 5);
+    cr_assert_lt(sk_writer_commit(t.writer), 0);
+    disk.write = trail_quick.write;
+    cr_assert_eq(sk_writer_commit(t.writer), 0);
+    trail_check(&t, "abandoned", 0);
+    for (int i = 1; i <= 240; i++) {
+        cr_assert_eq(t.unknown[i], 1, "%d", i);
+    }
+    trail_free(&t);
+}
+
+/* Older files are the sealer's to check: a start reads from the newest snapshot on, however long the journal
+ * is. */
 Test(audit_writer, a_start_reads_no_more_than_from_the_newest_snapshot)
 {
     struct trail t;
@@ -372,7 +471,8 @@ Test(audit_writer, other_files_in_the_folder_do_not_matter)
 {
     struct trail t;
     trail_init(&t, &trail_quick, TRAIL_FILE);
-    static const char *const names[] = {"journal-0000000000000000.skj", "journal-00000000000000AB.skj", "journal-1.skj", ".hidden", "journal-0000000000000007.skj~"};
+    static const char *const names[] = {"journal-0000000000000000.skj", "journal-00000000000000AB.skj",
+            "journal-1.skj", ".hidden", "journal-0000000000000007.skj~"};
     for (size_t i = 0; i < SK_COUNT(names); i++) {
         (void)close(trail_quick.create(t.set.folder, names[i], 100));
     }

@@ -1,4 +1,5 @@
-/* gateway/ipc/recorder.c: each who waits is told once, in order, and never that his record is durable when it is not. */
+/* gateway/ipc/recorder.c: each who waits is told once, in order, and never that his record is durable when it
+ * is not. */
 #include "ipc/recorder.h"
 
 #include "base/clock.h"
@@ -150,7 +151,8 @@ Test(ipc_recorder, who_is_not_answered_in_time_is_refused)
     uint64_t start = sk_clock_boot();
     run(10 * SK_SECOND);
     uint64_t took = sk_clock_boot() - start;
-    cr_assert(took + SK_MILLISECOND >= DEADLINE && took < 40 * DEADLINE, "%lu ms", (unsigned long)(took / SK_MILLISECOND));
+    cr_assert(took + SK_MILLISECOND >= DEADLINE && took < 40 * DEADLINE, "%lu ms",
+            (unsigned long)(took / SK_MILLISECOND));
     for (int i = 0; i < 3; i++) {
         cr_assert(waiters[i].order == i + 1 && !waiters[i].durable);
     }
@@ -189,7 +191,8 @@ Test(ipc_recorder, a_lost_audit_program_refuses_all_who_wait)
     sk_ring_acknowledge(&audit, 2, false);
     sk_recorder_lost(&recorder);
     for (int i = 0; i < 5; i++) {
-        cr_assert(waiters[i].order == i + 1 && waiters[i].durable == (i < 2), "what was durable before the end counts");
+        cr_assert(waiters[i].order == i + 1 && waiters[i].durable == (i < 2),
+                "what was durable before the end counts");
     }
     cr_assert_not(sk_recorder_works(&recorder));
     cr_assert_eq(put(6), 1);

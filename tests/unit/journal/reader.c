@@ -1,4 +1,5 @@
-/* gateway/journal/reader.c over crafted files: whatever is missing, moved, repeated or made up is refused with its place. */
+/* gateway/journal/reader.c over crafted files: whatever is missing, moved, repeated or made up is refused
+ * with its place. */
 #include "journal/reader.h"
 
 #include "journal/record.h"
@@ -51,7 +52,12 @@ static struct file *begin(uint64_t number, const struct file *before)
 
 static void close_group(struct file *f, enum sk_frame_group_kind kind)
 {
-    struct sk_frame_group group = {.file = f->header.number, .number = f->group++, .kind = kind, .body = (uint32_t)f->body_len, .count = f->count, .wall = 1000 + f->group};
+    struct sk_frame_group group = {.file = f->header.number,
+            .number = f->group++,
+            .kind = kind,
+            .body = (uint32_t)f->body_len,
+            .count = f->count,
+            .wall = 1000 + f->group};
     memcpy(group.previous, f->hash, SK_FRAME_HASH);
     sk_frame_put_group(&group, f->body, f->bytes + f->at);
     memcpy(f->bytes + f->at + SK_FRAME_GROUP_HEADER, f->body, f->body_len);
@@ -62,10 +68,16 @@ static void close_group(struct file *f, enum sk_frame_group_kind kind)
 }
 
 /* A record whose frame says `frame_tenant` and `frame_seq`, and whose content says `t` and `seq`. */
-static void put(struct file *f, struct tenant *t, enum sk_audit_stage stage, uint8_t request, uint64_t seq, const uint8_t *frame_tenant, uint64_t frame_seq)
+static void put(struct file *f, struct tenant *t, enum sk_audit_stage stage, uint8_t request, uint64_t seq,
+        const uint8_t *frame_tenant, uint64_t frame_seq)
 {
     uint8_t cbor[SK_AUDIT_RECORD_MAX], id[SK_ID_SIZE] = {request, 1};
-    struct sk_audit_record record = {.op = SK_AUDIT_REQUEST, .stage = stage, .decision = SK_AUDIT_DECISION_ALLOW, .seq = seq, .wall = 5, .request = sk_slice(id, sizeof(id))};
+    struct sk_audit_record record = {.op = SK_AUDIT_REQUEST,
+            .stage = stage,
+            .decision = SK_AUDIT_DECISION_ALLOW,
+            .seq = seq,
+            .wall = 5,
+            .request = sk_slice(id, sizeof(id))};
     memcpy(record.tenant, t->id, SK_ID_SIZE);
     size_t len = sk_record_encode(&record, cbor);
     struct sk_frame_record frame = {.len = (uint32_t)len, .kind = SK_FRAME_PLAIN, .seq = frame_seq};
@@ -185,12 +197,16 @@ Test(journal_reader, a_sound_journal_is_read_in_order)
     struct file *one = first(&a, &b), *two = second(one, &a, &b);
     struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
     uint64_t sum = 0;
-    cr_assert_eq(sk_journal_read(&state, sk_slice(one->bytes, SIZE), two->header.previous, each, &sum, &end, &torn, &error), 0);
+    cr_assert_eq(sk_journal_read(&state, sk_slice(one->bytes, SIZE), two->header.previous, each, &sum, &end,
+                         &torn, &error),
+            0);
     cr_assert(end == one->at && torn == 0 && sum == 3647, "%lu", (unsigned long)sum);
     cr_assert_eq(state.opens.count, 1);
-    cr_assert_eq(sk_journal_read(&state, sk_slice(two->bytes, SIZE), NULL, each, &sum, &end, &torn, &error), 0);
+    cr_assert_eq(
+            sk_journal_read(&state, sk_slice(two->bytes, SIZE), NULL, each, &sum, &end, &torn, &error), 0);
     cr_assert(end == two->at && torn == 0 && sum == 364758, "%lu", (unsigned long)sum);
-    cr_assert(state.records == 6 && state.file == 2 && state.group == 5 && state.tenants.count == 2 && state.opens.count == 0);
+    cr_assert(state.records == 6 && state.file == 2 && state.group == 5 && state.tenants.count == 2 &&
+              state.opens.count == 0);
     cr_assert_eq(memcmp(state.hash, two->hash, SK_FRAME_HASH), 0);
     sk_journal_state_free(&state);
     free(one);
@@ -330,7 +346,8 @@ Test(journal_reader, a_short_or_foreign_file_is_no_journal)
 {
     static struct file none;
     struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
-    cr_assert_eq(sk_journal_read(&state, sk_slice(none.bytes, 4095), NULL, NULL, NULL, &end, &torn, &error), 1);
+    cr_assert_eq(
+            sk_journal_read(&state, sk_slice(none.bytes, 4095), NULL, NULL, NULL, &end, &torn, &error), 1);
     cr_assert_eq(sk_journal_read(&state, SK_SLICE_NULL, NULL, NULL, NULL, &end, &torn, &error), 1);
     refused(read_to(&state, &none, NULL), "not a journal file");
     struct file *f = begin(1, NULL);
@@ -359,7 +376,8 @@ Test(journal_reader, a_repeated_or_skipped_number_is_refused)
         struct tenant a, b;
         struct file *f = first(&a, &b);
         record(f, &b);
-        put(f, &a, SK_AUDIT_STAGE_SINGLE, 0, a.next + (uint64_t)off[i].content, a.id, a.next + (uint64_t)off[i].frame);
+        put(f, &a, SK_AUDIT_STAGE_SINGLE, 0, a.next + (uint64_t)off[i].content, a.id,
+                a.next + (uint64_t)off[i].frame);
         close_group(f, SK_FRAME_RECORDS);
         refused(read_all(&f, 1), "sequence number");
         cr_assert(error.group == 3 && error.record == 2);
@@ -433,7 +451,22 @@ Test(journal_reader, a_snapshot_stands_first_in_a_file)
     refused(read_all(&f, 1), "stands first");
 }
 
-enum lie { NO_LIE, LEFT_OUT, TWICE, WRONG_SEQ, WRONG_LINK, MADE_UP, NO_INTENT, INTENT_TWICE, INTENT_SEQ, INTENT_MADE_UP, INTENT_OF_ANOTHER, TOO_FEW, TOO_MANY, LIES };
+enum lie {
+    NO_LIE,
+    LEFT_OUT,
+    TWICE,
+    WRONG_SEQ,
+    WRONG_LINK,
+    MADE_UP,
+    NO_INTENT,
+    INTENT_TWICE,
+    INTENT_SEQ,
+    INTENT_MADE_UP,
+    INTENT_OF_ANOTHER,
+    TOO_FEW,
+    TOO_MANY,
+    LIES
+};
 
 static struct file *lying(struct file *one, const struct tenant *a, const struct tenant *b, enum lie lie)
 {
@@ -448,7 +481,8 @@ static struct file *lying(struct file *one, const struct tenant *a, const struct
         entry(f, &more, 4);
     }
     if (lie != NO_INTENT) {
-        intent(f, lie == INTENT_OF_ANOTHER ? b : a, lie == INTENT_MADE_UP ? 10 : 9, lie == INTENT_SEQ ? 0 : 1);
+        intent(f, lie == INTENT_OF_ANOTHER ? b : a, lie == INTENT_MADE_UP ? 10 : 9,
+                lie == INTENT_SEQ ? 0 : 1);
     }
     if (lie == INTENT_TWICE) {
         intent(f, a, 9, 1);
@@ -608,15 +642,20 @@ Test(journal_reader, no_length_of_a_file_reads_behind_it)
     free(f);
 }
 
-/* Whoever can write the file can also make hashes: then sizes and counts alone stand between him and the memory. */
+/* Whoever can write the file can also make hashes: then sizes and counts alone stand between him and the
+ * memory. */
 Test(journal_reader, sizes_that_lie_under_a_right_hash_are_refused)
 {
-    static const uint32_t sizes[] = {0, 1, 63, 64, 65, 1U << 24, (1U << 24) + 1, UINT32_MAX, UINT32_MAX - 135};
+    static const uint32_t sizes[] = {
+            0, 1, 63, 64, 65, 1U << 24, (1U << 24) + 1, UINT32_MAX, UINT32_MAX - 135};
     for (size_t i = 0; i < SK_COUNT(sizes); i++) {
         for (int counts = 0; counts < 2; counts++) {
             struct tenant a, b;
             struct file *f = first(&a, &b);
-            struct sk_frame_group group = {.file = 1, .number = f->group, .kind = SK_FRAME_RECORDS, .count = counts ? UINT32_MAX : 1};
+            struct sk_frame_group group = {.file = 1,
+                    .number = f->group,
+                    .kind = SK_FRAME_RECORDS,
+                    .count = counts ? UINT32_MAX : 1};
             memcpy(group.previous, f->hash, SK_FRAME_HASH);
             group.body = sizes[i] < SIZE - f->at - SK_FRAME_GROUP_HEADER ? sizes[i] : 0;
             sk_frame_put_group(&group, f->bytes + f->at + SK_FRAME_GROUP_HEADER, f->bytes + f->at);
@@ -636,8 +675,9 @@ Test(journal_reader, names_and_numbers_go_both_ways)
         sk_journal_file_name(numbers[i], name);
         cr_expect_eq(sk_journal_file_number(name), numbers[i]);
     }
-    static const char *const none[] = {"", "spare", "journal-1.skj", "journal-0000000000000000.skj", "journal-000000000000000A.skj",
-            "journal-0000000000000001.skj2", "journal-0000000000000001.skk", "Journal-0000000000000001.skj", "journal-00000000000000001.skj"};
+    static const char *const none[] = {"", "spare", "journal-1.skj", "journal-0000000000000000.skj",
+            "journal-000000000000000A.skj", "journal-0000000000000001.skj2", "journal-0000000000000001.skk",
+            "Journal-0000000000000001.skj", "journal-00000000000000001.skj"};
     for (size_t i = 0; i < SK_COUNT(none); i++) {
         cr_expect_eq(sk_journal_file_number(none[i]), 0, "%s", none[i]);
     }

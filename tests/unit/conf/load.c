@@ -1,0 +1,275 @@
+/* gateway/conf/{load,schema}.c: what is read, what it becomes, and the line and reason of every refusal. */
+#include "files.h"
+
+#include "base/clock.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct sk_conf_error error;
+
+TestSuite(conf_load, .init = files_begin, .fini = files_end, .timeout = 60);
+
+Test(conf_load, a_sound_file_is_read_with_its_defaults)
+{
+    struct sk_conf *conf;
+    cr_assert_eq(files_load(files_conf, &conf, &error), 0, "%u: %s", error.line, error.text);
+    cr_assert(conf->listen_count == 2 && conf->is.listen[0].port == 8443 &&
+              conf->is.listen[1].family == SK_FAMILY_V6);
+    cr_assert_eq(conf->is.header, 7 * SK_SECOND);
+    cr_assert_eq(conf->is.handshake, 10 * SK_SECOND);
+    cr_assert_eq(conf->is.idle, 60 * SK_SECOND);
+    cr_assert_eq(conf->is.flush_deadline, 500 * SK_MILLISECOND);
+    cr_assert_eq(conf->is.file_size, 2U << 20);
+    cr_assert_eq(conf->is.observe.port, 9961);
+    cr_assert(conf->factor_helpers == 2 && conf->pam_helpers == 2 && conf->workers == 0);
+    cr_assert(conf->services_count == 1 && conf->services[0].limits.connections == 5);
+    conf = sk_conf_free(conf);
+    cr_assert_eq(conf, NULL);
+    cr_assert_eq(sk_conf_free(NULL), NULL);
+}
+
+Test(conf_load, paths_are_relative_to_the_file)
+{
+    struct sk_conf *conf;
+    cr_assert_eq(files_load(files_conf, &conf, &error), 0);
+    cr_expect_str_eq(conf->is.tenants, files_path("tenants"));
+    cr_expect_str_eq(conf->is.root_key_file, files_path("keys/root.key"));
+    cr_expect_str_eq(conf->is.data, "/var/lib/sekisho");
+    cr_expect_str_eq(conf->is.pam_services, "");
+    (void)sk_conf_free(conf);
+}
+
+Test(conf_load, a_path_is_taken_whole_or_not_at_all)
+{
+    char out[4096], name[5000];
+    cr_expect_eq(sk_conf_path("/etc/sekisho/sekisho.yaml", "tenants", out), 0);
+    cr_expect_str_eq(out, "/etc/sekisho/tenants");
+    cr_expect_eq(sk_conf_path("/sekisho.yaml", "a/b", out), 0);
+    cr_expect_str_eq(out, "/a/b");
+    cr_expect_eq(sk_conf_path("/etc/sekisho/sekisho.yaml", "/var/lib", out), 0);
+    cr_expect_str_eq(out, "/var/lib");
+    memset(name, 'a', sizeof(name));
+    name[4095 - 5] = '\0';
+    cr_expect_eq(sk_conf_path("/etc/x", name, out), 0);
+    cr_expect_eq(strlen(out), 4095);
+    name[4095 - 5] = 'a';
+    name[4096 - 5] = '\0';
+    cr_expect_eq(sk_conf_path("/etc/x", name, out), 1);
+}
+
+static void refused(const char *text, unsigned line, const char *why)
+{
+    cr_assert_eq(files_load(text, NULL, &error), 1, "taken: %s", why);
+    cr_assert_str_eq(error.file, files_path("sekisho.yaml"));
+    cr_assert_eq(error.line, line, "'%s' says line %u, it is %u", error.text, error.line, line);
+    cr_assert(strstr(error.text, why) != NULL, "'%s' says nothing of '%s'", error.text, why);
+}
+
+Test(conf_load, what_cannot_be_is_refused_with_its_line)
+{
+    refused(files_with(files_conf, "\"127.0.0.1:8443\"", "\"localhost:8443\""), 1,
+            "not an address with a port");
+    refused(files_with(files_conf, "\"[::1]:8443\"", "\"::1:8443\""), 1, "listen[1]");
+    refused(files_with(files_conf, "7s", "7 s"), 6, "timeouts.header");
+    refused(files_with(files_conf, "7s", "0"), 6, "duration");
+    refused(files_with(files_conf, "7s", "-7s"), 6, "duration");
+    refused(files_with(files_conf, "7s", "99999999999999999d"), 6, "duration");
+    refused(files_with(files_conf, "500ms", "soon"), 7, "journal.flush_deadline");
+    refused(files_with(files_conf, "2M", "2MB"), 7, "journal.file_size");
+    refused(files_with(files_conf, "2M", "64k"), 7, "at least 1M");
+    refused(files_with(files_conf, "2M", "1048577"), 7, "multiple");
+    refused(files_with(files_conf, "192.0.2.0/24", "192.0.2.1/24"), 8, "balancers[0]");
+    refused(files_with(files_conf, "20m", "20x"), 11, "services[0].sessions.inactivity");
+    refused(files_with(files_conf, "name: dns", "name: \"d\\ns\""), 10, "services[0].name");
+    refused(files_with(files_conf, "connections: 5", "connections: -1"), 12, "connections");
+    refused(files_with(files_conf, "connections: 5", "requests_per_second: -5"), 12, "requests_per_second");
+    refused(files_with(files_conf, "16M", "lots"), 12, "services[0].limits.body");
+    refused(files_with(files_conf, "timeouts:", "workers: 65\ntimeouts:"), 1, "at most 64");
+}
+
+Test(conf_load, what_the_schema_does_not_know_is_refused_with_its_line)
+{
+    refused(files_with(files_conf, "header: 7s", "haeder: 7s"), 6, "haeder");
+    refused(files_with(files_conf, "connections: 5", "connections: many"), 12, "many");
+    refused(files_with(files_conf, "timeouts:\n  header: 7s", "timeouts: 7s\nworkers: 2"), 5, "");
+    cr_assert_eq(files_load(files_with(files_conf, "data: /var/lib/sekisho\n", ""), NULL, &error), 1);
+    cr_assert(strstr(error.text, "data") != NULL && error.line > 0, "%s", error.text);
+    cr_assert_eq(files_load(files_with(files_conf, "tenants: tenants", "tenants: tenants\ntenants: twice"),
+                         NULL, &error),
+            1);
+    cr_assert(error.line == 2 || error.line == 3, "one of the two: %u", error.line);
+    refused(files_with(files_conf, "services:", "services: ["), 10, "");
+}
+
+Test(conf_load, a_file_that_says_nothing_is_refused)
+{
+    static const char *const none[] = {
+            "", "\n", "# nothing\n", "---\n", "[]\n", "text\n", "\t\n", "{}\n", "\xff\xfe\n", "a: &a [*a]\n"};
+    for (size_t i = 0; i < SK_COUNT(none); i++) {
+        cr_expect_eq(files_load(none[i], NULL, &error), 1, "%zu", i);
+        cr_expect_neq(error.text[0], '\0', "%zu", i);
+        cr_expect_eq(files_load_tenant(none[i], NULL, &error), 1, "%zu", i);
+        cr_expect_neq(error.text[0], '\0', "%zu", i);
+    }
+    cr_expect_eq(sk_conf_load(files_path("missing.yaml"), &(struct sk_conf *){NULL}, &error), 1);
+    cr_expect(strstr(error.text, "No such file") != NULL && error.line == 0);
+    cr_expect_eq(sk_conf_load("/tmp", &(struct sk_conf *){NULL}, &error), 1);
+}
+
+Test(conf_load, the_environment_wins_over_the_file)
+{
+    struct sk_conf *conf;
+    cr_assert_eq(setenv("SEKISHO_DATA", "/srv/data", 1) + setenv("SEKISHO_TENANTS", "other", 1) +
+                         setenv("SEKISHO_OBSERVE", "127.0.0.1:7", 1) +
+                         setenv("SEKISHO_ROOT_KEY_FILE", "/k", 1),
+            0);
+    cr_assert_eq(files_load(files_conf, &conf, &error), 0);
+    cr_expect_str_eq(conf->is.data, "/srv/data");
+    cr_expect_str_eq(conf->is.tenants, files_path("other"));
+    cr_expect_str_eq(conf->is.root_key_file, "/k");
+    cr_expect_eq(conf->is.observe.port, 7);
+    (void)sk_conf_free(conf);
+    cr_assert_eq(setenv("SEKISHO_OBSERVE", "nowhere", 1), 0);
+    cr_expect_eq(files_load(files_conf, NULL, &error), 1);
+    cr_expect(strstr(error.text, "nowhere") != NULL, "%s", error.text);
+}
+
+/* ---- tenant files ---- */
+
+Test(conf_load, a_sound_tenant_file_is_read)
+{
+    struct sk_conf_tenant *t;
+    cr_assert_eq(files_load_tenant(files_tenant, &t, &error), 0, "%u: %s", error.line, error.text);
+    cr_assert(t->open && t->hosts_count == 2 && t->apps_count == 1 && t->users_count == 2 &&
+              t->limits.connections == 9);
+    cr_assert(t->users[0].backend == SK_BACKEND_LOCAL && t->users[1].backend == SK_BACKEND_PAM &&
+              !t->users[0].disabled);
+    cr_assert_eq(t->apps[0].identity, 9);
+    t = sk_conf_tenant_free(t);
+    cr_assert_eq(t, NULL);
+}
+
+Test(conf_load, a_tenant_is_closed_unless_its_file_opens_it)
+{
+    struct sk_conf_tenant *t;
+    cr_assert_eq(files_load_tenant(files_with(files_tenant, "open: true\n", ""), &t, &error), 0);
+    cr_assert_not(t->open);
+    (void)sk_conf_tenant_free(t);
+}
+
+/* What opens a tenant is a word that says so, and no word that was mistyped. */
+Test(conf_load, a_tenant_is_open_by_a_clear_word_alone)
+{
+    static const struct {
+        const char *word;
+        int result;
+        bool open;
+    } words[] = {{"true", 0, true}, {"false", 0, false}, {"yes", 0, true}, {"no", 0, false}, {"on", 0, true},
+            {"off", 0, false}, {"flase", 1, false}, {"never", 1, false}, {"\"\"", 1, false}, {"~", 1, false},
+            {"2", 1, false}, {"[]", 1, false}};
+    for (size_t i = 0; i < SK_COUNT(words); i++) {
+        char to[32];
+        struct sk_conf_tenant *t;
+        (void)snprintf(to, sizeof(to), "open: %s", words[i].word);
+        cr_expect_eq(files_load_tenant(files_with(files_tenant, "open: true", to), &t, &error),
+                words[i].result, "%s", to);
+        cr_expect(!t || t->open == words[i].open, "%s", to);
+        cr_expect(t || error.line == 3, "%s: line %u", to, error.line);
+        (void)sk_conf_tenant_free(t);
+    }
+}
+
+static void tenant_refused(const char *from, const char *to, unsigned line, const char *why)
+{
+    cr_assert_eq(files_load_tenant(files_with(files_tenant, from, to), NULL, &error), 1, "taken: '%s'", to);
+    cr_assert_str_eq(error.file, files_path("acme.yaml"));
+    cr_assert_eq(error.line, line, "'%s' says line %u, it is %u", error.text, error.line, line);
+    cr_assert(strstr(error.text, why) != NULL, "'%s' says nothing of '%s'", error.text, why);
+}
+
+Test(conf_load, what_cannot_be_in_a_tenant_file_is_refused_with_its_line)
+{
+    tenant_refused("tenant: acme", "tenant: \"\"", 1, "1 to 64");
+    tenant_refused("api.acme.example", "API.acme.example", 4, "hosts[0]");
+    tenant_refused("panel.acme.example", "panel.acme.example:443", 4, "hosts[1]");
+    tenant_refused("panel.acme.example", "\"*.acme.example\"", 4, "hosts[1]");
+    tenant_refused("kind: api", "kind: apo", 13, "apo");
+    tenant_refused("[assertion, remote]", "[assertion, everything]", 17, "everything");
+    tenant_refused("roles: [viewer]", "roles: [viever]", 25, "viever");
+    tenant_refused("    from: [office]", "    from: [ofice]", 26, "ofice");
+    tenant_refused("backend: pam", "disabled: false", 28, "password_hash");
+    tenant_refused("$argon2id$", "$argon2i$", 24, "argon2id");
+    tenant_refused("name: jiro", "name: hanako", 28, "two users");
+    tenant_refused("name: jiro", "name: \"a,b\"", 28, "comma");
+    tenant_refused("name: jiro", "name: \"\"", 28, "1 to 256");
+    tenant_refused("inactivity: 5m", "inactivity: 5 minutes", 31, "sessions.inactivity");
+    tenant_refused("connections: 9", "body: big", 32, "limits.body");
+    tenant_refused("connections: 9", "connections: -1", 32, "connections");
+    tenant_refused("certificates:\n  - {cert_file: cert.pem, key_file: key.pem}\n", "", 1, "at least one");
+    tenant_refused("open: true", "open: perhaps", 3, "perhaps");
+}
+
+/* Without this, the interval is none at all: the worker would ask the upstream without a pause. */
+Test(conf_load, an_interval_of_health_checks_is_a_duration)
+{
+    tenant_refused("interval: 3s", "interval: 3x", 16, "interval");
+    tenant_refused("interval: 3s", "interval: 0", 16, "interval");
+}
+
+/* A tenant's id is made of its service's name and its own with a line feed between. */
+Test(conf_load, two_tenants_never_have_one_id)
+{
+    tenant_refused("tenant: acme", "tenant: \"ac\\nme\"", 1, "tenant");
+    tenant_refused("service: dns", "service: \"d\\nns\"", 2, "service");
+}
+
+Test(conf_load, every_cut_of_a_file_is_read_or_refused_with_a_reason)
+{
+    size_t len = strlen(files_tenant);
+    for (size_t cut = 0; cut < len; cut++) {
+        char *text = strndup(files_tenant, cut);
+        int r = files_load_tenant(text, NULL, &error);
+        cr_assert(r == 0 || (r == 1 && error.text[0]), "cut at %zu", cut);
+        free(text);
+    }
+}
+
+Test(conf_load, every_changed_byte_of_a_file_is_read_or_refused_with_a_reason)
+{
+    size_t len = strlen(files_tenant);
+    static const char bytes[] = "\n:[{&*!#%\"' -\x01\xc3~";
+    for (size_t i = 0; i < len; i++) {
+        char *text = strdup(files_tenant);
+        cr_assert_neq(text, NULL);
+        text[i] = bytes[i % (sizeof(bytes) - 1)];
+        int r = files_load_tenant(text, NULL, &error);
+        cr_assert(r == 0 || (r == 1 && error.text[0]), "byte %zu", i);
+        free(text);
+    }
+}
+
+/* Nothing of the file itself but its name is needed to say no. */
+Test(conf_load, a_refusal_needs_no_text)
+{
+    cr_assert_eq(sk_conf_refuse(
+                         &error, "/etc/sekisho/sekisho.yaml", SK_SLICE_NULL, "", "only with a %s", "restart"),
+            1);
+    cr_assert_str_eq(error.text, "only with a restart");
+    cr_assert_str_eq(error.file, "/etc/sekisho/sekisho.yaml");
+    cr_assert_eq(error.line, 0);
+    cr_assert_eq(sk_conf_refuse(&error, "f", SK_SLICE_NULL, "tenant", "twice"), 1);
+    cr_assert_str_eq(error.text, "tenant: twice");
+}
+
+Test(conf_load, a_file_is_read_whole_up_to_its_limit)
+{
+    struct sk_buf out SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)32 << 20);
+    cr_assert_eq(sk_conf_read_file(files_path("cert.pem"), &out), 0);
+    cr_assert(sk_slice_eq(sk_buf_peek(&out), SK_LIT("THE CHAIN\n")));
+    cr_assert_lt(sk_conf_read_file("/dev/zero", &out), 0);
+    cr_assert_leq(sk_buf_len(&out), (size_t)17 << 20);
+    cr_assert_lt(sk_conf_read_file(files_path("none"), &out), 0);
+}
