@@ -164,6 +164,9 @@ static void fix_line(struct sk_conf_error *error, struct sk_slice text)
     if (strncmp(error->text, "libyaml", 7) == 0) {
         error->line++;
     }
+    if (strncmp(error->text, "Expecting ENUM", 14) == 0) {
+        (void)snprintf(error->text, sizeof(error->text), "one plain word is expected here (for open and disabled: true or false)");
+    }
     if (strncmp(error->text, unexpected, sizeof(unexpected) - 1) != 0) {
         return;
     }
