@@ -44,6 +44,12 @@ static int hello(SSL *ssl, int *alert, void *context sk_unused)
         tls->error = "no-host";
         return SSL_CLIENT_HELLO_ERROR;
     }
+    /* A second hello follows a retry request: it chose already, and must not choose another. */
+    if (tls->choice.identity) {
+        bool same = sk_slice_eq_nocase(name, sk_slice(tls->host, tls->host_len));
+        tls->error = same ? NULL : "host-changed";
+        return same ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
+    }
     for (size_t i = 0; i < name.len; i++) {
         tls->host[i] = sk_ascii_lower(name.data[i]);
     }
