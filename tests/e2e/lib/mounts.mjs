@@ -9,7 +9,9 @@ export function privately(url) {
   if (process.env.SEKISHO_PRIVATE_MOUNTS === String(process.ppid)) {
     return;
   }
-  const { status, error } = spawnSync('sh', ['-c', 'export SEKISHO_PRIVATE_MOUNTS=$$; unshare --mount --propagation private "$@"; exit $?', 'sh',
+  // In a chroot whose root is no mount point the kernel cannot make it private; it is then left as it is, and unmounted at the end.
+  const own = spawnSync('unshare', ['--mount', '--propagation', 'private', 'true']).status === 0 ? 'private' : 'unchanged';
+  const { status, error } = spawnSync('sh', ['-c', `export SEKISHO_PRIVATE_MOUNTS=$$; unshare --mount --propagation ${own} "$@"; exit $?`, 'sh',
     process.execPath, ...process.execArgv, fileURLToPath(url)], { stdio: 'inherit' });
   if (error) {
     throw error;
