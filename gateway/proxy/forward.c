@@ -269,7 +269,10 @@ static bool up_flush(struct sk_upstream_conn *up)
             break;
         }
         if (n <= 0) {
-            return false;
+            /* It may have answered before it stopped reading: what is there to read decides, not the write. */
+            up->deaf = true;
+            sk_buf_free(&up->out);
+            break;
         }
         sk_buf_take(&up->out, (size_t)n);
     }
@@ -295,6 +298,9 @@ static bool up_flush(struct sk_upstream_conn *up)
 
 static void put_body(struct sk_upstream_conn *up, struct sk_slice bytes)
 {
+    if (up->deaf) {
+        return;
+    }
     int r = up->chunked ? sk_chunked_put(&up->out, bytes) : sk_buf_put(&up->out, bytes);
     if (r) {
         up_failed(up, "upstream-buffer");
@@ -326,7 +332,7 @@ void sk_forward_end(struct sk_exchange *x, const struct sk_field *trailers, size
         x->early_trailers_count = count;
         return;
     }
-    if (up->chunked && sk_chunked_put_end(&up->out, trailers, count)) {
+    if (up->chunked && !up->deaf && sk_chunked_put_end(&up->out, trailers, count)) {
         up_failed(up, "upstream-buffer");
         return;
     }
@@ -467,7 +473,7 @@ void sk_forward_drop(struct sk_exchange *x)
 static void up_done(struct sk_upstream_conn *up)
 {
     struct sk_exchange *x = up->x;
-    bool keep = up->client.reusable && up->sent_all && sk_buf_len(&up->out) == 0;
+    bool keep = up->client.reusable && !up->deaf && up->sent_all && sk_buf_len(&up->out) == 0;
     detach(x, up);
     if (keep) {
         idle_add(up);

@@ -445,8 +445,9 @@ describe('sizes', () => {
   for (const version of [1, 2]) {
     it(`a body over the limit is 413: announced or not (HTTP/${version})`, async () => {
       const before = upstream.requests.filter((one) => one.sha256).length;
-      const announced = await gateway.request({ version, user: 'hanako', method: 'POST', body: Buffer.alloc(LIMIT + 1), headers: { 'content-length': LIMIT + 1 } });
+      const announced = await gateway.request({ version, user: 'hanako', method: 'POST', path: '/announced', body: Buffer.alloc(LIMIT + 1), headers: { 'content-length': LIMIT + 1 } });
       assert.equal(announced.status, 413);
+      assert.ok(!upstream.requests.some((one) => one.url === '/announced'), 'the upstream was asked for nothing');
       assert.equal(announced.json().reason, 'body-too-large');
       const wholly = await gateway.request({ version, user: 'hanako', method: 'POST', body: Buffer.alloc(LIMIT + 100000), headers: version === 1 ? { 'transfer-encoding': 'chunked' } : {} });
       assert.equal(wholly.status, 413);

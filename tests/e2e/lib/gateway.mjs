@@ -711,9 +711,18 @@ function send(writable, body) {
 }
 
 const running = new Set();
+
+function remove(gateway) {
+  if (!process.env.SEKISHO_KEEP) {
+    fs.rmSync(gateway.folder, { recursive: true, force: true });
+  }
+}
+
+// What no stop() ended, because a test failed in a way of its own.
 process.on('exit', () => {
   for (const gateway of running) {
     gateway.child?.kill('SIGKILL'); // its children end when their channels do
+    remove(gateway);
   }
 });
 
