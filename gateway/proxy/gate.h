@@ -25,7 +25,6 @@
 #define SK_FORM_COOKIE "__Host-sekisho-form"
 
 struct sk_gate;
-struct sk_site;
 struct sk_exchange;
 struct sk_grant;
 
@@ -76,6 +75,7 @@ struct sk_app {
 
 struct sk_site {
     unsigned refs;
+    uint64_t serial; /* of this worker, never used again */
     struct sk_tenant *tenant;
     void *map;
     size_t map_size;
@@ -102,10 +102,11 @@ struct sk_grant {
     uint64_t ticket;
     uint64_t until, used, reported; /* boot ns */
     char host[262];
-    char *texts;
+    char *texts; /* one allocation, wiped when it goes */
+    size_t texts_size;
     struct sk_slice session, subject, roles, networks, factors, assertion;
     bool restricted;
-    struct sk_site *resolved; /* the site its indexes are of; compared, never followed */
+    uint64_t resolved; /* serial of the site its indexes are of; 0 none. Not its address: that may be used again */
     struct sk_policy_subject subject_sets;
     struct sk_exchange *waiting; /* through waiting_next */
     struct sk_exchange *users;   /* through grant_next: to be cut when it ends */
@@ -150,7 +151,7 @@ struct sk_gate {
     struct sk_cidr balancers[64];
     size_t balancers_count;
     struct sk_ask *asks;
-    uint64_t next_ticket;
+    uint64_t next_ticket, next_serial;
     struct sk_buf jwks;
     struct sk_idle idle;
     struct sk_timer tick;

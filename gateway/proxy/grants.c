@@ -81,9 +81,7 @@ static void grant_free_if_unused(struct sk_grant *grant)
         return;
     }
     (void)sk_tenant_unref(grant->tenant);
-    if (grant->texts) {
-        sk_wipe(grant->texts, grant->assertion.len ? 1 : 0);
-    }
+    sk_wipe(grant->texts, grant->texts_size);
     free(grant->texts);
     sk_wipe(grant->key, sizeof(grant->key));
     free(grant);
@@ -117,17 +115,12 @@ static void grant_end(struct sk_grant *grant, const char *reason)
     grant_free_if_unused(grant);
 }
 
-static bool roles_known(const struct sk_grant *grant, const struct sk_site *site)
-{
-    return grant->resolved == site;
-}
-
 const struct sk_policy_subject *sk_grant_subject(struct sk_grant *grant, struct sk_site *site)
 {
     if (grant->state != SK_GRANT_GOOD) {
         return NULL;
     }
-    if (!roles_known(grant, site)) {
+    if (grant->resolved != site->serial) {
         struct sk_policy_subject s = {.restricted = grant->restricted};
         struct sk_slice roles = grant->roles, networks = grant->networks;
         while (roles.len) {
@@ -143,7 +136,7 @@ const struct sk_policy_subject *sk_grant_subject(struct sk_grant *grant, struct 
             }
         }
         grant->subject_sets = s;
-        grant->resolved = site;
+        grant->resolved = site->serial;
     }
     return &grant->subject_sets;
 }
@@ -326,8 +319,10 @@ static int take_texts(struct sk_grant *grant, const struct sk_auth_grant *m)
         *to[i] = sk_slice(at, from[i].len);
         at += from[i].len;
     }
+    sk_wipe(grant->texts, grant->texts_size);
     free(grant->texts);
     grant->texts = texts;
+    grant->texts_size = size;
     return 0;
 }
 
@@ -339,7 +334,7 @@ static void told_grant(struct sk_grant *grant, uint16_t code, const void *messag
         if (take_texts(grant, m) == 0) {
             grant->state = SK_GRANT_GOOD;
             grant->restricted = m->restricted;
-            grant->resolved = NULL;
+            grant->resolved = 0;
             grant->used = grant->used ? grant->used : sk_clock_boot();
             grant->reported = grant->used;
             grant->until = sk_clock_boot() + m->lifetime;

@@ -230,6 +230,7 @@ int sk_tenant_update(struct sk_gate *gate, const struct sk_control_image *m, int
         return -ENOMEM;
     }
     tenant->slot = m->slot;
+    site->serial = ++gate->next_serial;
     struct sk_site *old = tenant->site;
     if (old) {
         take_hosts_out(old);
