@@ -95,7 +95,7 @@ static int addresses(const struct loading *l, struct sk_conf *conf)
 static int session_times(const struct loading *l, const char *where, const struct sk_conf_sessions *sessions)
 {
     uint64_t ignored;
-    char path[96];
+    char path[128];
     (void)snprintf(path, sizeof(path), "%s.inactivity", where);
     int r = duration(l, path, sessions->inactivity, "15m", &ignored);
     (void)snprintf(path, sizeof(path), "%s.expiration", where);
@@ -117,7 +117,7 @@ static bool name_ok(const char *name)
 /* A number below zero comes as a large one. */
 static int counts(const struct loading *l, const char *where, const struct sk_conf_limits *limits)
 {
-    char path[96];
+    char path[128];
     bool connections = limits->connections > UINT32_MAX;
     if (!connections && limits->requests_per_second <= UINT32_MAX) {
         return 0;
