@@ -9,6 +9,7 @@
 #include "ipc/store.h"
 #include "proxy/shared.h"
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #define WORKERS_MAX SK_SHARED_WORKERS
@@ -24,11 +25,11 @@ struct tenant {
     struct tenant *next;
     uint8_t id[SK_ID_SIZE];
     char *file;     /* path of the tenant file */
-    char **reads;   /* other files it reads: certificates, keys, values */
+    struct named_file **reads; /* other files it reads: certificates, keys, values */
     size_t reads_count;
     char name[65], service[65];
     char digest[65];
-    uint8_t stamp[SK_SHA256_SIZE]; /* of all files' status */
+    uint64_t status; /* of all its files, as they were when they were read */
     uint64_t slot;
     struct memory *memory; /* where its image is */
     uint64_t offset, size;
@@ -37,6 +38,14 @@ struct tenant {
     char **hosts;
     size_t hosts_count;
     bool seen, changed, synced;
+};
+
+/* A file that tenant files name. */
+struct named_file {
+    struct sk_table_node node;
+    unsigned refs; /* tenants that read it */
+    uint64_t load, status; /* as the load with this number found it */
+    char path[];
 };
 
 /* A sealed memfd with images, alive while a tenant is in it. */
@@ -72,6 +81,9 @@ struct supervisor {
     int shared_fd;
     struct sk_shared *shared;
     struct sk_table tenants, files;
+    struct sk_table fresh; /* by id: loaded and not yet in force */
+    struct sk_table named_files;
+    uint64_t load; /* how many times the tenants folder was read */
     struct tenant *list, **tail; /* what was loaded last stands behind what is in force */
     uint64_t next_slot;
     uint64_t generation;
@@ -93,6 +105,15 @@ int tenants_commit(struct supervisor *s, unsigned *changed, unsigned *gone) sk_n
 void tenants_rollback(struct supervisor *s);
 /* Reads a tenant's file again as it was committed. 0; 1 it is no longer the same. */
 int tenant_reread(struct tenant *t, struct sk_buf *text, struct sk_conf_tenant **parsed) sk_nodiscard;
+
+/* status.c */
+/* A number that changes when the file's content does. */
+uint64_t status_hash(const struct stat *info);
+/* NULL: no memory. */
+struct named_file *named_file_ref(struct supervisor *s, const char *path);
+void named_file_unref(struct supervisor *s, struct named_file *file);
+/* Asked of the kernel once in a load; 0 when it cannot be had. */
+uint64_t named_file_status(const struct supervisor *s, struct named_file *file);
 
 /* processes.c */
 int processes_start(struct supervisor *s) sk_nodiscard;

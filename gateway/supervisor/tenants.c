@@ -43,20 +43,23 @@ static void memory_unref(struct memory *memory)
     }
 }
 
-static void tenant_free(struct tenant *t)
+static void tenant_free(struct supervisor *s, struct tenant *t)
 {
     memory_unref(t->memory);
-    texts_free(&t->reads, &t->reads_count);
+    for (size_t i = 0; i < t->reads_count; i++) {
+        named_file_unref(s, t->reads[i]);
+    }
+    free(t->reads);
     texts_free(&t->hosts, &t->hosts_count);
     sk_buf_free(&t->image);
     free(t->file);
     free(t);
 }
 
-static struct tenant *find(struct supervisor *s, const uint8_t id[SK_ID_SIZE])
+static struct tenant *find(const struct sk_table *tenants, const uint8_t id[SK_ID_SIZE])
 {
     uint64_t hash = sk_table_hash(sk_slice(id, SK_ID_SIZE));
-    for (struct sk_table_node *n = sk_table_first(&s->tenants, hash); n; n = sk_table_next(n)) {
+    for (struct sk_table_node *n = sk_table_first(tenants, hash); n; n = sk_table_next(n)) {
         struct tenant *t = SK_CONTAINER(n, struct tenant, node);
         if (memcmp(t->id, id, SK_ID_SIZE) == 0) {
             return t;
@@ -65,30 +68,15 @@ static struct tenant *find(struct supervisor *s, const uint8_t id[SK_ID_SIZE])
     return NULL;
 }
 
-/* A file's status, as far as it changes with its content. */
-static void add_status(const char *path, uint8_t stamp[SK_SHA256_SIZE])
+/* Of a tenant file whose own status is `file`, and of all it reads. */
+static uint64_t status_of(const struct supervisor *s, const struct tenant *t, uint64_t file)
 {
-    struct stat info = {0};
-    uint64_t facts[6] = {0};
-    if (stat(path, &info) == 0) {
-        facts[0] = (uint64_t)info.st_mtim.tv_sec;
-        facts[1] = (uint64_t)info.st_mtim.tv_nsec;
-        facts[2] = (uint64_t)info.st_size;
-        facts[3] = (uint64_t)info.st_ino;
-        facts[4] = (uint64_t)info.st_ctim.tv_sec;
-        facts[5] = (uint64_t)info.st_ctim.tv_nsec;
+    uint64_t status = file;
+    for (size_t i = 0; i < t->reads_count; i++) {
+        const uint64_t pair[] = {status, named_file_status(s, t->reads[i])};
+        status = sk_table_hash(sk_slice(pair, sizeof(pair)));
     }
-    const struct sk_slice parts[] = {sk_slice(stamp, SK_SHA256_SIZE), sk_slice(facts, sizeof(facts))};
-    sk_digest_sha256_parts(parts, SK_COUNT(parts), stamp);
-}
-
-static void stamp_files(const char *file, char **reads, size_t count, uint8_t stamp[SK_SHA256_SIZE])
-{
-    memset(stamp, 0, SK_SHA256_SIZE);
-    add_status(file, stamp);
-    for (size_t i = 0; i < count; i++) {
-        add_status(reads[i], stamp);
-    }
+    return status;
 }
 
 static struct tenant *find_by_file(struct supervisor *s, const char *file)
@@ -114,25 +102,43 @@ static void leave(struct supervisor *s, struct tenant *t)
     sk_table_remove(&s->files, &t->by_file);
 }
 
+/* A tenant file as the folder has it. */
+struct listed {
+    char *path;
+    const char *name; /* in `path` */
+    uint64_t status;
+};
+
+struct listing {
+    struct listed *files;
+    size_t count, room;
+};
+
 /* ---- reading one ---- */
 
-static int note_read(struct tenant *t, const char *name)
+static int note_read(struct supervisor *s, struct tenant *t, const char *name)
 {
     char path[4096];
-    return sk_conf_path(t->file, name, path) ? -ENAMETOOLONG : texts_add(&t->reads, &t->reads_count, path);
+    struct named_file **more = reallocarray(t->reads, t->reads_count + 1, sizeof(struct named_file *));
+    t->reads = more ? more : t->reads;
+    struct named_file *file = !more || sk_conf_path(t->file, name, path) ? NULL : named_file_ref(s, path);
+    if (file) {
+        more[t->reads_count++] = file;
+    }
+    return file ? 0 : -ENOMEM;
 }
 
-static int note_reads(struct tenant *t, const struct sk_conf_tenant *conf)
+static int note_reads(struct supervisor *s, struct tenant *t, const struct sk_conf_tenant *conf)
 {
     int r = 0;
     for (unsigned i = 0; r == 0 && i < conf->certificates_count; i++) {
-        r = note_read(t, conf->certificates[i].cert_file);
-        r = r ? r : note_read(t, conf->certificates[i].key_file);
+        r = note_read(s, t, conf->certificates[i].cert_file);
+        r = r ? r : note_read(s, t, conf->certificates[i].key_file);
     }
     for (unsigned i = 0; r == 0 && i < conf->apps_count; i++) {
-        r = conf->apps[i].ca_file ? note_read(t, conf->apps[i].ca_file) : 0;
+        r = conf->apps[i].ca_file ? note_read(s, t, conf->apps[i].ca_file) : 0;
         for (unsigned j = 0; r == 0 && j < conf->apps[i].inject_count; j++) {
-            r = note_read(t, conf->apps[i].inject[j].value_file);
+            r = note_read(s, t, conf->apps[i].inject[j].value_file);
         }
     }
     for (unsigned i = 0; r == 0 && i < conf->hosts_count; i++) {
@@ -178,13 +184,14 @@ static int read_settings(struct tenant *t)
     return 0;
 }
 
-/* A tenant from its file, compiled. */
-static int read_tenant(struct supervisor *s, const struct sk_conf *conf, const char *file, struct tenant **out, struct sk_conf_error *error)
+/* A tenant from its file, compiled. Status is asked for before content: what changes in between is read again. */
+static int read_tenant(struct supervisor *s, const struct sk_conf *conf, const struct listed *listed, struct tenant **out,
+        struct sk_conf_error *error)
 {
+    const char *file = listed->path;
     struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)32 << 20);
     struct sk_conf_tenant *parsed = NULL;
     struct tenant *t = calloc(1, sizeof(*t));
-    (void)s;
     if (!t) {
         return -ENOMEM;
     }
@@ -195,19 +202,19 @@ static int read_tenant(struct supervisor *s, const struct sk_conf *conf, const c
         r = sk_conf_refuse(error, file, SK_SLICE_NULL, "", "cannot be read: %s", strerror(-r));
     }
     r = r ? r : sk_conf_tenant_load(file, sk_buf_peek(&text), &parsed, error);
+    r = r ? r : note_reads(s, t, parsed);
+    t->status = status_of(s, t, listed->status);
     r = r ? r : sk_image_compile(conf, parsed, file, sk_buf_peek(&text), &t->image, error);
-    r = r ? r : note_reads(t, parsed);
     r = r ? r : digest(t, parsed, sk_buf_peek(&text), error);
     r = r ? r : read_settings(t);
     if (r) {
         (void)sk_conf_tenant_free(parsed);
-        tenant_free(t);
+        tenant_free(s, t);
         return r;
     }
     sk_image_tenant_id(parsed->service, parsed->tenant, t->id);
     (void)snprintf(t->name, sizeof(t->name), "%s", parsed->tenant);
     (void)snprintf(t->service, sizeof(t->service), "%s", parsed->service);
-    stamp_files(t->file, t->reads, t->reads_count, t->stamp);
     (void)sk_conf_tenant_free(parsed);
     t->changed = t->seen = true;
     *out = t;
@@ -216,12 +223,43 @@ static int read_tenant(struct supervisor *s, const struct sk_conf *conf, const c
 
 /* ---- the folder ---- */
 
-static int compare_texts(const void *a, const void *b)
+static int compare_names(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    return strcmp(((const struct listed *)a)->name, ((const struct listed *)b)->name);
 }
 
-static int list_folder(const char *folder, char ***files, size_t *count)
+static int list_add(struct listing *list, const char *folder, const char *name, uint64_t status)
+{
+    if (list->count == list->room) {
+        size_t room = list->room ? list->room * 2 : 64;
+        struct listed *more = reallocarray(list->files, room, sizeof(*more));
+        if (!more) {
+            return -ENOMEM;
+        }
+        list->files = more;
+        list->room = room;
+    }
+    size_t folder_len = strlen(folder), name_len = strlen(name);
+    char *path = malloc(folder_len + name_len + 2);
+    if (!path) {
+        return -ENOMEM;
+    }
+    memcpy(path, folder, folder_len);
+    path[folder_len] = '/';
+    memcpy(path + folder_len + 1, name, name_len + 1);
+    list->files[list->count++] = (struct listed){path, path + folder_len + 1, status};
+    return 0;
+}
+
+static void list_free(struct listing *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->files[i].path);
+    }
+    free(list->files);
+}
+
+static int list_folder(const char *folder, struct listing *list)
 {
     DIR *dir = opendir(folder);
     int r = 0;
@@ -229,16 +267,16 @@ static int list_folder(const char *folder, char ***files, size_t *count)
         return -errno;
     }
     for (struct dirent *entry; r == 0 && (entry = readdir(dir)) != NULL;) {
-        char path[4400];
+        struct stat info;
         size_t len = strlen(entry->d_name);
         if (len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0 && entry->d_name[0] != '.') {
-            (void)snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-            r = texts_add(files, count, path);
+            bool known = fstatat(dirfd(dir), entry->d_name, &info, 0) == 0;
+            r = list_add(list, folder, entry->d_name, known ? status_hash(&info) : 0);
         }
     }
     (void)closedir(dir);
-    if (*count) {
-        qsort(*files, *count, sizeof(**files), compare_texts);
+    if (list->count) {
+        qsort(list->files, list->count, sizeof(*list->files), compare_names);
     }
     return r;
 }
@@ -297,60 +335,71 @@ static int check_hosts(struct supervisor *s, struct sk_conf_error *error)
 }
 
 /* Loaded tenants stand in the list beside those in force, marked changed, until commit or rollback. */
-static int load_file(struct supervisor *s, const struct sk_conf *conf, const char *file, bool all, struct sk_conf_error *error)
+static int load_file(struct supervisor *s, const struct sk_conf *conf, const struct listed *file, bool all, struct sk_conf_error *error)
 {
-    struct tenant *known = all ? NULL : find_by_file(s, file), *fresh = NULL;
-    if (known) {
-        uint8_t stamp[SK_SHA256_SIZE];
-        stamp_files(known->file, known->reads, known->reads_count, stamp);
-        if (memcmp(stamp, known->stamp, sizeof(stamp)) == 0) {
-            known->seen = true;
-            return 0;
-        }
+    struct tenant *known = all ? NULL : find_by_file(s, file->path), *fresh = NULL;
+    if (known && status_of(s, known, file->status) == known->status) {
+        known->seen = true;
+        return 0;
     }
     int r = read_tenant(s, conf, file, &fresh, error);
     if (r) {
         return r;
     }
-    for (const struct tenant *t = s->list; t; t = t->next) {
-        if (t->seen && memcmp(t->id, fresh->id, SK_ID_SIZE) == 0) {
-            r = refuse_in(error, file, "tenant", fresh->name, t->file);
-            tenant_free(fresh);
-            return r;
-        }
+    const struct tenant *other = find(&s->fresh, fresh->id);
+    r = other ? refuse_in(error, file->path, "tenant", fresh->name, other->file)
+              : sk_table_add(&s->fresh, &fresh->node, sk_table_hash(sk_slice(fresh->id, SK_ID_SIZE)));
+    if (r) {
+        tenant_free(s, fresh);
+        return r;
     }
     *s->tail = fresh;
     s->tail = &fresh->next;
     return 0;
 }
 
+/* No tenant of a file that was read now is in force by another file that stays as it was. */
+static int check_names(struct supervisor *s, struct sk_conf_error *error)
+{
+    int r = 0;
+    for (const struct tenant *t = s->list; r == 0 && t; t = t->next) {
+        const struct tenant *other = t->changed ? find(&s->tenants, t->id) : NULL;
+        r = other && other->seen ? refuse_in(error, t->file, "tenant", t->name, other->file) : 0;
+    }
+    return r;
+}
+
 int tenants_load(struct supervisor *s, const struct sk_conf *conf)
 {
     struct sk_conf_error error;
-    char **files = NULL;
-    size_t count = 0;
+    struct listing list = {NULL, 0, 0};
     bool all = s->conf && !sk_conf_same_services(s->conf, conf);
     s->tail = &s->list;
+    s->load++;
     for (struct tenant *t = s->list; t; t = t->next) {
         t->seen = t->changed = false;
         s->tail = &t->next;
     }
-    int r = list_folder(conf->is.tenants, &files, &count);
+    int r = list_folder(conf->is.tenants, &list);
     if (r < 0) {
         r = sk_conf_refuse(&error, conf->is.tenants, SK_SLICE_NULL, "", "the tenants folder cannot be read: %s", strerror(-r));
         s->complain(&error);
     }
-    for (size_t i = 0; r >= 0 && i < count; i++) {
-        int one = load_file(s, conf, files[i], all, &error);
+    for (size_t i = 0; r >= 0 && i < list.count; i++) {
+        int one = load_file(s, conf, &list.files[i], all, &error);
         if (one == 1) {
             s->complain(&error);
         }
         r = one ? one : r;
     }
-    if (r == 0 && (r = check_hosts(s, &error)) == 1) {
-        s->complain(&error);
+    if (r == 0) {
+        r = check_names(s, &error);
+        r = r ? r : check_hosts(s, &error);
+        if (r == 1) {
+            s->complain(&error);
+        }
     }
-    texts_free(&files, &count);
+    list_free(&list);
     if (r) {
         tenants_rollback(s);
     }
@@ -363,7 +412,8 @@ void tenants_rollback(struct supervisor *s)
         struct tenant *t = *at;
         if (t->changed) {
             *at = t->next;
-            tenant_free(t);
+            sk_table_remove(&s->fresh, &t->node);
+            tenant_free(s, t);
         } else {
             at = &t->next;
         }
@@ -400,22 +450,19 @@ static int seal_images(struct supervisor *s, struct memory **out)
     return 0;
 }
 
+/* The old one, if there is one, is in nobody's way any more; commit frees it. */
 static void replace(struct supervisor *s, struct tenant *fresh, struct memory *memory)
 {
-    struct tenant *old = find(s, fresh->id);
+    struct tenant *old = find(&s->tenants, fresh->id);
     fresh->slot = old ? old->slot : s->next_slot++ % SK_SHARED_TENANTS;
     fresh->synced = old && strcmp(old->digest, fresh->digest) == 0 && old->synced;
     fresh->memory = memory;
     memory->refs++;
     sk_buf_free(&fresh->image);
+    sk_table_remove(&s->fresh, &fresh->node);
     if (old) {
         leave(s, old);
-        struct tenant **at = &s->list;
-        while (*at != old) {
-            at = &(*at)->next;
-        }
-        *at = old->next;
-        tenant_free(old);
+        old->seen = false;
     }
     enter(s, fresh);
 }
@@ -429,11 +476,8 @@ int tenants_commit(struct supervisor *s, unsigned *changed, unsigned *gone)
         tenants_rollback(s);
         return r;
     }
-    for (struct tenant *t = s->list, *next; t; t = next) {
-        next = t->next;
+    for (struct tenant *t = s->list; t; t = t->next) {
         if (t->changed) {
-            struct tenant *old = find(s, t->id);
-            next = next == old && old ? old->next : next;
             replace(s, t, memory);
             ++*changed;
         }
@@ -445,12 +489,12 @@ int tenants_commit(struct supervisor *s, unsigned *changed, unsigned *gone)
             continue;
         }
         *at = t->next;
-        if (find(s, t->id) == t) {
+        if (find(&s->tenants, t->id) == t) {
             announce_gone(s, t->id);
             leave(s, t);
             ++*gone;
         }
-        tenant_free(t);
+        tenant_free(s, t);
     }
     memory_unref(memory);
     s->syncing = NULL;
