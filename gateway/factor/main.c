@@ -9,6 +9,7 @@
 #include "ipc/child.h"
 #include "ipc/factor.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 struct helper {
@@ -60,5 +61,6 @@ int main(void)
     static const struct sk_child_program program = {.name = "factor", .hello = on_hello, .told = on_told};
     static struct helper helper;
     sk_log_init("sekisho-factor");
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 20); /* what Argon2id fills goes back to the system after each password */
     return sk_child_run(&helper.child, &program, &helper);
 }

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define FILES_OPEN_MAX 256
+#define FILES_OPEN_MAX 128
 #define HASH_SIZE 16
 #define IMPORT_MAX ((size_t)256 << 20)
 

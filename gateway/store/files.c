@@ -55,6 +55,13 @@ static int make_schema(sqlite3 *db, const char *schema)
     return r ? r : run_text(db, "COMMIT");
 }
 
+void sk_files_init(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+    (void)sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
+    (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+}
+
 int sk_file_open(struct sk_file *file, const char *path, const char *schema)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;

@@ -41,6 +41,8 @@ struct sk_file {
     uint8_t lookup[32]; /* for keyed hashes of names */
 };
 
+/* Once, before any file is opened: many small files shall cost little memory each. */
+void sk_files_init(void);
 /* Opens or makes the file. `schema`: the SQL of version SK_FILES_SCHEMA. 0; 1 a newer schema; negative. */
 int sk_file_open(struct sk_file *file, const char *path, const char *schema) sk_nodiscard;
 void sk_file_close(struct sk_file *file);

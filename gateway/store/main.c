@@ -3,6 +3,8 @@
  * a time; each names its tenant, and no operation opens another tenant's file. Own uid, sees its folder alone.
  */
 #include "store/engine.h"
+#include "store/files.h"
+#include "store/files.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -270,6 +272,7 @@ int main(void)
     static const struct sk_child_program program = {.name = "store", .hello = on_hello, .told = on_told};
     static struct store store;
     sk_log_init("sekisho-store");
+    sk_files_init();
     int r = sk_child_run(&store.child, &program, &store);
     (void)sk_engine_free(store.engine);
     return r;
