@@ -39,6 +39,7 @@ struct audit {
     struct sk_writer_settings settings;
     char folder[4097];
     struct source sources[SOURCES_MAX];
+    size_t used; /* slots of `sources` that were ever open: none behind them is */
     struct sk_timer check, retry;
     struct sk_idle idle;
     pthread_t preparer;
@@ -83,7 +84,7 @@ static void source_bad(struct source *source, const char *what)
 /* Takes what a source has, up to a full group. False when it broke the rules and is closed. */
 static void drain(struct audit *audit, struct source *source)
 {
-    uint8_t bytes[SK_RING_ENTRY_MAX];
+    uint8_t bytes[SK_RING_ENTRY_MAX] sk_uninitialized;
     while (source->open && !sk_writer_full(audit->writer)) {
         struct sk_audit_record record;
         int len = sk_ring_get(&source->ring, bytes);
@@ -134,7 +135,7 @@ static bool commit(struct audit *audit)
 {
     int r = sk_writer_commit(audit->writer);
     set_failed(audit, r != 0, r);
-    for (size_t i = 0; i < SOURCES_MAX; i++) {
+    for (size_t i = 0; i < audit->used; i++) {
         struct source *source = &audit->sources[i];
         if (source->open && (source->taken != source->durable || r)) {
             source->durable = r ? source->durable : source->taken;
@@ -155,7 +156,7 @@ static void work(struct audit *audit)
     bool more = true;
     while (more && !sk_timer_pending(&audit->retry)) {
         uint64_t before = 0, after = 0;
-        for (size_t i = 0; i < SOURCES_MAX; i++) {
+        for (size_t i = 0; i < audit->used; i++) {
             struct source *source = &audit->sources[i];
             before += source->open ? source->taken : 0;
             drain(audit, source);
@@ -175,7 +176,7 @@ static void before_sleep(struct sk_idle *idle)
     while (again && audit->writer && !sk_timer_pending(&audit->retry)) {
         again = false;
         work(audit);
-        for (size_t i = 0; i < SOURCES_MAX; i++) {
+        for (size_t i = 0; i < audit->used; i++) {
             struct source *source = &audit->sources[i];
             again = again || (source->open && sk_ring_sleep(&source->ring));
         }
@@ -192,7 +193,7 @@ static void on_retry(struct sk_timer *timer)
     struct audit *audit = SK_CONTAINER(timer, struct audit, retry);
     (void)commit(audit);
     if (!audit->failed) {
-        for (size_t i = 0; i < SOURCES_MAX; i++) {
+        for (size_t i = 0; i < audit->used; i++) {
             if (audit->sources[i].open) {
                 sk_ring_acknowledge(&audit->sources[i].ring, audit->sources[i].durable, false);
             }
@@ -227,12 +228,15 @@ static void source_lost(struct audit *audit, struct source *source)
 static void add_source(struct audit *audit, const struct sk_control_ring *m, const int *fds)
 {
     struct source *slot = NULL;
-    for (size_t i = 0; i < SOURCES_MAX; i++) {
+    for (size_t i = 0; i < audit->used; i++) {
         struct source *source = &audit->sources[i];
         if (source->open && source->peer == (enum sk_peer)m->peer && source->index == m->index) {
             source_lost(audit, source);
         }
         slot = slot || source->open ? slot : source;
+    }
+    if (!slot && audit->used < SOURCES_MAX) {
+        slot = &audit->sources[audit->used++];
     }
     if (!slot) {
         for (int i = 0; i < 3; i++) {
@@ -316,7 +320,7 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
         add_source(audit, message, fds);
         break;
     case SK_CONTROL_LOST:
-        for (size_t i = 0; i < SOURCES_MAX; i++) {
+        for (size_t i = 0; i < audit->used; i++) {
             const struct sk_control_lost *lost = message;
             struct source *source = &audit->sources[i];
             if (source->open && source->peer == (enum sk_peer)lost->peer && source->index == lost->index) {

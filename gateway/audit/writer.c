@@ -52,7 +52,7 @@ static void make_id(struct sk_writer *w, uint64_t wall, uint8_t id[SK_ID_SIZE])
 
 int sk_writer_add(struct sk_writer *w, struct sk_audit_record *record, uint64_t owner)
 {
-    uint8_t cbor[SK_AUDIT_RECORD_MAX];
+    uint8_t cbor[SK_AUDIT_RECORD_MAX] sk_uninitialized;
     struct sk_journal_tenant *tenant = sk_journal_tenant(&w->state, record->tenant);
     if (!tenant) {
         return -ENOMEM;

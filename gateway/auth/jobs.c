@@ -165,7 +165,7 @@ static void record(struct job *job, enum sk_audit_op op, enum sk_audit_decision 
             .host = sk_slice_str(job->host),
             .agent = sk_slice_str(job->agent),
             .detail = sk_slice_str(job->target)};
-    uint8_t cbor[SK_AUDIT_RECORD_MAX];
+    uint8_t cbor[SK_AUDIT_RECORD_MAX] sk_uninitialized;
     memcpy(r.tenant, job->tenant, SK_ID_SIZE);
     job->wait.done = then;
     if (sk_recorder_put(&job->auth->recorder, sk_slice(cbor, sk_record_encode(&r, cbor)), &job->wait)) {

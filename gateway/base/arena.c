@@ -84,15 +84,27 @@ void *sk_arena_zalloc(struct sk_arena *arena, size_t size)
 
 struct sk_slice sk_arena_copy(struct sk_arena *arena, struct sk_slice s)
 {
-    char *copy = sk_arena_alloc(arena, s.len + 1);
-    if (!copy) {
+    return sk_arena_join(arena, &s, 1);
+}
+
+struct sk_slice sk_arena_join(struct sk_arena *arena, const struct sk_slice *parts, size_t count)
+{
+    size_t len = 0, at = 0;
+    for (size_t i = 0; i < count; i++) {
+        len += parts[i].len;
+    }
+    char *text = sk_arena_alloc(arena, len + 1);
+    if (!text) {
         return SK_SLICE_NULL;
     }
-    if (s.len) {
-        memcpy(copy, s.data, s.len);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len) {
+            memcpy(text + at, parts[i].data, parts[i].len);
+            at += parts[i].len;
+        }
     }
-    copy[s.len] = '\0';
-    return sk_slice(copy, s.len);
+    text[len] = '\0';
+    return sk_slice(text, len);
 }
 
 struct sk_slice sk_arena_printf(struct sk_arena *arena, const char *format, ...)

@@ -141,7 +141,7 @@ static const struct sk_ipc_layout *layout_of(const struct sk_ipc_interface *inte
 
 int sk_channel_send(struct sk_channel *channel, uint16_t code, const void *message, const int *fds)
 {
-    uint8_t bytes[SK_IPC_MESSAGE_MAX];
+    uint8_t bytes[SK_IPC_MESSAGE_MAX] sk_uninitialized;
     const struct sk_ipc_layout *layout = layout_of(channel->handler->interface, code);
     if (!layout || !(layout->sender & channel->handler->self)) {
         return -EPERM;

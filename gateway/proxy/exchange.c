@@ -96,7 +96,7 @@ void sk_exchange_record(const struct sk_exchange *x, enum sk_audit_stage stage, 
 
 static int put_record(struct sk_exchange *x, enum sk_audit_stage stage, void (*done)(struct sk_record_wait *wait, bool durable))
 {
-    uint8_t cbor[SK_AUDIT_RECORD_MAX];
+    uint8_t cbor[SK_AUDIT_RECORD_MAX] sk_uninitialized;
     struct sk_audit_record record;
     sk_exchange_record(x, stage, &record);
     x->wait.done = done;
@@ -415,7 +415,7 @@ struct sk_slice sk_exchange_cookie(const struct sk_request *r, struct sk_slice n
 /* RFC 7617. The grant is found by the header as it stands; only a new one is taken apart. */
 static struct sk_grant *identify_basic(struct sk_exchange *x, struct sk_slice header)
 {
-    uint8_t plain[1400];
+    uint8_t plain[1400] sk_uninitialized;
     size_t len;
     struct sk_slice scheme = SK_LIT("basic ");
     if (header.len > 1800 || !sk_slice_eq_nocase(sk_slice_cut(header, scheme.len), scheme)) {
@@ -583,7 +583,8 @@ void sk_exchange_relay_end(struct sk_exchange *x, const struct sk_field *trailer
 
 void sk_exchange_cut(struct sk_exchange *x, const char *reason)
 {
-    if (x->step == SK_STEP_RELAY || (x->step == SK_STEP_RECORD && x->up) || x->responded) {
+    bool forwarded = x->step == SK_STEP_RELAY || (x->step == SK_STEP_RECORD && x->up);
+    if (x->recorded && (forwarded || x->responded)) {
         if (!x->finished) {
             SK_COUNT_UP(x->gate, streams_cut, 1);
             x->detail = sk_slice_str(reason);
@@ -591,9 +592,14 @@ void sk_exchange_cut(struct sk_exchange *x, const char *reason)
             sk_conn_touch(x->conn);
             sk_stream_abort(x->stream);
         }
-    } else if (x->step < SK_STEP_RECORD && x->step > SK_STEP_DECIDE) {
-        sk_grant_release(x);
+    } else if (forwarded || (x->step < SK_STEP_RECORD && x->step > SK_STEP_DECIDE)) {
+        /* Nothing of an answer is on record yet: a refusal can still be said, and names whose it was. */
+        struct sk_stream *stream = x->stream;
+        sk_conn_touch(x->conn);
         sk_exchange_deny(x, 403, SK_AUDIT_DECISION_DENY, sk_slice_str(reason));
+        if (alive(stream, x)) {
+            sk_grant_release(x);
+        }
     }
 }
 

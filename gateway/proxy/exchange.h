@@ -60,7 +60,6 @@ struct sk_exchange {
     bool timed_out;  /* it stopped coming */
     bool responded, finished, upstream_ended, streaming, shut, was_identified;
     enum sk_refusal refusal;
-    char address_text[SK_ADDR_TEXT];
     /* A body of the gateway's own endpoints, gathered before it is looked at. */
     struct sk_buf form;
     bool wants_form;

@@ -134,15 +134,17 @@ static struct sk_upstream *choose(struct sk_app *app, const struct sk_upstream *
 
 /* ---- the message, written anew ---- */
 
+#define OWN_FIELDS 16 /* at most so many are the gateway's own, besides the app's secrets */
+
 struct outgoing {
     struct sk_exchange *x;
     struct sk_field *fields;
-    size_t count;
+    size_t count, room;
 };
 
 static void add(struct outgoing *o, struct sk_slice name, struct sk_slice value)
 {
-    if (value.data && o->count < SK_FIELDS_MAX + 24) {
+    if (value.data && o->count < o->room) {
         o->fields[o->count++] = (struct sk_field){name, value};
     }
 }
@@ -190,16 +192,18 @@ static void add_client_fields(struct outgoing *o)
 
 static void add_forwarding(struct outgoing *o)
 {
-    struct sk_exchange *x = o->x;
-    bool v6 = x->conn->address.family == SK_FAMILY_V6;
-    (void)sk_addr_text(&x->conn->address, x->address_text);
-    struct sk_slice address = sk_slice_str(x->address_text);
-    struct sk_slice authority = x->stream->request.authority;
+    struct sk_conn *conn = o->x->conn;
+    bool v6 = conn->address.family == SK_FAMILY_V6;
+    if (conn->address_text[0] == '\0') {
+        (void)sk_addr_text(&conn->address, conn->address_text);
+    }
+    struct sk_slice address = sk_slice_str(conn->address_text), authority = o->x->stream->request.authority;
+    const struct sk_slice forwarded[] = {v6 ? SK_LIT("for=\"[") : SK_LIT("for="), address,
+            v6 ? SK_LIT("]\";proto=https;host=\"") : SK_LIT(";proto=https;host=\""), authority, SK_LIT("\"")};
     add(o, SK_LIT("x-forwarded-for"), address);
     add(o, SK_LIT("x-forwarded-proto"), SK_LIT("https"));
     add(o, SK_LIT("x-forwarded-host"), authority);
-    add(o, SK_LIT("forwarded"), sk_arena_printf(x->arena, "for=%s%s%s;proto=https;host=\"%.*s\"", v6 ? "\"[" : "", x->address_text,
-                                        v6 ? "]\"" : "", (int)authority.len, authority.data));
+    add(o, SK_LIT("forwarded"), sk_arena_join(o->x->arena, forwarded, SK_COUNT(forwarded)));
 }
 
 static void add_identity(struct outgoing *o)
@@ -237,7 +241,11 @@ static void add_websocket_key(struct outgoing *o, struct sk_upstream_conn *up)
 static int write_request(struct sk_exchange *x, struct sk_upstream_conn *up)
 {
     struct sk_request r = x->stream->request;
-    struct outgoing o = {x, sk_arena_alloc(x->arena, sizeof(struct sk_field) * (SK_FIELDS_MAX + 24)), 0};
+    struct outgoing o = {.x = x, .room = r.fields_count + OWN_FIELDS};
+    for (const struct sk_secret *s = x->site->apps[x->app].secrets; s; s = s->next) {
+        o.room++;
+    }
+    o.fields = sk_arena_alloc(x->arena, sizeof(struct sk_field) * o.room);
     if (!o.fields) {
         return -ENOMEM;
     }

@@ -124,6 +124,7 @@ struct sk_conn {
     struct sk_tenant *tenant;
     struct sk_addr address;
     uint8_t address_bytes_len;
+    char address_text[SK_ADDR_TEXT]; /* empty until somebody needs it */
     bool dirty, observe, handshaken, proxied, closing, counted, freed, in_callback;
     bool unread; /* an exchange ended before its request's body */
     enum { SK_CONN_HANDSHAKE, SK_CONN_HEAD, SK_CONN_OPEN } phase;

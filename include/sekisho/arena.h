@@ -27,6 +27,8 @@ void *sk_arena_alloc(struct sk_arena *arena, size_t size) sk_nodiscard;
 void *sk_arena_zalloc(struct sk_arena *arena, size_t size) sk_nodiscard;
 /* A copy of `s`, NUL-terminated behind its end; the null slice when the limit is reached. */
 struct sk_slice sk_arena_copy(struct sk_arena *arena, struct sk_slice s);
+/* The parts one behind the other, NUL-terminated behind the end; the null slice when the limit is reached. */
+struct sk_slice sk_arena_join(struct sk_arena *arena, const struct sk_slice *parts, size_t count);
 /* Formatted text, NUL-terminated behind its end; the null slice when the limit is reached. */
 struct sk_slice sk_arena_printf(struct sk_arena *arena, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
