@@ -39,7 +39,9 @@ static int begin(struct sk_child *child, const struct sk_control_hello *hello)
             .exec = program->exec,
             .network = program->network,
             .folder = hello->folder.len ? folder : NULL};
-    child->sandboxed = sk_sandbox_enter(&sandbox) >= 0;
+    int r = sk_sandbox_enter(&sandbox);
+    child->sandboxed = r >= 0;
+    child->partly = r > 0;
     return child->sandboxed ? 0 : -1;
 }
 

@@ -30,6 +30,7 @@ struct sk_child {
     void *context;
     struct sk_signal terminate;
     bool sandboxed;
+    bool partly; /* and the kernel lacks a part of the sandbox (sandbox/sandbox.h) */
 };
 
 /* Runs until the loop is stopped. The exit status of the program. */

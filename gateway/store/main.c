@@ -250,6 +250,9 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
 {
     struct store *store = child->context;
     if (code == SK_CONTROL_LIMITS && !store->engine) {
+        if (child->partly) {
+            sk_log(SK_EVENT_SANDBOX_PARTIAL, SK_TEXT("lacks", "landlock")); /* one process says it: all have one kernel */
+        }
         int r = sk_engine_open(store->folder, store->root_key, &store->engine);
         sk_wipe(store->root_key, sizeof(store->root_key));
         if (r == 1) {

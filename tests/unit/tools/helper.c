@@ -87,7 +87,9 @@ void helper_start(struct helper *helper, const char *program, const char *folder
     helper->control = fds[0];
     helper->auth = -1;
     /* By root the whole of the sandbox; another account cannot change its own. */
-    struct sk_control_hello hello = {.uid = geteuid() == 0 ? 65534 : 0, .folder = sk_slice_str(folder)};
+    static const char secret[32] = "of a test";
+    struct sk_control_hello hello = {
+            .uid = geteuid() == 0 ? 65534 : 0, .folder = sk_slice_str(folder), .secret = sk_slice(secret, sizeof(secret))};
     struct sk_control_loaded loaded = {.generation = 7};
     helper_send(helper->control, &sk_control_interface, SK_CONTROL_HELLO, &hello, NULL, 0);
     helper_new_auth(helper);
