@@ -13,7 +13,7 @@ static const char *program = "sekisho";
 static const struct {
     const char *id, *level, *text;
 } catalog[] = {
-#define X(name, id, level, text) {id, #level, text},
+#define X(name, id, level, text, help) {id, #level, text},
         SK_EVENTS(X)
 #undef X
 };

@@ -1,38 +1,99 @@
 /*
  * Every line of the product log by its stable id, with the text that explains it. The log prints id, level and text;
- * facts follow as fields. An id is never used again for something else.
+ * facts follow as fields. An id is never used again for something else. The help is the operator's: what happened, what
+ * the gateway does by itself, what is left to do. sekisho-events(7) is made of it; the log does not compile it in.
  */
 #pragma once
 
-/* X(name, id, level, text) */
+/* X(name, id, level, text, help) */
 #define SK_EVENTS(X)                                                                                         \
-    X(STARTED, "SK1001", INFO, "program started")                                                            \
-    X(STOPPING, "SK1002", INFO, "stopping: open requests are finished, new ones refused")                    \
-    X(STOPPED, "SK1003", INFO, "program stopped")                                                            \
-    X(CHILD_DIED, "SK1004", ERROR, "a process died and is started again")                                    \
-    X(CHILD_HELD, "SK1005", ERROR, "a process dies again and again: its next start waits")                   \
-    X(READY, "SK1006", INFO, "the gate is open")                                                             \
-    X(SHUT, "SK1007", WARN, "the gate is shut: a process it cannot do without is away")                      \
-    X(CONFIG_REFUSED, "SK1101", ERROR, "configuration refused: nothing was changed")                         \
-    X(CONFIG_LOADED, "SK1102", INFO, "configuration loaded")                                                 \
-    X(LISTENING, "SK1103", INFO, "listening")                                                                \
-    X(SANDBOX_PARTIAL, "SK1201", WARN, "this kernel lacks a part of the sandbox")                            \
-    X(PEER_ENDED, "SK1202", WARN, "a peer process closed its channel")                                       \
-    X(PEER_BAD, "SK1203", ERROR, "a peer process sent a message it may not send")                            \
-    X(UPSTREAM_DOWN, "SK1301", WARN, "an upstream address is out of service")                                \
-    X(UPSTREAM_UP, "SK1302", INFO, "an upstream address is in service")                                      \
-    X(JOURNAL_OPENED, "SK1401", INFO, "journal opened")                                                      \
-    X(JOURNAL_TORN, "SK1402", WARN, "journal: an unfinished group at the end was dropped; it was never acknowledged") \
-    X(JOURNAL_DAMAGED, "SK1403", ERROR, "journal damaged: the gate stays shut")                              \
-    X(JOURNAL_FAILED, "SK1404", ERROR, "journal cannot be written: the gate is shut")                        \
-    X(JOURNAL_BACK, "SK1405", INFO, "journal is written again")                                              \
-    X(STORE_FAILED, "SK1501", ERROR, "store operation failed")                                               \
-    X(STORE_NEWER, "SK1502", ERROR, "the store was written by a newer version")                              \
-    X(PAM_FAILED, "SK1601", WARN, "PAM could not be asked")                                                  \
-    X(FATAL, "SK1901", ERROR, "fatal: the process ends")
+    X(STARTED, "SK1001", INFO, "program started",                                                            \
+        "sekishod has started every other process, with the version and the number of workers that the line names. " \
+        "The gate is still shut; SK1006 follows when it opens.")                                             \
+    X(STOPPING, "SK1002", INFO, "stopping: open requests are finished, new ones refused",                    \
+        "SIGTERM or SIGINT came. What is still open 5 seconds after timeouts.drain is cut off; a second signal cuts at once.") \
+    X(STOPPED, "SK1003", INFO, "program stopped",                                                            \
+        "Every process has ended, and sekishod ends with them.")                                             \
+    X(CHILD_DIED, "SK1004", ERROR, "a process died and is started again",                                    \
+        "The line names the process with the signal or the exit status that ended it; status 127: its program could " \
+        "not be started; signal 14 of pam: a PAM module hung. What it was working on failed. It is started again at " \
+        "once, or within a second when it lived less than 10 seconds. Once needs nothing done; more often, look at " \
+        "the lines before for the reason.")                                                                  \
+    X(CHILD_HELD, "SK1005", ERROR, "a process dies again and again: its next start waits",                   \
+        "As SK1004, for at least the fifth time within 10 seconds of its start each. It is tried again every few " \
+        "seconds, at most 5 apart, without end. Find the reason in the lines before and remove it; no restart of the " \
+        "gateway is needed then.")                                                                           \
+    X(READY, "SK1006", INFO, "the gate is open",                                                             \
+        "Every worker, auth, store and audit serve the configuration of this generation. Said after a start, after " \
+        "each reload, and when one of them is back.")                                                        \
+    X(SHUT, "SK1007", WARN, "the gate is shut: a process it cannot do without is away",                      \
+        "The process that the line names, audit, store or auth, has died. Requests that need it get 503 until it is " \
+        "back; SK1006 then says so. When that takes longer than a few seconds, its own lines say why.")      \
+    X(CONFIG_REFUSED, "SK1101", ERROR, "configuration refused: nothing was changed",                         \
+        "A file of the configuration has the mistake that the line tells, at this file and line (line 0: the file as " \
+        "a whole). At a reload all goes on as it was; at the start sekishod ends. Correct it, check with sekishod " \
+        "--check, reload or start again.")                                                                   \
+    X(CONFIG_LOADED, "SK1102", INFO, "configuration loaded",                                                 \
+        "A reload is in force. The line counts the tenants whose files are new or changed, and those that are gone.") \
+    X(LISTENING, "SK1103", INFO, "listening",                                                                \
+        "One line for each address that sekishod opened; sockets of systemd have none.")                     \
+    X(SANDBOX_PARTIAL, "SK1201", WARN, "this kernel lacks a part of the sandbox",                            \
+        "The kernel has no Landlock, or it is not switched on: processes are not kept from files that their accounts " \
+        "may read. Accounts without rights and the filter of system calls hold. Run a kernel whose "         \
+        "/sys/kernel/security/lsm names landlock.")                                                          \
+    X(PEER_ENDED, "SK1202", WARN, "a peer process closed its channel",                                       \
+        "The process at the other end has died or stops; SK1004 or SK1002 tells. It is connected again when it is " \
+        "back. Nothing is left to do.")                                                                      \
+    X(PEER_BAD, "SK1203", ERROR, "a peer process sent a message it may not send",                            \
+        "The message was thrown away, and the connection to the sender closed; towards sekishod the sender is ended and " \
+        "started again. No process that works rightly does this: it is a defect, or somebody has taken the sender over. " \
+        "Keep log and journal, restart the gateway, and report it.")                                         \
+    X(UPSTREAM_DOWN, "SK1301", WARN, "an upstream address is out of service",                                \
+        "Three attempts one after the other failed, or the health check did. Each worker finds and says this for " \
+        "itself. Requests go to the app's other addresses; where there is none in service, one is tried all the " \
+        "same, and 502 or 504 answered when it fails. See to the upstream at this address; it is used again by " \
+        "itself.")                                                                                           \
+    X(UPSTREAM_UP, "SK1302", INFO, "an upstream address is in service",                                      \
+        "An attempt or the health check succeeded again, after SK1301.")                                     \
+    X(JOURNAL_OPENED, "SK1401", INFO, "journal opened",                                                      \
+        "The journal was read and goes on. The line counts the records read, and the requests whose end nobody knows, " \
+        "as the gateway ended in their midst: each has now a record that says so.")                          \
+    X(JOURNAL_TORN, "SK1402", WARN, "journal: an unfinished group at the end was dropped; it was never acknowledged", \
+        "The gateway or the machine ended while a group of records was written. No answer had left for any of them: " \
+        "nothing that passed is without a record. After a crash or a power cut nothing is left to do; without one, " \
+        "look at the disk.")                                                                                 \
+    X(JOURNAL_DAMAGED, "SK1403", ERROR, "journal damaged: the gate stays shut",                              \
+        "A file of the journal was changed or is missing; the line names it and the place. Nothing is repaired and no " \
+        "request passes; audit is started again and again, so that the gate opens when the file is right. Take a " \
+        "copy of the folder, run sekisho-verify on it, and find out who or what changed it. Then bring the file back " \
+        "from a backup, or move the whole folder DATA/journal away and keep it: a new journal begins.")      \
+    X(JOURNAL_FAILED, "SK1404", ERROR, "journal cannot be written: the gate is shut",                        \
+        "Writing failed for the reason that the line tells. Requests get 503, and writing is tried again until it " \
+        "succeeds (SK1405), in a new file where needed: make room, or mount the disk again. When the file was removed " \
+        "or replaced, or the folder cannot be used, audit is started again and reads what is there: SK1401 says that " \
+        "it goes on, SK1403 that a file is missing.")                                                        \
+    X(JOURNAL_BACK, "SK1405", INFO, "journal is written again",                                              \
+        "The end of SK1404. Records that waited are written now; requests that the shut gate refused have none.") \
+    X(STORE_FAILED, "SK1501", ERROR, "store operation failed",                                               \
+        "What was asked of the store was not done: a login fails, a session is not kept. With the operation open the " \
+        "store ends, is started again, and the gate is shut. With the operation sync users and secrets of a tenant " \
+        "stay as they were: reload, as its file may have changed in the midst of the last one. Else look at space, " \
+        "owner and mount of DATA/store.")                                                                    \
+    X(STORE_NEWER, "SK1502", ERROR, "the store was written by a newer version",                              \
+        "An older version was installed over a newer one, and does not touch what it does not know: the gate, or the " \
+        "tenant whose file it is, stays shut. Install the newer version again, or bring back DATA/store as it was " \
+        "before the newer version ran.")                                                                     \
+    X(PAM_FAILED, "SK1601", WARN, "PAM could not be asked",                                                  \
+        "There is no service file, or PAM failed with the status that the line tells. The login is refused as " \
+        "verification-failed. Look at /etc/pam.d/sekisho (pam_services), and at what its "                   \
+        "modules ask: directory, network.")                                                                  \
+    X(FATAL, "SK1901", ERROR, "fatal: the process ends",                                                     \
+        "The process cannot go on, for the reason that the line tells. sekishod itself ends with status 1: remove " \
+        "the reason, such as an address in use or a missing account, and start it again. Any other process is " \
+        "started again by sekishod (SK1004).")
 
 enum sk_event {
-#define X(name, id, level, text) SK_EVENT_##name,
+#define X(name, id, level, text, help) SK_EVENT_##name,
     SK_EVENTS(X)
 #undef X
 };

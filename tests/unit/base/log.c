@@ -72,7 +72,7 @@ Test(base_log, a_line_that_is_too_long_drops_whole_fields_and_says_so, .init = c
 Test(base_log, every_event_has_its_own_id)
 {
     static const char *const ids[] = {
-#define X(name, id, level, text) id,
+#define X(name, id, level, text, help) id,
             SK_EVENTS(X)
 #undef X
     };

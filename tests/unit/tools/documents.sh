@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# documents.sh SEKISHO SEKISHO_VERIFY SOURCE: help, man pages and completion name the same options, in both directions,
-# and the man pages of the configuration have every key of the schema, and no other.
+# documents.sh SEKISHO SEKISHO_VERIFY SOURCE EVENTS: help, man pages and completion name the same options, in both
+# directions; the man pages of the configuration have every key of the schema, and no other; EVENTS, the built page of the
+# log, has every event, each of which is logged somewhere.
 set -u
-sekisho=$(realpath "$1") verify=$(realpath "$2") source=$(realpath "$3")
+sekisho=$(realpath "$1") verify=$(realpath "$2") source=$(realpath "$3") events=$(realpath "$4")
 man=$source/deploy/man failed=0
 fail() { echo "FAILED: $*"; failed=1; }
 
@@ -48,6 +49,16 @@ same 'keys of sekisho.yaml.5' "$(of 'sk_conf|conf|service|timeouts|journal|sessi
 same 'keys of sekisho-tenant.5' "$(of 'tenant|certificate|network_source|app|health|inject|role_source|user|test|sessions|limits')" \
   "$(keys_of_man "$man/sekisho-tenant.5")"
 
+# Events: `names` and `ids` of the catalogue, in its order.
+catalogue=$source/include/sekisho/event-ids.h
+names=$(sed -nE 's/^ +X\(([A-Z_]+), "SK[0-9]{4}".*/\1/p' "$catalogue")
+ids=$(sed -nE 's/^ +X\([A-Z_]+, "(SK[0-9]{4})".*/\1/p' "$catalogue")
+[ "$(wc -w <<<"$names")" -gt 20 ] || fail "only $(wc -w <<<"$names") events found in the catalogue"
+same 'events of sekisho-events.7' "$ids" "$(sed -n 's/^\.BR \(SK[0-9]*\) .*/\1/p' "$events")"
+same 'events that are logged' "$names" "$(grep -rhoE --include='*.c' 'SK_EVENT_[A-Z_]+' "$source/gateway" | sed 's/^SK_EVENT_//')"
+grep -oE 'SK[0-9]{4}' "$events" | sort -u | comm -13 <(sort <<<"$ids") - | grep . && fail 'sekisho-events.7 speaks of an event that there is not'
+grep -A 1 '^\.BR SK' "$events" | grep -vE '^\.BR SK|^--$|^[A-Za-z].*\.$' && fail 'an explanation of sekisho-events.7 is no sentence'
+
 # The examples of the pages are good files, as far as files alone can tell.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -55,7 +66,7 @@ example() { sed -n '/^\.SH EXAMPLE/,/^\.EE/p' "$1" | sed '1,2d; /^\.EE/d'; }
 example "$man/sekisho-tenant.5" >"$work/tenant.yaml"
 "$sekisho" policy test "$work/tenant.yaml" | grep -qx '1 passed, 0 failed' || fail "the example of sekisho-tenant.5"
 if command -v groff >/dev/null; then
-  for page in "$man"/*; do
+  for page in "$man"/*.[1-8] "$events"; do
     warnings=$(groff -man -ww -Tutf8 -z "$page" 2>&1)
     [ -z "$warnings" ] || fail "$page: $warnings"
   done
