@@ -8,7 +8,7 @@ _sekisho() {
       mapfile -t COMPREPLY < <(compgen -W 'hash-password config policy journal session --help --version' -- "$word")
       return
       ;;
-    2:config) mapfile -t COMPREPLY < <(compgen -W 'check --help' -- "$word") && return ;;
+    2:config) mapfile -t COMPREPLY < <(compgen -W 'check schema --help' -- "$word") && return ;;
     2:policy) mapfile -t COMPREPLY < <(compgen -W 'test explain --help' -- "$word") && return ;;
     2:journal) mapfile -t COMPREPLY < <(compgen -W 'show --help' -- "$word") && return ;;
     2:session) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
@@ -24,6 +24,7 @@ _sekisho() {
   if [[ $word == -* ]]; then
     case $command in
       hash-password) command='--with-second-factor' ;;
+      'config schema') command='--tenant' ;;
       'policy explain') command='--user --role --address --method --host --path -o' ;;
       'journal show') command='--tenant' ;;
       'session list') command="$connection --of -o" ;;

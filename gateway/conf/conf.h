@@ -152,6 +152,9 @@ struct sk_conf *sk_conf_free(struct sk_conf *conf);
 int sk_conf_tenant_load(const char *file, struct sk_slice text, struct sk_conf_tenant **tenant, struct sk_conf_error *error) sk_nodiscard;
 struct sk_conf_tenant *sk_conf_tenant_free(struct sk_conf_tenant *tenant);
 
+/* The JSON Schema (draft 2020-12) of sekisho.yaml, or of a tenant file. 0 or negative; -ENOTSUP for a table it cannot say. */
+int sk_conf_json_schema(bool tenant, struct sk_buf *out) sk_nodiscard;
+
 /* A whole file; at most 16 MiB. 0 or negative. */
 int sk_conf_read_file(const char *path, struct sk_buf *out) sk_nodiscard;
 /* `name` as an absolute path, relative to the folder of `file`. 0, or 1 when it does not fit. */

@@ -84,6 +84,14 @@ expect 1 'missing.yaml: cannot be read: No such file' "$sekisho" config check mi
 sed -i 's/^tenants: tenants/tenants: nowhere/' sekisho.yaml
 expect 1 '^sekisho: .*nowhere: No such file or directory; tenants: names the folder' "$sekisho" config check sekisho.yaml
 
+# ---- config schema
+expect 0 '^  "\$schema": "https://json-schema.org/draft/2020-12/schema",$' "$sekisho" config schema
+expect 0 '^    "root_key_file": \{$' "$sekisho" config schema
+expect 0 '^    "certificates": \{$' "$sekisho" config schema --tenant
+expect 2 'sekisho: acme.yaml: too much' "$sekisho" config schema acme.yaml
+full() { "$sekisho" config schema >/dev/full; }
+expect 1 '^sekisho: standard output: No space left on device$' full
+
 # ---- policy test and explain
 sed '/^tests:/,$d' tenants/acme.yaml >plain.yaml
 cp plain.yaml good.yaml && cat >>good.yaml <<'END'
