@@ -6,8 +6,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { LOOPBACK, PASSWORD, SERVICE, openTenant, startGateway, until } from './lib/gateway.mjs';
-import { Browser, SESSION_COOKIE, allRecords, elapse, endedAfter, halt, loggedIn, openDownload, openWebSocket, sessionTool, sql, startPanel,
+import { Browser, SESSION_COOKIE, allRecords, elapse, endedAfter, halt, loggedIn, openDownload, openWebSocket, problemOf, sessionTool, sql, startPanel,
   startShut } from './lib/person.mjs';
+import { startUpstream } from './lib/upstream.mjs';
 
 const SECRET = 'upstream-key-4f1c9a';
 
@@ -286,6 +287,27 @@ describe('what is open is cut within a second', () => {
       gateway.child.kill('SIGHUP');
     });
     await assert.rejects(gateway.tls('leaving.test'), /unrecognized|alert|closed/i);
+  });
+
+  test('a request that no upstream has answered yet is refused with a reason, on record, for whom it was', async (t) => {
+    const silent = await startUpstream((request, response, seen) => { seen.response = response; });
+    t.after(() => silent.close());
+    const tenant = tenantFile('waiting', { apps: [{ name: 'api', kind: 'api', path: '/api', upstreams: [silent.url] }], roles: [{ name: 'all', allow: ['api * /**'] }],
+      users: [{ name: 'hanako', roles: ['all'] }] });
+    assert.equal((await gateway.reload(() => gateway.tenant(tenant))).id, 'SK1102');
+    for (const method of ['GET', 'DELETE']) {
+      const asked = gateway.request({ host: 'waiting.test', method, path: `/api/${method}`, user: 'hanako' });
+      await until(() => silent.requests.some((seen) => seen.method === method), `the upstream has the ${method}`);
+      const narrow = { ...tenant, roles: [{ name: 'all', allow: ['api * /api/elsewhere'] }] };
+      assert.equal((await gateway.reload(() => gateway.tenant(narrow))).id, 'SK1102');
+      const answer = await asked;
+      assert.equal(answer.status, 403);
+      assert.equal(problemOf(answer).reason, 'policy-changed');
+      const records = (await allRecords(gateway)).filter((r) => r.path === `/api/${method}`);
+      assert.deepEqual(records.map((r) => [r.stage, r.decision, r.reason, r.subject]).at(-1),
+        [method === 'GET' ? 'single' : 'outcome', 'deny', 'policy-changed', 'hanako']);
+      assert.equal((await gateway.reload(() => gateway.tenant(tenant))).id, 'SK1102');
+    }
   });
 
   test('an app that is gone takes its streams with it', async () => {
