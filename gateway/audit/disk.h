@@ -10,8 +10,11 @@
 
 struct sk_disk {
     int (*create)(int folder, const char *name, size_t size); /* a new file of that size, all zeros on disk; its descriptor */
-    int (*write)(int fd, struct sk_slice bytes, off_t at);    /* all of it, or negative */
-    int (*flush)(int fd);                                     /* data on stable storage */
+    /*
+     * All of it, on stable storage when it returns 0; when negative any part of it may be there or come to be. Into a
+     * file of `create`, bytes, length and place are multiples of 4096.
+     */
+    int (*write)(int fd, struct sk_slice bytes, off_t at);
     int (*rename)(int folder, const char *from, const char *to); /* with the folder flushed */
 };
 

@@ -25,7 +25,8 @@ struct sk_writer {
     size_t at; /* where the next group goes */
     struct sk_buf body;
     uint32_t count;
-    struct sk_buf block; /* header and body as they are written */
+    uint8_t *block; /* header and body as they are written: aligned, for the disk takes them from here */
+    size_t block_size;
     bool broken;         /* the current file failed: never write to it again */
     /* The spare, made by another thread: 0 none, 1 being made, 2 ready. */
     atomic_int spare_state;
@@ -85,6 +86,17 @@ bool sk_writer_full(const struct sk_writer *w)
     return sk_buf_len(&w->body) >= GROUP_FULL || sk_buf_len(&w->body) >= w->set.file_size / 4;
 }
 
+/* Whole blocks of memory for a group. The old bytes are not kept. */
+static int reserve_block(struct sk_writer *w, size_t size)
+{
+    if (size > w->block_size) {
+        free(w->block);
+        w->block = aligned_alloc(SK_FRAME_BLOCK, size);
+        w->block_size = w->block ? size : 0;
+    }
+    return w->block ? 0 : -ENOMEM;
+}
+
 /* Writes one group at `at` of `fd`. On success the chain goes on from it. */
 static int write_group(struct sk_writer *w, int fd, uint64_t file, size_t at, enum sk_frame_group_kind kind, uint32_t count, struct sk_slice body)
 {
@@ -96,19 +108,17 @@ static int write_group(struct sk_writer *w, int fd, uint64_t file, size_t at, en
             .wall = sk_clock_wall(),
             .boot = sk_clock_boot()};
     size_t size = sk_frame_group_size(body.len);
-    w->block.start = w->block.end = 0;
-    char *block = sk_buf_reserve(&w->block, size);
-    if (!block) {
-        return -ENOMEM;
+    int r = reserve_block(w, size);
+    if (r) {
+        return r;
     }
     memcpy(group.previous, w->state.hash, SK_FRAME_HASH);
-    sk_frame_put_group(&group, (const uint8_t *)body.data, (uint8_t *)block);
+    sk_frame_put_group(&group, (const uint8_t *)body.data, w->block);
     if (body.len) {
-        memcpy(block + SK_FRAME_GROUP_HEADER, body.data, body.len);
+        memcpy(w->block + SK_FRAME_GROUP_HEADER, body.data, body.len);
     }
-    memset(block + SK_FRAME_GROUP_HEADER + body.len, 0, size - SK_FRAME_GROUP_HEADER - body.len);
-    int r = w->set.disk->write(fd, sk_slice(block, size), (off_t)at);
-    r = r ? r : w->set.disk->flush(fd);
+    memset(w->block + SK_FRAME_GROUP_HEADER + body.len, 0, size - SK_FRAME_GROUP_HEADER - body.len);
+    r = w->set.disk->write(fd, sk_slice(w->block, size), (off_t)at);
     if (r == 0) {
         memcpy(w->state.hash, group.hash, SK_FRAME_HASH);
         w->state.group++;
@@ -165,7 +175,6 @@ static int write_head(struct sk_writer *w)
     }
     (void)snprintf(text, sizeof(text), "%016llx\n", (unsigned long long)w->state.file);
     int r = w->set.disk->write(fd, sk_slice(text, 17), 0);
-    r = r ? r : w->set.disk->flush(fd);
     (void)close(fd);
     return r;
 }
@@ -187,7 +196,7 @@ static uint64_t read_head(const struct sk_writer *w)
  */
 static int next_file(struct sk_writer *w, enum sk_frame_group_kind kind, uint32_t count, struct sk_slice body)
 {
-    uint8_t header[SK_FRAME_BLOCK];
+    _Alignas(SK_FRAME_BLOCK) uint8_t header[SK_FRAME_BLOCK];
     char name[40];
     struct sk_frame_file file = {.number = w->state.file + 1};
     memcpy(file.node, w->set.node, SK_ID_SIZE);
@@ -244,7 +253,7 @@ int sk_writer_commit(struct sk_writer *w)
         w->at += r ? 0 : sk_frame_group_size(body.len);
     }
     if (w->fd < 0 || w->broken) {
-        /* Pages whose flush failed may be marked clean: they are never flushed again, the group goes elsewhere. */
+        /* What of a failed write is on disk nobody can tell: the file is never written again, the group goes elsewhere. */
         r = next_file(w, SK_FRAME_RECORDS, w->count, body);
     }
     if (r) {
@@ -397,8 +406,8 @@ static int read_files(struct sk_writer *w, const uint64_t *numbers, size_t count
 }
 
 /*
- * The last group may be in the page cache alone: its flush failed, and then the program ended. Nothing is built upon
- * it before its bytes are written and flushed again. A group that records made is no longer than GROUP_FULL * 4.
+ * The last group may be in the page cache alone: its write failed, and then the program ended. Nothing is built upon
+ * it before its bytes are written again. A group that records made is no longer than GROUP_FULL * 4.
  */
 static int write_end_again(struct sk_writer *w)
 {
@@ -407,7 +416,10 @@ static int write_end_again(struct sk_writer *w)
     size_t from = w->at > most + SK_FRAME_BLOCK ? w->at - most : SK_FRAME_BLOCK;
     int r = bytes.len < w->at ? -EIO : w->set.disk->write(w->fd, sk_slice(bytes.data + from, w->at - from), (off_t)from);
     unmap(bytes);
-    return r ? r : w->set.disk->flush(w->fd);
+    if (r == 0) {
+        (void)fcntl(w->fd, F_SETFL, O_DIRECT); /* as in a file that was just made */
+    }
+    return r;
 }
 
 /* A torn end must not look like a group later: the file it stands in is left as it is, and a new one begun. */
@@ -477,7 +489,6 @@ int sk_writer_open(const struct sk_writer_settings *settings, struct sk_writer *
     w->state = SK_JOURNAL_STATE_INIT;
     w->fd = w->spare = -1;
     w->body = SK_BUF_INIT(GROUP_FULL * 4);
-    w->block = SK_BUF_INIT(SK_FRAME_BODY_MAX + SK_FRAME_BLOCK * 2);
     int r = list_files(settings->folder, &numbers, &count);
     r = r ? r : read_files(w, numbers, count, found);
     r = r ? r : resume(w, count, found);
@@ -501,7 +512,7 @@ struct sk_writer *sk_writer_free(struct sk_writer *w)
             (void)close(w->spare);
         }
         sk_buf_free(&w->body);
-        sk_buf_free(&w->block);
+        free(w->block);
         sk_journal_state_free(&w->state);
         free(w);
     }

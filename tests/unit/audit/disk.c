@@ -6,9 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-enum call { PWRITE, FSYNC, FDATASYNC, RENAME, CALLS };
+enum call { PWRITE, FSYNC, RENAME, CALLS };
 
 static struct {
     long countdown;
@@ -18,13 +19,11 @@ static struct {
     long calls[CALLS];
 } fault = {.countdown = INT32_MAX};
 
-/* Meson makes off_t 64 bits wide, so this is what pwrite is called. */
-ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t len, off_t at);
-ssize_t __real_pwrite64(int fd, const void *bytes, size_t len, off_t at);
+/* Meson makes off_t 64 bits wide, so this is what pwritev2 is called. */
+ssize_t __wrap_pwritev64v2(int fd, const struct iovec *parts, int count, off_t at, int flags);
+ssize_t __real_pwritev64v2(int fd, const struct iovec *parts, int count, off_t at, int flags);
 int __wrap_fsync(int fd);
 int __real_fsync(int fd);
-int __wrap_fdatasync(int fd);
-int __real_fdatasync(int fd);
 int __wrap_renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags);
 int __real_renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags);
 
@@ -37,27 +36,29 @@ static bool fires(enum call call)
     return now;
 }
 
-ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t len, off_t at)
+/* A part of a block: what the page cache takes, and a disk does not. */
+static ssize_t write_part(int fd, const struct iovec *parts, size_t len, off_t at)
+{
+    (void)fcntl(fd, F_SETFL, 0);
+    return pwrite(fd, parts->iov_base, len < parts->iov_len ? len : parts->iov_len, at);
+}
+
+ssize_t __wrap_pwritev64v2(int fd, const struct iovec *parts, int count, off_t at, int flags)
 {
     if (fault.shorten) {
-        return __real_pwrite64(fd, bytes, len > 1000 ? 1000 : len, at);
+        return write_part(fd, parts, 1000, at);
     }
     if (fires(PWRITE)) {
-        (void)!__real_pwrite64(fd, bytes, len / 2, at);
+        (void)!write_part(fd, parts, parts->iov_len / 2, at);
         errno = fault.error;
         return -1;
     }
-    return __real_pwrite64(fd, bytes, len, at);
+    return __real_pwritev64v2(fd, parts, count, at, flags);
 }
 
 int __wrap_fsync(int fd)
 {
     return fires(FSYNC) ? -1 : __real_fsync(fd);
-}
-
-int __wrap_fdatasync(int fd)
-{
-    return fires(FDATASYNC) ? -1 : __real_fdatasync(fd);
 }
 
 int __wrap_renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)

@@ -1,8 +1,7 @@
 /*
  * gateway/audit/writer.c when the power goes: every call to the disk is noted, and for each moment the folder
- * is built again as the disk may then hold it. Of writes that no completed flush followed, any blocks may be
- * there or not; bytes whose flush failed may be lost although a later flush succeeds (Linux marks such pages
- * clean).
+ * is built again as the disk may then hold it. Of a write that had not returned, or failed, any blocks may be
+ * there or not.
  */
 #include "trail.h"
 
@@ -17,7 +16,7 @@
 #define EVENTS 2000
 #define FILES 64
 
-enum what { CREATE, WRITE, FLUSH, FLUSH_FAILED, RENAME, TOLD };
+enum what { CREATE, WRITE, WRITTEN, WRITE_FAILED, RENAME, TOLD };
 
 static struct event {
     enum what what;
@@ -32,7 +31,7 @@ static struct event {
 static size_t events_count;
 static int files_count;
 static ino_t inodes[FILES];
-static long flushes_until_failure, creates_until_failure;
+static long writes_until_failure, creates_until_failure;
 
 static struct event *note(enum what what, int fd)
 {
@@ -78,14 +77,10 @@ static int noting_write(int fd, struct sk_slice bytes, off_t at)
     event->bytes = malloc(bytes.len);
     cr_assert_neq(event->bytes, NULL);
     memcpy(event->bytes, bytes.data, bytes.len);
-    return trail_quick.write(fd, bytes, at);
-}
-
-static int noting_flush(int fd)
-{
-    bool fails = flushes_until_failure-- == 0;
-    (void)note(fails ? FLUSH_FAILED : FLUSH, fd);
-    return fails ? -EIO : 0;
+    int r = trail_quick.write(fd, bytes, at);
+    bool fails = writes_until_failure-- == 0;
+    (void)note(fails ? WRITE_FAILED : WRITTEN, fd);
+    return fails ? -EIO : r;
 }
 
 static int noting_rename(int folder, const char *from, const char *to)
@@ -99,7 +94,7 @@ static int noting_rename(int folder, const char *from, const char *to)
     return trail_quick.rename(folder, from, to);
 }
 
-static const struct sk_disk noting = {noting_create, noting_write, noting_flush, noting_rename};
+static const struct sk_disk noting = {noting_create, noting_write, noting_rename};
 
 /* ---- what the disk may hold ---- */
 
@@ -113,7 +108,7 @@ static uint64_t next_chance(void)
     return chance;
 }
 
-/* Which unflushed sectors are there: whole blocks by a bit each, a prefix, all but a prefix, or by chance. */
+/* Which sectors in doubt are there: whole blocks by a bit each, a prefix, all but a prefix, or by chance. */
 enum { BY_BLOCK, PREFIX, SUFFIX, BY_CHANCE };
 struct choice {
     int kind;
@@ -134,13 +129,12 @@ static bool there(const struct choice *choice, size_t sector)
     }
 }
 
-/* Is write `i` sure to be on disk at the moment `end`? A flush makes it so, unless an earlier one of it
- * failed. */
+/* Is write `i` sure to be on disk at the moment `end`? Its return makes it so, unless it failed. */
 static bool is_durable(size_t i, size_t end)
 {
     for (size_t j = i + 1; j < end; j++) {
-        if (events[j].file == events[i].file && (events[j].what == FLUSH || events[j].what == FLUSH_FAILED)) {
-            return events[j].what == FLUSH;
+        if (events[j].file == events[i].file && (events[j].what == WRITTEN || events[j].what == WRITE_FAILED)) {
+            return events[j].what == WRITTEN;
         }
     }
     return false;
@@ -257,7 +251,7 @@ static void begin(struct trail *t)
 {
     events_count = 0;
     files_count = 0;
-    flushes_until_failure = creates_until_failure = INT32_MAX;
+    writes_until_failure = creates_until_failure = INT32_MAX;
     trail_init(t, &noting, TRAIL_FILE);
 }
 
@@ -300,7 +294,7 @@ static void again(struct trail *t)
 {
     trail_kill(t);
     int r = trail_open(t);
-    r = r == -EIO ? trail_open(t) : r; /* the one flush that fails may be this one's */
+    r = r == -EIO ? trail_open(t) : r; /* the one write that fails may be this one's */
     cr_assert_eq(r, 0, "%s", t->found.error.text);
     (void)commit(t);
 }
@@ -319,13 +313,13 @@ Test(audit_power, at_any_moment_what_was_acknowledged_is_there, .timeout = 280)
     end(&t);
 }
 
-Test(audit_power, after_a_flush_that_failed_too, .timeout = 280)
+Test(audit_power, after_a_write_that_failed_too, .timeout = 280)
 {
     for (long n = 2; n < 9; n += 2) {
         static struct trail t;
         begin(&t);
         cr_assert_eq(trail_open(&t), 0);
-        flushes_until_failure = n;
+        writes_until_failure = n;
         rounds(&t, 7, 10);
         again(&t);
         rounds(&t, 1, 2);
@@ -335,16 +329,16 @@ Test(audit_power, after_a_flush_that_failed_too, .timeout = 280)
 }
 
 /*
- * A flush fails, no other file can be had, and the program ends. The next start sees the group in the page
+ * A write fails, no other file can be had, and the program ends. The next start sees the group in the page
  * cache, but the disk may not hold it: before the program goes on from it, it must be written again.
  */
-Test(audit_power, a_group_whose_flush_failed_before_a_start_is_not_built_upon, .timeout = 280)
+Test(audit_power, a_group_whose_write_failed_before_a_start_is_not_built_upon, .timeout = 280)
 {
     static struct trail t;
     begin(&t);
     cr_assert_eq(trail_open(&t), 0);
     rounds(&t, 2, 1);
-    flushes_until_failure = 0;
+    writes_until_failure = 0;
     creates_until_failure = 0;
     cr_assert_eq(trail_add_long(&t, 450), 0);
     cr_assert_lt(commit(&t), 0);

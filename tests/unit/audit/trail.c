@@ -18,11 +18,6 @@ static int quick_create(int folder, const char *name, size_t size)
     return fd < 0 || ftruncate(fd, (off_t)size) ? -errno : fd;
 }
 
-static int quick_flush(int fd sk_unused)
-{
-    return 0;
-}
-
 static int quick_write(int fd, struct sk_slice bytes, off_t at)
 {
     return pwrite(fd, bytes.data, bytes.len, at) == (ssize_t)bytes.len ? 0 : -EIO;
@@ -33,7 +28,7 @@ static int quick_rename(int folder, const char *from, const char *to)
     return renameat2(folder, from, folder, to, RENAME_NOREPLACE) ? -errno : 0;
 }
 
-const struct sk_disk trail_quick = {quick_create, quick_write, quick_flush, quick_rename};
+const struct sk_disk trail_quick = {quick_create, quick_write, quick_rename};
 
 void trail_init(struct trail *t, const struct sk_disk *disk, size_t file_size)
 {
