@@ -48,9 +48,12 @@ static int begin(struct sk_child *child, const struct sk_control_hello *hello)
 static void received(struct sk_channel *channel, uint16_t code, const void *message, const int *fds, void *context)
 {
     struct sk_child *child = context;
-    (void)channel;
     if (code == SK_CONTROL_HELLO) {
         if (child->sandboxed || begin(child, message)) {
+            sk_loop_stop(child->loop);
+        }
+    } else if (code == SK_CONTROL_PING) {
+        if (sk_channel_send(channel, code, message, NULL) < 0) {
             sk_loop_stop(child->loop);
         }
     } else if (child->sandboxed) {

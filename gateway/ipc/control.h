@@ -36,6 +36,8 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 /* A record of the supervisor's own, for the operator's trail: CBOR. */
 #define SK_CONTROL_RECORD_FIELDS(U, I, T) T(cbor, 4096)
 #define SK_CONTROL_READY_FIELDS(U, I, T) U(generation)
+/* Sent back as it came, by the process's event loop: who does not is hanging. */
+#define SK_CONTROL_PING_FIELDS(U, I, T) U(number)
 
 #define SK_CONTROL_MESSAGES(M)                                                                               \
     M(CONTROL_HELLO, control_hello, 1, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_HELLO_FIELDS)               \
@@ -52,6 +54,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
     M(CONTROL_DRAIN, control_drain, 12, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_DRAIN_FIELDS)              \
     M(CONTROL_RECORD, control_record, 13, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_RECORD_FIELDS)           \
     M(CONTROL_LOST, control_lost, 14, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_LOST_FIELDS)                 \
-    M(CONTROL_READY, control_ready, 20, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_READY_FIELDS)
+    M(CONTROL_READY, control_ready, 20, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_READY_FIELDS)                   \
+    M(CONTROL_PING, control_ping, 21, SK_CONTROL_FROM_SUPERVISOR | SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_PING_FIELDS)
 
 SK_IPC_DECLARE(control, SK_CONTROL_MESSAGES)

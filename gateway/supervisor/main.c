@@ -383,6 +383,7 @@ static int begin(struct supervisor *s)
         sk_signal_start(&s->child, s->loop, SIGCHLD, on_child);
         sk_timer_init(&s->kill, s->loop, on_kill);
         r = processes_start(s);
+        watch_start(s);
     }
     if (r < 0) {
         sk_log(SK_EVENT_FATAL, SK_TEXT("error", strerror(-r)));

@@ -115,10 +115,17 @@ static void run_child(const char *path, int control)
     _exit(127);
 }
 
+const char *process_name(const struct process *p)
+{
+    return kinds[p->kind].name;
+}
+
 static void received(struct sk_channel *channel sk_unused, uint16_t code, const void *message, const int *fds sk_unused, void *context)
 {
     struct process *p = context;
-    if (code == SK_CONTROL_READY) {
+    if (code == SK_CONTROL_PING) {
+        p->asked = false;
+    } else if (code == SK_CONTROL_READY) {
         p->ready = ((const struct sk_control_ready *)message)->generation;
         check_ready(p->supervisor);
     }
@@ -327,6 +334,7 @@ static int process_start(struct process *p)
     }
     p->pid = pid;
     p->ready = 0;
+    p->asked = false;
     p->started = sk_clock_boot();
     p->control = sk_channel_new(s->loop, fds[0], &handler, p);
     introduce(s, p);

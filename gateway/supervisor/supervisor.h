@@ -63,6 +63,8 @@ struct process {
     uint64_t delay;   /* before the next start */
     struct sk_timer restart;
     uint64_t ready; /* generation it serves */
+    bool asked;       /* watch.c: a PING is not answered yet */
+    unsigned silent;  /* turns since then */
     struct supervisor *supervisor;
 };
 
@@ -93,7 +95,7 @@ struct supervisor {
     bool reloading; /* a reload is in force when the store has it too */
     unsigned changed, gone;
     struct sk_signal terminate, interrupt, reload, child;
-    struct sk_timer kill;
+    struct sk_timer kill, watch;
 };
 
 /* tenants.c */
@@ -121,6 +123,7 @@ void processes_stop(struct supervisor *s, bool now);
 void process_died(struct supervisor *s, pid_t pid, int status);
 bool processes_gone(const struct supervisor *s);
 struct process *process_of(struct supervisor *s, enum kind kind, uint64_t index);
+const char *process_name(const struct process *p);
 void process_send(struct process *p, uint16_t code, const void *message, const int *fds);
 /* Tells workers and auth of a tenant. */
 void announce_tenant(struct supervisor *s, struct process *p, const struct tenant *t);
@@ -130,6 +133,9 @@ void announce_gone(struct supervisor *s, const uint8_t id[SK_ID_SIZE]);
 void record_own(struct supervisor *s, enum sk_audit_op op, const char *detail);
 /* Everybody serves the current generation: says so. */
 void check_ready(struct supervisor *s);
+
+/* watch.c: from now on a process that hangs is killed */
+void watch_start(struct supervisor *s);
 
 /* main.c: the store has what a reload brought */
 void reload_done(struct supervisor *s);

@@ -29,6 +29,10 @@
     X(SHUT, "SK1007", WARN, "the gate is shut: a process it cannot do without is away",                      \
         "The process that the line names, audit, store or auth, has died. Requests that need it get 503 until it is " \
         "back; SK1006 then says so. When that takes longer than a few seconds, its own lines say why.")      \
+    X(CHILD_HUNG, "SK1008", ERROR, "a process does not answer: it is killed and started again",              \
+        "The process that the line names did not answer for that many seconds: 10 for worker and auth, 60 for audit, " \
+        "store and factor, 120 for pam. sekishod kills it and starts it again: SK1004 with signal 9 follows. Once " \
+        "needs nothing done; with audit or store look at the disk, with pam at what its modules ask.")       \
     X(CONFIG_REFUSED, "SK1101", ERROR, "configuration refused: nothing was changed",                         \
         "A file of the configuration has the mistake that the line tells, at this file and line (line 0: the file as " \
         "a whole). At a reload all goes on as it was; at the start sekishod ends. Correct it, check with sekishod " \

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { deadline, openTenant, startGateway, until } from './lib/gateway.mjs';
-import { Browser, allRecords, gatewayFor, loggedIn, startLoad, upstreamFor } from './lib/person.mjs';
+import { Browser, allRecords, elapse, gatewayFor, loggedIn, startLoad, upstreamFor } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
 let upstream, gateway, run = 0;
@@ -236,5 +236,42 @@ describe('a process that hangs', () => {
       process.kill(first, 'SIGCONT');
     }
     await openAgain(5000);
+  });
+
+  test('a worker that hangs for long is replaced; whoever may be busy for longer is left alone', async () => {
+    const from = gateway.log.length;
+    const [factor] = gateway.kill('factor', 'SIGSTOP', 0);
+    const [hung] = gateway.kill('worker', 'SIGSTOP', 0);
+    gateway.killing = true;
+    try {
+      const start = performance.now();
+      const line = await gateway.logged(({ id }) => id === 'SK1008', { from, ms: 20000 });
+      assert.equal(line.process, 'worker');
+      assert.ok(performance.now() - start > 9000, 'but not at once');
+      await until(() => gateway.pids('worker').length === 2 && !gateway.pids('worker').includes(hung), 'another worker', 5000);
+      await openAgain(5000);
+      assert.ok(gateway.pids('factor').includes(factor));
+      assert.deepEqual(gateway.log.slice(from).filter(({ id }) => id === 'SK1004').map(({ process: name, signal }) => [name, signal]), [['worker', 9]]);
+    } finally {
+      process.kill(factor, 'SIGCONT');
+    }
+    const verified = gateway.verify();
+    assert.equal(verified.status, 0, verified.text);
+  });
+
+  test('a supervisor that was held up itself takes nobody for hanging', async () => {
+    const from = gateway.log.length;
+    const all = [...gateway.pids('worker'), ...gateway.pids('auth')];
+    const hold = (signal) => [gateway.child.pid, ...all].forEach((pid) => process.kill(pid, signal));
+    hold('SIGSTOP');
+    try {
+      await elapse(12000);
+    } finally {
+      hold('SIGCONT');
+    }
+    await openAgain(5000);
+    await elapse(2000);
+    assert.deepEqual(gateway.log.slice(from).filter(({ id }) => id === 'SK1008'), []);
+    assert.deepEqual([...gateway.pids('worker'), ...gateway.pids('auth')], all);
   });
 });

@@ -27,6 +27,21 @@ static uint64_t verify(struct helper *helper, uint64_t ticket, const char *hash,
     return verdict->result;
 }
 
+Test(factor, a_ping_is_sent_back_as_it_came)
+{
+    static const struct helper_side control = {&sk_control_interface, SK_CONTROL_FROM_CHILD};
+    struct helper helper;
+    union sk_ipc_any answer;
+    helper_start(&helper, "SEKISHO_FACTOR", "");
+    for (uint64_t number = 1; number < 1000000000; number *= 1000) {
+        struct sk_control_ping ping = {.number = number};
+        helper_send(helper.control, &sk_control_interface, SK_CONTROL_PING, &ping, NULL, 0);
+        cr_assert_eq(helper_receive(helper.control, &control, &answer), SK_CONTROL_PING);
+        cr_assert_eq(((const struct sk_control_ping *)(const void *)&answer)->number, number);
+    }
+    helper_stop(&helper);
+}
+
 Test(factor, only_the_right_password_is_right)
 {
     struct helper helper;
