@@ -17,6 +17,7 @@
 
 #define READ_SIZE 16384
 #define TRIES_MAX 3
+#define CONNECT_TIME (3 * SK_SECOND) /* of one address, with its TLS handshake */
 
 static void up_ready(struct sk_io *io, int events);
 static void up_expired(struct sk_timer *timer);
@@ -104,7 +105,6 @@ static struct sk_upstream_conn *up_connect(struct sk_gate *gate, struct sk_upstr
     sk_client_init(&up->client, &client_handler, up);
     sk_io_init(&up->io, gate->loop, fd, up_ready);
     sk_timer_init(&up->timer, gate->loop, up_expired);
-    sk_timer_set(&up->timer, gate->limits.request);
     sk_io_want(&up->io, SK_WRITE);
     SK_COUNT_UP(gate, upstream_connections, 1);
     return up;
@@ -398,6 +398,13 @@ static enum sk_go no_upstream(struct sk_exchange *x, uint16_t status, const char
     return SK_GO_WAIT;
 }
 
+/* Until an answer must have begun; of that, no address may take all by being unreachable. */
+static uint64_t patience(const struct sk_exchange *x, const struct sk_upstream_conn *up)
+{
+    uint64_t now = sk_clock_boot(), left = x->give_up > now ? x->give_up - now : 1;
+    return up->connecting && left > CONNECT_TIME ? CONNECT_TIME : left;
+}
+
 static void attach(struct sk_exchange *x, struct sk_upstream_conn *up)
 {
     const struct sk_request *r = &x->stream->request;
@@ -406,7 +413,7 @@ static void attach(struct sk_exchange *x, struct sk_upstream_conn *up)
     up->x = x;
     up->paused = false;
     up->answered = up->sent_all = up->half_close = false;
-    sk_timer_set(&up->timer, x->gate->limits.request);
+    sk_timer_set(&up->timer, patience(x, up));
     sk_client_expect(&up->client, x->arena, sk_slice_eq(r->method, SK_LIT("HEAD")), r->websocket);
 }
 
@@ -416,6 +423,7 @@ enum sk_go sk_forward(struct sk_exchange *x)
     if (!app->upstreams || x->tries >= TRIES_MAX) {
         return no_upstream(x, 502, "upstream-unavailable");
     }
+    x->give_up = x->tries ? x->give_up : sk_clock_boot() + x->gate->limits.request;
     struct sk_upstream *upstream = choose(app, x->tries ? x->upstream : NULL);
     struct sk_upstream_conn *up = x->tries ? NULL : upstream->idle;
     if (up) {
@@ -507,8 +515,9 @@ static bool may_retry(const struct sk_exchange *x, const struct sk_upstream_conn
     const struct sk_request *r = &x->stream->request;
     bool nothing_sent = up->connecting;
     bool again = idempotent(r->method) && r->body == SK_BODY_NONE && !r->websocket;
+    bool time_left = sk_clock_boot() < x->give_up;
     /* Who was silent for the whole time is not asked again: the client has waited as long as it was to wait. */
-    return !up->answered && !up->timed_out && x->tries < TRIES_MAX && (nothing_sent || again);
+    return !up->answered && time_left && x->tries < TRIES_MAX && (nothing_sent || (again && !up->timed_out));
 }
 
 static void up_failed(struct sk_upstream_conn *up, const char *reason)
@@ -699,6 +708,7 @@ static bool establish(struct sk_upstream_conn *up)
         }
     }
     up->connecting = false;
+    sk_timer_set(&up->timer, patience(up->x, up));
     begin_sending(up->x);
     return !up->dead;
 }
@@ -736,7 +746,7 @@ static void up_expired(struct sk_timer *timer)
     }
     /* A stream that its client keeps alive, or a client that is slow to take, is not the upstream's silence. */
     bool client_active = x->responded && (up->paused || sk_clock_boot() - x->conn->activity < up->gate->limits.idle);
-    if (client_active || (!up->answered && !x->body_ended && sk_clock_boot() - x->conn->activity < up->gate->limits.idle)) {
+    if (!up->connecting && (client_active || (!up->answered && !x->body_ended && sk_clock_boot() - x->conn->activity < up->gate->limits.idle))) {
         sk_timer_set(timer, up->gate->limits.idle);
         return;
     }

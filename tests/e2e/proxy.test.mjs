@@ -10,7 +10,7 @@ import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 
 import { deadline, freePorts, makeAuthority, openTenant, startGateway, until } from './lib/gateway.mjs';
-import { echo, startRawUpstream, startUpstream } from './lib/upstream.mjs';
+import { echo, startRawUpstream, startSilent, startUpstream } from './lib/upstream.mjs';
 import { BINARY, CLOSE, Endpoint, TEXT, PING, PONG, acceptFor, echoWebSockets, handshake, frame } from './lib/websocket.mjs';
 
 const MIB = 1 << 20;
@@ -671,6 +671,26 @@ describe('connections to upstreams', () => {
       assert.equal(answer.status, 200);
       assert.equal(answer.json().size, 5);
     }
+  });
+
+  it('leave an address that does not accept, while there is still time for the next one', async (t) => {
+    const silent = await startSilent(t);
+    const own = await startGateway({ settings: { workers: 1, timeouts: { request: '5s' } }, tenants: [openTenant('acme', main.url, { apps: [
+      { name: 'pair', kind: 'api', path: '/', upstreams: [silent.url, spare.url] }, { name: 'alone', kind: 'api', path: '/alone', upstreams: [silent.url] }],
+    roles: [{ name: 'all', allow: ['pair * /**', 'alone * /**'] }] })] });
+    t.after(() => own.stop());
+    const timed = async (options) => {
+      const start = performance.now();
+      const answer = await own.request({ user: 'hanako', ...options });
+      return { answer, took: performance.now() - start };
+    };
+    const [pair, alone] = await Promise.all([Promise.all([0, 1].map(() => timed({ method: 'POST', body: 'hello' }))), timed({ path: '/alone' })]);
+    const [fast, slow] = pair.sort((a, b) => a.took - b.took);
+    assert.deepEqual([fast, slow].map(({ answer }) => [answer.status, answer.json().size]), [[200, 5], [200, 5]]);
+    assert.ok(fast.took < 2000, `the address that accepts took ${fast.took} ms`);
+    assert.ok(slow.took > 2500 && slow.took < 4500, `the next address was tried after ${slow.took} ms`);
+    assert.deepEqual([alone.answer.status, alone.answer.json().reason], [504, 'upstream-timeout']);
+    assert.ok(alone.took > 4500 && alone.took < 6000, `the whole time-out is 5 s, it took ${alone.took} ms`);
   });
 
   it('follow the health check: an address that says no is left out, and taken back', async () => {

@@ -1,4 +1,5 @@
 // Upstreams that keep what they received, byte by byte.
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
@@ -118,4 +119,17 @@ export async function startRawUpstream(onData, { port = 0, onConnection = null, 
   await listen(server, port);
   made.server = server;
   return finish(server, made);
+}
+
+// An address that lets connections hang: its queue of one is full, and nobody accepts. {url}
+export async function startSilent(t) {
+  const child = spawn('perl', ['-MSocket', '-e', `$| = 1; socket(S, AF_INET, SOCK_STREAM, 0) or die; bind(S, sockaddr_in(0, inet_aton("127.0.0.1"))) or die;
+    listen(S, 0) or die; socket(C, AF_INET, SOCK_STREAM, 0) or die; connect(C, getsockname(S)) or die; ($port) = sockaddr_in(getsockname(S));
+    print "$port\n"; sleep`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill());
+  const port = await new Promise((resolve, reject) => {
+    child.stdout.setEncoding('utf8').once('data', (text) => resolve(Number(text)));
+    child.once('exit', (code) => reject(new Error(`perl ended with ${code}`)));
+  });
+  return { url: `http://127.0.0.1:${port}` };
 }
