@@ -78,6 +78,9 @@ static int put_settings(struct compiling *c)
             .body = body,
             .inactivity = pick_duration(t->sessions.inactivity, service->sessions.inactivity, "15m"),
             .expiration = pick_duration(t->sessions.expiration, service->sessions.expiration, "12h")};
+    for (unsigned i = 0; i < t->apps_count; i++) {
+        m.checked |= t->apps[i].health.path != NULL;
+    }
     int r = put_message(c->image, SK_TENANT_SETTINGS, &m);
     for (unsigned i = 0; r == 0 && i < t->hosts_count; i++) {
         struct sk_tenant_host host = {.name = sk_slice_str(t->hosts[i])};

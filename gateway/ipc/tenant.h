@@ -16,8 +16,9 @@ enum {
     SK_IDENTITY_REMOTE = 8,         /* Remote-User, -Groups */
 };
 
+/* `checked`: an app has a health check, so that the apps are needed before the first request. */
 #define SK_TENANT_SETTINGS_FIELDS(U, I, T)                                                                   \
-    T(name, 64) T(service, 64) U(connections) U(requests) U(body) U(inactivity) U(expiration)
+    T(name, 64) T(service, 64) U(connections) U(requests) U(body) U(inactivity) U(expiration) U(checked)
 #define SK_TENANT_HOST_FIELDS(U, I, T) T(name, 255)
 #define SK_TENANT_CERTIFICATE_FIELDS(U, I, T) T(chain, 65536) T(key, 16384)
 /* In the order of the policy's apps, from index 1. `inject`: names of headers whose values the store holds. */

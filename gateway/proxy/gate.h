@@ -84,7 +84,7 @@ struct sk_site {
     struct sk_host *hosts;
     struct sk_tls_identity *identities[8];
     bool identities_parsed;
-    struct sk_app *apps; /* by policy index, 0 the gateway's own; NULL until the first request */
+    struct sk_app *apps; /* by policy index, 0 the gateway's own; NULL until sk_site_prepare */
     unsigned apps_count;
 };
 
@@ -152,7 +152,7 @@ struct sk_gate {
     struct sk_cidr balancers[64];
     size_t balancers_count;
     struct sk_ask *asks;
-    uint64_t next_ticket, next_serial;
+    uint64_t next_ticket, next_serial, next_probe; /* the last: boot ns, free for another address's first probe */
     struct sk_buf jwks;
     struct sk_idle idle;
     struct sk_timer tick;
@@ -181,7 +181,7 @@ struct sk_site *sk_site_ref(struct sk_site *site);
 struct sk_site *sk_site_unref(struct sk_site *site);
 /* The certificate for the host; NULL when none can be read. */
 struct sk_tls_identity *sk_site_identity(struct sk_site *site, struct sk_slice host);
-/* Parses the apps at the first request. 0 or negative. */
+/* Parses the apps, if that was not done: at the first request, or at once where health is checked. 0 or negative. */
 int sk_site_prepare(struct sk_site *site) sk_nodiscard;
 struct sk_usage *sk_tenant_usage(struct sk_tenant *tenant);
 /* One connection more (1) or less (-1) at this worker. The number open at all workers after it. */

@@ -13,6 +13,7 @@
 #define FAILURES_MAX 3U
 #define DOWN_TIME (10 * SK_SECOND)
 #define PROBE_TIMEOUT (3 * SK_SECOND)
+#define PROBE_APART SK_MILLISECOND /* the first ones of all addresses; those after them stay apart by that */
 
 /* One address, asked again and again over connections of its own. */
 struct sk_probe {
@@ -193,13 +194,16 @@ static void probe_timer(struct sk_timer *timer)
 
 void sk_upstream_start_probe(struct sk_upstream *upstream)
 {
+    struct sk_gate *gate = upstream->app->site->tenant->gate;
     struct sk_probe *p = calloc(1, sizeof(*p));
     if (p) {
+        uint64_t now = sk_clock_boot(), at = (gate->next_probe > now ? gate->next_probe : now) + PROBE_APART;
+        gate->next_probe = at;
         p->upstream = upstream;
         upstream->probe = p;
         sk_arena_init(&p->arena, (size_t)128 << 10);
-        sk_timer_init(&p->timer, upstream->app->site->tenant->gate->loop, probe_timer);
-        sk_timer_set(&p->timer, SK_MILLISECOND);
+        sk_timer_init(&p->timer, gate->loop, probe_timer);
+        sk_timer_set(&p->timer, at - now);
     }
 }
 

@@ -244,6 +244,9 @@ int sk_tenant_update(struct sk_gate *gate, const struct sk_control_image *m, int
         return r;
     }
     tenant->site = site;
+    if (site->set.checked) {
+        (void)!sk_site_prepare(site); /* its first request would find out too */
+    }
     judge_open_streams(tenant);
     (void)sk_site_unref(old);
     return 0;

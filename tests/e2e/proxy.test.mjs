@@ -702,7 +702,6 @@ describe('connections to upstreams', () => {
       }
       return served().map((count, i) => count - before[i]);
     };
-    await ask(1); // the checks begin with the first request
     await until(() => healthy.every((one) => one.state.probes > 1), 'health checks');
     assert.deepEqual(await ask(6), [3, 3]);
     let from = gateway.log.length;
@@ -713,6 +712,27 @@ describe('connections to upstreams', () => {
     healthy[0].state.good = true;
     await gateway.logged(({ id }) => id === 'SK1302', { from });
     assert.deepEqual(await ask(6), [3, 3]);
+  });
+
+  it('are checked by every worker before anybody asks, and again when a reload brings a check', async (t) => {
+    const probes = [];
+    const [bad, good] = await Promise.all([500, 200].map((status) => startUpstream((_, response, { url, connection }) => {
+      probes.push([url, status, connection]);
+      response.writeHead(url === '/serve' ? 200 : status).end(String(status));
+    })));
+    t.after(() => Promise.all([bad.close(), good.close()]));
+    const tenant = (name, health) => openTenant(name, main.url, { apps: [{ name: 'api', kind: 'api', path: '/', upstreams: [bad.url, good.url], ...health }] });
+    const own = await startGateway({ settings: { workers: 3 }, tenants: [tenant('acme', { health: { path: '/first', interval: '60s' } }), tenant('beta', {})] });
+    t.after(() => own.stop());
+    const asked = (path) => probes.filter(([url]) => url === path).map(([, status]) => status).sort();
+    await until(() => asked('/first').length >= 6, () => `a check of 2 addresses by 3 workers: ${asked('/first')}`, 5000);
+    assert.deepEqual(asked('/first'), [200, 200, 200, 500, 500, 500], 'once each: the interval is a minute');
+    await until(() => own.log.filter(({ id }) => id === 'SK1301').length === 3, 'three workers that know');
+    const served = await Promise.all(Array.from({ length: 12 }, () => own.request({ user: 'hanako', path: '/serve' }).then(({ text }) => text)));
+    assert.deepEqual(new Set(served), new Set(['200']), 'the very first requests go where the check says');
+    assert.equal((await own.reload(() => own.tenant({ ...tenant('beta', { health: { path: '/second', interval: '60s' } }), certificates: own.certificates.beta }))).id, 'SK1102');
+    await until(() => asked('/second').length >= 6, () => `a check after the reload: ${asked('/second')}`, 5000);
+    assert.equal(asked('/first').length, 6, 'a tenant that did not change is not asked anew');
   });
 
   it('verify a TLS upstream: the right name passes', async () => {

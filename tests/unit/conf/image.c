@@ -67,10 +67,10 @@ static int read_all(const uint8_t *bytes, size_t len, char *out, size_t size)
         switch (code) {
         case SK_TENANT_SETTINGS: {
             const struct sk_tenant_settings *s = (const void *)&m;
-            n = snprintf(out + at, size - at, "settings %.*s %.*s %lu %lu %lu %lu\n", (int)s->name.len,
+            n = snprintf(out + at, size - at, "settings %.*s %.*s %lu %lu %lu %lu %lu\n", (int)s->name.len,
                     s->name.data, (int)s->service.len, s->service.data, (unsigned long)s->connections,
                     (unsigned long)s->body, (unsigned long)(s->inactivity / SK_SECOND),
-                    (unsigned long)(s->expiration / SK_SECOND));
+                    (unsigned long)(s->expiration / SK_SECOND), (unsigned long)s->checked);
             break;
         }
         case SK_TENANT_HOST: {
@@ -113,7 +113,7 @@ Test(conf_image, what_the_file_says_comes_out)
     uint8_t *bytes = exact(sk_buf_peek(&image));
     cr_assert_eq(read_all(bytes, sk_buf_len(&image), out, sizeof(out)), 0);
     cr_assert_str_eq(out,
-            "settings acme dns 9 16777216 300 3600\nhost api.acme.example\nhost panel.acme.example\n"
+            "settings acme dns 9 16777216 300 3600 1\nhost api.acme.example\nhost panel.acme.example\n"
             "certificate THE CHAIN\nTHE KEY\napp 9 x-api-key /health 3 \nupstream 0  127.0.0.1:8081\n");
     free(bytes);
     sk_buf_free(&image);
@@ -129,7 +129,19 @@ Test(conf_image, the_tenants_own_word_wins_over_its_services)
     cr_assert_eq(compile(files_with(text, "connections: 9", "body: 1k"), &image), 0, "%s", error.text);
     uint8_t *bytes = exact(sk_buf_peek(&image));
     cr_assert_eq(read_all(bytes, sk_buf_len(&image), out, sizeof(out)), 0);
-    cr_assert_eq(strncmp(out, "settings acme dns 5 1024 1200 43200\n", 36), 0, "%s", out);
+    cr_assert_eq(strncmp(out, "settings acme dns 5 1024 1200 43200 1\n", 38), 0, "%s", out);
+    free(bytes);
+    sk_buf_free(&image);
+}
+
+Test(conf_image, a_tenant_whose_apps_are_not_checked_says_so)
+{
+    struct sk_buf image;
+    char out[4096] = "";
+    cr_assert_eq(compile(files_with(files_tenant, "    health: {path: /health, interval: 3s}\n", ""), &image), 0, "%s", error.text);
+    uint8_t *bytes = exact(sk_buf_peek(&image));
+    cr_assert_eq(read_all(bytes, sk_buf_len(&image), out, sizeof(out)), 0);
+    cr_assert_eq(strncmp(out, "settings acme dns 9 16777216 300 3600 0\n", 40), 0, "%s", out);
     free(bytes);
     sk_buf_free(&image);
 }
