@@ -3,9 +3,10 @@
 
 #include <errno.h>
 
-enum state { SIZE = 0, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILERS };
+enum state { SIZE = 0, BLANK, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILERS };
 
 #define TRAILERS_MAX ((size_t)8192)
+#define EXTENSION_MAX 1024U /* bytes of one size line behind the size */
 
 static int digit(char c)
 {
@@ -14,6 +15,21 @@ static int digit(char c)
     }
     c = sk_ascii_lower(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Blanks, then a semicolon, then anything that is text. False when the byte may not stand there. */
+static bool extension_byte(struct sk_chunked *c, char byte)
+{
+    bool blank = byte == ' ' || byte == '\t';
+    if (c->state == EXTENSION && byte == '\r') {
+        c->state = SIZE_LF;
+        return true;
+    }
+    if (c->state != EXTENSION) {
+        c->state = byte == ';' ? EXTENSION : BLANK;
+        return ++c->skipped <= EXTENSION_MAX && (byte == ';' || blank);
+    }
+    return ++c->skipped <= EXTENSION_MAX && (blank || ((unsigned char)byte > ' ' && byte != 0x7f));
 }
 
 /* The size line and the line end behind a chunk, a byte at a time. False when the byte may not stand there. */
@@ -28,11 +44,17 @@ static bool frame_byte(struct sk_chunked *c, char byte)
             c->digits++;
             return true;
         }
+        if (c->extensions && c->digits > 0 && byte != '\r') {
+            return extension_byte(c, byte);
+        }
         c->state = SIZE_LF;
         return byte == '\r' && c->digits > 0;
+    case BLANK:
+    case EXTENSION:
+        return extension_byte(c, byte);
     case SIZE_LF:
         c->state = c->left ? DATA : TRAILERS;
-        c->digits = 0;
+        c->digits = c->skipped = 0;
         c->scanned = 0;
         return byte == '\n';
     case DATA_CR:

@@ -1,6 +1,7 @@
 /*
- * The chunked coding (RFC 9112 section 7.1), strictly: sizes of at most 15 hex digits, no chunk extensions (no one
- * needs them and parsers differ on them), CR LF and nothing else at each line's end.
+ * The chunked coding (RFC 9112 section 7.1), strictly: sizes of at most 15 hex digits, CR LF and nothing else at each
+ * line's end. Chunk extensions are bad in a request (no client needs them, and parsers differ on them); in a response
+ * they are dropped, as a recipient must, up to 1024 bytes of printable text behind each size.
  */
 #pragma once
 
@@ -10,11 +11,13 @@
 struct sk_chunked {
     int state;
     uint64_t left;
-    unsigned digits;
+    unsigned digits, skipped;
     size_t scanned;
+    bool extensions; /* are dropped, not bad */
 };
 
 #define SK_CHUNKED_INIT ((struct sk_chunked){0})
+#define SK_CHUNKED_RESPONSE ((struct sk_chunked){.extensions = true})
 
 enum sk_chunked_event {
     SK_CHUNKED_MORE,     /* nothing to give: more bytes are needed */

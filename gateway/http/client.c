@@ -42,7 +42,7 @@ static void begin_body(struct sk_client *client, const struct sk_response *respo
     /* Some servers send a body with HEAD; whoever reused the connection would read it as the next response. */
     client->reusable = response->keep_alive && !client->to_head;
     client->left = response->content_length;
-    client->chunked = SK_CHUNKED_INIT;
+    client->chunked = SK_CHUNKED_RESPONSE;
     bool nothing = response->body == SK_BODY_NONE || (response->body == SK_BODY_LENGTH && client->left == 0);
     if (response->upgraded) {
         client->phase = SK_CLIENT_TUNNEL;

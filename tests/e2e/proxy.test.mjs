@@ -221,6 +221,14 @@ for (const version of [1, 2]) {
       assert.equal((await request({})).text, 'one two');
     });
 
+    it('passes chunks without their extensions', async (t) => {
+      rawAnswering(t, ({ socket }) => socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;sig="a;b"\r\none \r\n3 ; x\r\ntwo\r\n0;last\r\n\r\n'));
+      for (let i = 0; i < 2; i++) {
+        const answer = await request({ path: '/raw/extensions' });
+        assert.deepEqual([answer.status, answer.text], [200, 'one two']);
+      }
+    });
+
     it('passes a response that ends with its connection', async (t) => {
       rawAnswering(t, ({ socket }) => socket.end('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nuntil the end'));
       const answer = await request({ path: '/raw' });

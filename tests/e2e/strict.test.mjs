@@ -139,6 +139,7 @@ const bodies = [
   ['a size beyond all bounds', 'ffffffffffffffffff\r\nabc\r\n0\r\n\r\n'],
   ['a size that wraps', '10000000000000003\r\nabc\r\n0\r\n\r\n'],
   ['no size', '\r\nabc\r\n0\r\n\r\n'],
+  ['an extension', '3;a=b\r\nabc\r\n0\r\n\r\n'],
   ['an extension with a line feed alone', '3;a=b\nabc\r\n0\r\n\r\n'],
   ['a size ended by a line feed alone', '3\nabc\r\n0\r\n\r\n'],
   ['data ended by a line feed alone', '3\r\nabc\n0\r\n\r\n'],

@@ -59,29 +59,34 @@ static bool same(const struct result *a, const struct result *b)
 }
 
 /* One result, however the text is cut. */
-static struct result decode(struct sk_slice text)
+static struct result decode_as(struct sk_chunked chunked, struct sk_slice text)
 {
     static struct result whole;
     static struct feed f;
     whole = (struct result){.event = SK_CHUNKED_MORE};
-    f = (struct feed){.chunked = SK_CHUNKED_INIT};
+    f = (struct feed){.chunked = chunked};
     feed(&f, &whole, text);
     for (size_t cut = 0; cut <= text.len; cut++) {
         static struct result r;
         r = (struct result){.event = SK_CHUNKED_MORE};
-        f = (struct feed){.chunked = SK_CHUNKED_INIT};
+        f = (struct feed){.chunked = chunked};
         feed(&f, &r, sk_slice_cut(text, cut));
         feed(&f, &r, sk_slice(text.data + cut, text.len - cut));
         cr_assert(same(&whole, &r), "cut at %zu of %.*s", cut, (int)text.len, text.data);
     }
     static struct result slow;
     slow = (struct result){.event = SK_CHUNKED_MORE};
-    f = (struct feed){.chunked = SK_CHUNKED_INIT};
+    f = (struct feed){.chunked = chunked};
     for (size_t i = 0; i < text.len; i++) {
         feed(&f, &slow, sk_slice(text.data + i, 1));
     }
     cr_assert(same(&whole, &slow), "byte by byte: %.*s", (int)text.len, text.data);
     return whole;
+}
+
+static struct result decode(struct sk_slice text)
+{
+    return decode_as(SK_CHUNKED_INIT, text);
 }
 
 Test(http_chunked, well_formed_bodies_are_decoded)
@@ -138,6 +143,47 @@ Test(http_chunked, what_two_parsers_read_differently_is_bad)
     for (size_t i = 0; i < SK_COUNT(texts); i++) {
         struct sk_slice text = texts[i][0] ? sk_slice_str(texts[i]) : SK_LIT("\0");
         cr_expect_eq(decode(text).event, SK_CHUNKED_BAD, "%s", texts[i]);
+    }
+}
+
+Test(http_chunked, in_a_response_extensions_are_dropped)
+{
+    static const char *const texts[] = {"5;a\r\nhello\r\n0\r\n\r\n", "5;a=b\r\nhello\r\n0\r\n\r\n",
+            "5;\r\nhello\r\n0\r\n\r\n", "5 ;a\r\nhello\r\n0\r\n\r\n", "5\t; a = \"b;\tc\" ;d\r\nhello\r\n0\r\n\r\n",
+            "5;a=\x80\xff~\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0;last\r\n\r\n", "2;5\r\nhe\r\n3;5\r\nllo\r\n0;5\r\n\r\n",
+            "5\r\nhello\r\n0\r\n\r\n"};
+    for (size_t i = 0; i < SK_COUNT(texts); i++) {
+        struct result r = decode_as(SK_CHUNKED_RESPONSE, sk_slice_str(texts[i]));
+        cr_expect_eq(r.event, SK_CHUNKED_TRAILERS, "%s", texts[i]);
+        cr_expect(sk_slice_eq(sk_slice(r.body, r.body_len), SK_LIT("hello")), "%s", texts[i]);
+        cr_expect_eq(r.used, strlen(texts[i]), "%s", texts[i]);
+        bool plain = strchr(texts[i], ';') == NULL;
+        cr_expect_eq(decode(sk_slice_str(texts[i])).event, plain ? SK_CHUNKED_TRAILERS : SK_CHUNKED_BAD, "%s", texts[i]);
+    }
+}
+
+Test(http_chunked, in_a_response_too_only_text_is_an_extension)
+{
+    static const char *const texts[] = {";a\r\n", " ;a\r\n", "5 \r\n", "5\t\r\n", "5 a\r\n", "5 5;a\r\n", "5a=b\r\n", "5;a\nhello", "5;a\r\r\n",
+            "5;a\rb\r\n", "5;\n", "5;a=\"\n\"\r\n", "5\nhello\r\n", "0;a\n\r\n", "5;a\x7f\r\n", "5\r\nhello;a\r\n", "5\r\n;a\r\nhello\r\n0\r\n\r\n0\n"};
+    for (size_t i = 0; i < SK_COUNT(texts); i++) {
+        cr_expect_eq(decode_as(SK_CHUNKED_RESPONSE, sk_slice_str(texts[i])).event, SK_CHUNKED_BAD, "%s", texts[i]);
+    }
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char text[4] = {'1', ';', (char)byte, 'x'};
+        bool bad = (byte < ' ' && byte != '\t') || byte == 0x7f;
+        cr_expect_eq(decode_as(SK_CHUNKED_RESPONSE, sk_slice(text, 4)).event, bad ? SK_CHUNKED_BAD : SK_CHUNKED_MORE, "%u", byte);
+    }
+}
+
+Test(http_chunked, an_extension_has_a_longest_length)
+{
+    for (size_t len = 1023; len <= 1025; len++) {
+        char text[1200] = "1;";
+        memset(text + 2, 'x', len - 1);
+        (void)snprintf(text + 1 + len, sizeof(text) - 1 - len, "\r\ny\r\n1;z\r\nz\r\n0\r\n\r\n");
+        struct result r = decode_as(SK_CHUNKED_RESPONSE, sk_slice_str(text));
+        cr_expect_eq(r.event, len <= 1024 ? SK_CHUNKED_TRAILERS : SK_CHUNKED_BAD, "%zu", len);
     }
 }
 

@@ -167,6 +167,8 @@ Test(http_client, responses_are_parsed_by_their_framing)
             "response 200\nbody hello!\nend\n", 0, 0);
     check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n\r\n",
             "response 200\nend x-sum=1\n", 0, 0);
+    check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0 ;z\r\n\r\n",
+            "response 200\nbody hello\nend\n", 0, 0);
     check("HTTP/1.1 200 OK\r\n\r\nuntil the end", "response 200\nbody until the end\nend\n", 0, 0);
     check("HTTP/1.0 200 OK\r\n\r\n", "response 200\nend\n", 0, 0);
     check("HTTP/1.1 204 No Content\r\n\r\n", "response 204\nend\n", 0, 0);
@@ -224,7 +226,7 @@ Test(http_client, what_can_be_read_two_ways_is_refused)
     for (size_t i = 0; i < SK_COUNT(texts); i++) {
         check(texts[i], "", -EPROTO, -1);
     }
-    check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n", "response 200\n",
+    check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\nhello\r\n", "response 200\n",
             -EPROTO, -1);
     check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 5\r\n\r\n",
             "response 200\n", -EPROTO, -1);
