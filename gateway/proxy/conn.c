@@ -278,24 +278,27 @@ static bool handshake(struct sk_conn *conn)
 
 /* ---- PROXY protocol v2 (from listed balancers alone, and from them always) ---- */
 
+#define PROXY_TCP4 0x11U /* AF_INET, STREAM */
+#define PROXY_TCP6 0x21U /* AF_INET6, STREAM */
+
 static const uint8_t proxy_signature[12] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a};
 
 static bool take_proxy(struct sk_conn *conn)
 {
     const uint8_t *p = conn->prefix;
     struct sk_addr addr = {.family = SK_FAMILY_NONE};
-    unsigned command = p[12] & 15U, family = p[13] >> 4, len = (unsigned)p[14] << 8 | p[15];
+    unsigned command = p[12] & 15U, protocol = p[13], len = (unsigned)p[14] << 8 | p[15];
     if (p[12] >> 4 != 2 || command > 1) {
         return false;
     }
     if (command == 0) {
-        return true; /* LOCAL: the balancer itself */
+        return true; /* LOCAL: the balancer itself, whatever else is said */
     }
-    if (family == 1 && len >= 12) {
+    if (protocol == PROXY_TCP4 && len >= 12) {
         addr.family = SK_FAMILY_V4;
         memcpy(addr.bytes, p + 16, 4);
         addr.port = (uint16_t)(p[24] << 8 | p[25]);
-    } else if (family == 2 && len >= 36) {
+    } else if (protocol == PROXY_TCP6 && len >= 36) {
         struct sockaddr_storage storage;
         struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)(p[48] << 8 | p[49]))};
         memcpy(&in6.sin6_addr, p + 16, 16);

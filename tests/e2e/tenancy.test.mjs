@@ -431,6 +431,9 @@ describe('PROXY protocol v2', () => {
     const before = total();
     for (const [what, prefix] of [['no header', Buffer.alloc(0)], ['version 1', 'PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\n'], ['a wrong version', header('192.0.2.7', 1, { version: 3 })],
       ['an unknown command', header('192.0.2.7', 1, { command: 2 })], ['a unix socket', header('192.0.2.7', 1, { family: 0x31 })], ['no family', header('192.0.2.7', 1, { family: 0x00 })],
+      ['a datagram', header('192.0.2.7', 1, { family: 0x12 })], ['a datagram of IPv6', header('2001:db8::7', 1, { family: 0x22 })],
+      ['no transport', header('192.0.2.7', 1, { family: 0x10 })], ['no transport of IPv6', header('2001:db8::7', 1, { family: 0x20 })],
+      ['an unknown transport', header('192.0.2.7', 1, { family: 0x13 })], ['a transport without a family', header('192.0.2.7', 1, { family: 0x01 })],
       ['a family too large for its bytes', header('192.0.2.7', 1, { family: 0x21 })], ['an endless addition', header('192.0.2.7', 1, { tlv: Buffer.alloc(4000) })],
       ['a wrong signature', Buffer.concat([Buffer.from('\r\n\r\n\0\r\nQUIX\n', 'latin1'), header('192.0.2.7').subarray(12)])], ['two headers', Buffer.concat([header('192.0.2.7'), header('192.0.2.8')])]]) {
       const answer = await ask(prefix);
@@ -449,9 +452,13 @@ describe('PROXY protocol v2', () => {
   });
 
   it('of the balancer itself (LOCAL) counts as the balancer\'s own address', async () => {
-    const answer = await ask(header('192.0.2.7', 1, { command: 0 }));
-    assert.equal(answer.status, 403, answer.failed);
-    assert.equal(answer.json.reason, 'network-not-allowed');
+    for (const family of [0x11, 0x12, 0x00, 0xff]) {
+      const answer = await ask(header('192.0.2.7', 1, { command: 0, family }));
+      assert.equal(answer.status, 403, answer.failed);
+      assert.equal(answer.json.reason, 'network-not-allowed');
+    }
+    const bare = await ask(Buffer.concat([signature, Buffer.from([0x20, 0x00, 0, 0])]));
+    assert.equal(bare.status, 403, bare.failed);
   });
 
   it('of anybody else is refused, and without it they come as themselves', async () => {
