@@ -260,6 +260,7 @@ static void reload(struct supervisor *s)
     s->conf = conf;
     s->generation++;
     announce_settings(s);
+    processes_start_pam(s);
     for (const struct tenant *t = s->list; t; t = t->next) {
         for (size_t i = 0; t->changed && i < s->processes_count; i++) {
             announce_tenant(s, &s->processes[i], t);

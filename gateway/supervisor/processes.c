@@ -341,11 +341,18 @@ static int process_start(struct process *p)
     return 0;
 }
 
+static void start_or_wait(struct process *p)
+{
+    if (process_start(p) < 0) {
+        sk_timer_set(&p->restart, DELAY_MOST);
+    }
+}
+
 static void on_restart(struct sk_timer *timer)
 {
     struct process *p = SK_CONTAINER(timer, struct process, restart);
-    if (!p->supervisor->stopping && p->pid == 0 && process_start(p) < 0) {
-        sk_timer_set(&p->restart, DELAY_MOST);
+    if (!p->supervisor->stopping && p->pid == 0) {
+        start_or_wait(p);
     }
 }
 
@@ -377,12 +384,27 @@ int processes_start(struct supervisor *s)
                     SK_TEXT("program", kinds[s->processes[i].kind].name));
             return -ENOENT;
         }
-        int r = process_start(&s->processes[i]);
+        int r = s->processes[i].kind == KIND_PAM ? 0 : process_start(&s->processes[i]);
         if (r < 0) {
             return r;
         }
     }
+    processes_start_pam(s);
     return 0;
+}
+
+void processes_start_pam(struct supervisor *s)
+{
+    bool wanted = false;
+    for (const struct tenant *t = s->list; t; t = t->next) {
+        wanted |= t->pam;
+    }
+    for (size_t i = 0; i < s->processes_count && wanted; i++) {
+        struct process *p = &s->processes[i];
+        if (p->kind == KIND_PAM && p->pid == 0 && !sk_timer_pending(&p->restart)) {
+            start_or_wait(p);
+        }
+    }
 }
 
 /* ---- dying ---- */
@@ -431,10 +453,11 @@ void process_died(struct supervisor *s, pid_t pid, int status)
         }
         s->ready = s->ready && (p->kind == KIND_FACTOR || p->kind == KIND_PAM);
     }
-    if (p->delay == 0 && process_start(p) == 0) {
-        return;
+    if (p->delay) {
+        sk_timer_set(&p->restart, p->delay);
+    } else {
+        start_or_wait(p);
     }
-    sk_timer_set(&p->restart, p->delay ? p->delay : DELAY_MOST);
 }
 
 /* Workers first: they finish what they serve while the others still answer them. */

@@ -38,6 +38,7 @@ struct tenant {
     char **hosts;
     size_t hosts_count;
     bool seen, changed, synced;
+    bool pam; /* a user's password is PAM's to know */
 };
 
 /* A file that tenant files name. */
@@ -119,6 +120,8 @@ uint64_t named_file_status(const struct supervisor *s, struct named_file *file);
 
 /* processes.c */
 int processes_start(struct supervisor *s) sk_nodiscard;
+/* The PAM helpers too, from when a tenant in force has a user for them. */
+void processes_start_pam(struct supervisor *s);
 void processes_stop(struct supervisor *s, bool now);
 void process_died(struct supervisor *s, pid_t pid, int status);
 bool processes_gone(const struct supervisor *s);

@@ -215,6 +215,9 @@ static int read_tenant(struct supervisor *s, const struct sk_conf *conf, const s
     sk_image_tenant_id(parsed->service, parsed->tenant, t->id);
     (void)snprintf(t->name, sizeof(t->name), "%s", parsed->tenant);
     (void)snprintf(t->service, sizeof(t->service), "%s", parsed->service);
+    for (unsigned i = 0; i < parsed->users_count; i++) {
+        t->pam |= parsed->users[i].backend == SK_BACKEND_PAM;
+    }
     (void)sk_conf_tenant_free(parsed);
     t->changed = t->seen = true;
     *out = t;

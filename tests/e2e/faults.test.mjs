@@ -12,7 +12,7 @@ before(async () => {
   gateway = await startGateway({ tenants: [openTenant('acme', upstream.url, { apps: [
     { name: 'api', kind: 'api', path: '/api', upstreams: [upstream.url] }, { name: 'panel', kind: 'panel', path: '/', upstreams: [upstream.url] }],
   roles: [{ name: 'all', allow: ['api * /**', 'panel * /**', 'panel * /'] }],
-  users: ['hanako', 'jiro', 'saburo'].map((name) => ({ name, roles: ['all'] })) })],
+  users: [...['hanako', 'jiro', 'saburo'].map((name) => ({ name, roles: ['all'] })), { name: 'pam', roles: ['all'], backend: 'pam' }] })],
   settings: { workers: 2, pam_helpers: 1, journal: { file_size: '4M', flush_deadline: '1s' }, timeouts: { request: '5s' } } });
 });
 after(async () => {

@@ -495,7 +495,7 @@ describe('observe', () => {
   before(async () => {
     panel = await startUpstream();
     gateway = await startGateway({ tenants: [openTenant('acme', panel.url, { apps: [{ name: 'api', kind: 'api', path: '/', upstreams: [panel.url] }],
-      roles: [{ name: 'all', allow: ['api GET /**'] }] })], settings: { workers: 2 } });
+      roles: [{ name: 'all', allow: ['api GET /**'] }], users: [{ name: 'hanako', roles: ['all'] }, { name: 'taro', roles: ['all'], backend: 'pam' }] })], settings: { workers: 2 } });
   });
   after(async () => {
     await gateway?.stop();

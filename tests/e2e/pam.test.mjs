@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { deadline, openTenant, startGateway, until } from './lib/gateway.mjs';
-import { Browser, formToken } from './lib/person.mjs';
+import { Browser, formToken, gatewayFor } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
 const NAMES = ['taro', 'right', 'wrong', 'twice', 'denied', 'expired', 'slow', 'remembered', 'nofile', 'killed', 'many'];
@@ -253,6 +253,20 @@ test('helpers are replaced after a hundred conversations, and no login notices',
   }
   await until(() => gateway.pids('pam').length === 2 && gateway.pids('pam').some((pid) => !before.includes(pid)), 'a new helper', 10000);
   assert.equal(await basic('many', 'and on it goes'), 200);
+});
+
+test('helpers are started with the first user whom they serve, also by a reload, and not before', async (t) => {
+  service(['auth required pam_permit.so', 'account required pam_permit.so']);
+  const users = (...more) => openTenant('acme', upstream.url, { users: [{ name: 'local', roles: ['all'] }, ...more] });
+  const own = await gatewayFor(t, { tenants: [users()], settings: { pam_services: path.join(folder, 'pam.d'), pam_helpers: 3, workers: 1 } });
+  assert.equal((await own.request({ user: 'local' })).status, 200);
+  assert.deepEqual(own.pids('pam'), []);
+  const reload = (...more) => own.reload(() => own.tenant({ ...users(...more), certificates: own.certificates.acme }));
+  assert.equal((await reload({ name: 'jiro', roles: ['all'] })).id, 'SK1102');
+  assert.deepEqual(own.pids('pam'), []);
+  assert.equal((await reload({ name: 'taro', roles: ['all'], backend: 'pam' })).id, 'SK1102');
+  assert.equal((await own.request({ user: 'taro' })).status, 200);
+  assert.equal(own.pids('pam').length, 3);
 });
 
 test('no password is in the journal or the log', async () => {
