@@ -45,7 +45,7 @@
         "The kernel has no Landlock, or it is not switched on: processes are not kept from files that their accounts " \
         "may read. Accounts without rights and the filter of system calls hold. Run a kernel whose "         \
         "/sys/kernel/security/lsm names landlock.")                                                          \
-    X(PEER_ENDED, "SK1202", WARN, "a peer process closed its channel",                                       \
+    X(PEER_ENDED, "SK1202", INFO, "a peer process closed its channel",                                       \
         "The process at the other end has died or stops; SK1004 or SK1002 tells. It is connected again when it is " \
         "back. Nothing is left to do.")                                                                      \
     X(PEER_BAD, "SK1203", ERROR, "a peer process sent a message it may not send",                            \

@@ -406,6 +406,23 @@ describe('reload', () => {
   });
 });
 
+// ---- start and stop
+
+describe('an ordinary start and stop', () => {
+  test('log no warning and no error', async (t) => {
+    const panel = await upstreamFor(t);
+    const gateway = await gatewayFor(t, { tenants: [openTenant('acme', panel.url, { users: [{ name: 'hanako', roles: ['all'] }, { name: 'taro', roles: ['all'], backend: 'pam' }] })], settings: { workers: 2 } });
+    for (let i = 0; i < 5; i++) {
+      assert.equal((await gateway.request({ user: 'hanako' })).status, 200);
+      await halt(gateway);
+      await gateway.run();
+    }
+    // SK1201 is about the kernel.
+    assert.deepEqual(gateway.log.filter(({ id, level }) => level !== 'INFO' && id !== 'SK1201'), []);
+    assert.equal(gateway.log.filter(({ id }) => id === 'SK1003').length, 5);
+  });
+});
+
 // ---- systemd
 
 // Datagrams to a unix socket, which node has none of: {path, messages}.
