@@ -9,6 +9,7 @@
 
 static void stop(struct sk_child *child)
 {
+    child->stopping = true;
     if (child->program->stop && child->sandboxed) {
         child->program->stop(child);
     } else {
@@ -56,6 +57,8 @@ static void received(struct sk_channel *channel, uint16_t code, const void *mess
         if (sk_channel_send(channel, code, message, NULL) < 0) {
             sk_loop_stop(child->loop);
         }
+    } else if (code == SK_CONTROL_STOP) {
+        stop(child);
     } else if (child->sandboxed) {
         child->program->told(child, code, message, fds);
     }
@@ -66,7 +69,11 @@ static void ended(struct sk_channel *channel, bool bad, void *context)
     struct sk_child *child = context;
     (void)bad;
     child->control = sk_channel_free(channel);
-    stop(child);
+    if (child->stopping) {
+        sk_loop_stop(child->loop); /* no more time to finish in */
+    } else {
+        stop(child);
+    }
 }
 
 int sk_child_run(struct sk_child *child, const struct sk_child_program *program, void *context)

@@ -1,6 +1,6 @@
 /*
  * How every process but the supervisor begins: it finds its control channel at descriptor 3, waits for HELLO, enters
- * its sandbox, and from then on is told things. When the supervisor is gone it stops.
+ * its sandbox, and from then on is told things. When the supervisor is gone it stops; in a stop under way, at once.
  */
 #pragma once
 
@@ -19,7 +19,7 @@ struct sk_child_program {
     int (*hello)(struct sk_child *child, const struct sk_control_hello *hello);
     /* Every other message. The callee owns the descriptors. */
     void (*told)(struct sk_child *child, uint16_t code, const void *message, const int *fds);
-    /* SIGTERM or the supervisor is gone: finish, then sk_loop_stop. NULL: stop at once. */
+    /* STOP, SIGTERM, or the supervisor is gone: finish, then sk_loop_stop. NULL: stop at once. */
     void (*stop)(struct sk_child *child);
 };
 
@@ -29,7 +29,7 @@ struct sk_child {
     struct sk_channel *control;
     void *context;
     struct sk_signal terminate;
-    bool sandboxed;
+    bool sandboxed, stopping;
     bool partly; /* and the kernel lacks a part of the sandbox (sandbox/sandbox.h) */
 };
 

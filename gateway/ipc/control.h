@@ -32,7 +32,8 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 #define SK_CONTROL_LOST_FIELDS(U, I, T) U(peer) U(index)
 /* Every tenant of a start or reload has been sent. */
 #define SK_CONTROL_LOADED_FIELDS(U, I, T) U(generation)
-#define SK_CONTROL_DRAIN_FIELDS(U, I, T) U(deadline)
+/* Finish and end, as by SIGTERM: a supervisor without CAP_KILL may not send that to another account's process. */
+#define SK_CONTROL_STOP_FIELDS(U, I, T)
 /* A record of the supervisor's own, for the operator's trail: CBOR. */
 #define SK_CONTROL_RECORD_FIELDS(U, I, T) T(cbor, 4096)
 #define SK_CONTROL_READY_FIELDS(U, I, T) U(generation)
@@ -51,7 +52,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
     M(CONTROL_TENANT, control_tenant, 9, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_TENANT_FIELDS)            \
     M(CONTROL_GONE, control_gone, 10, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_GONE_FIELDS)                 \
     M(CONTROL_LOADED, control_loaded, 11, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_LOADED_FIELDS)           \
-    M(CONTROL_DRAIN, control_drain, 12, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_DRAIN_FIELDS)              \
+    M(CONTROL_STOP, control_stop, 12, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_STOP_FIELDS)                 \
     M(CONTROL_RECORD, control_record, 13, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_RECORD_FIELDS)           \
     M(CONTROL_LOST, control_lost, 14, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_LOST_FIELDS)                 \
     M(CONTROL_READY, control_ready, 20, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_READY_FIELDS)                   \

@@ -22,6 +22,8 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#define KILL_GRACE (5 * SK_SECOND)
+
 static const char usage[] =
         "Usage: sekishod [--config FILE] [--check]\n"
         "The Sekisho gateway. Stays in the foreground; logs one JSON object a line to standard error.\n"
@@ -292,10 +294,23 @@ static void close_listeners(struct supervisor *s)
     memset(s->listeners, 0xff, sizeof(s->listeners));
 }
 
+/* Who does not even end by that is left to whoever watches over this process. */
+static void stop_now(struct supervisor *s)
+{
+    if (s->killed) {
+        sk_log(SK_EVENT_FATAL, SK_TEXT("what", "a process that could not be ended is left behind"));
+        sk_loop_stop(s->loop);
+        return;
+    }
+    s->killed = true;
+    processes_kill(s);
+    sk_timer_set(&s->kill, KILL_GRACE);
+}
+
 static void stop(struct supervisor *s)
 {
     if (s->stopping) {
-        processes_stop(s, true); /* asked twice: at once */
+        stop_now(s); /* asked twice */
         return;
     }
     s->stopping = true;
@@ -303,8 +318,8 @@ static void stop(struct supervisor *s)
     (void)sd_notify(0, "STOPPING=1");
     record_own(s, SK_AUDIT_GATEWAY_STOPPED, NULL);
     close_listeners(s);
-    processes_stop(s, false);
-    sk_timer_set(&s->kill, s->conf->is.drain + 5 * SK_SECOND);
+    processes_stop(s);
+    sk_timer_set(&s->kill, s->conf->is.drain + KILL_GRACE);
 }
 
 static void on_terminate(struct sk_signal *signal)
@@ -319,7 +334,7 @@ static void on_interrupt(struct sk_signal *signal)
 
 static void on_kill(struct sk_timer *timer)
 {
-    processes_stop(SK_CONTAINER(timer, struct supervisor, kill), true);
+    stop_now(SK_CONTAINER(timer, struct supervisor, kill));
 }
 
 static void on_child(struct sk_signal *signal)
@@ -330,8 +345,9 @@ static void on_child(struct sk_signal *signal)
         process_died(s, pid, status);
     }
     if (s->stopping) {
-        processes_stop(s, false);
+        processes_stop(s);
         if (processes_gone(s)) {
+            sk_log(SK_EVENT_STOPPED);
             sk_loop_stop(s->loop);
         }
     }
@@ -438,11 +454,10 @@ int main(int argc, char **argv)
     }
     (void)signal(SIGPIPE, SIG_IGN);
     if (begin(&s)) {
-        processes_stop(&s, true);
+        processes_kill(&s);
         return 1;
     }
     sk_loop_run(s.loop);
-    sk_log(SK_EVENT_STOPPED);
     sk_wipe(s.root_key, sizeof(s.root_key));
-    return 0;
+    return processes_gone(&s) ? 0 : 1;
 }

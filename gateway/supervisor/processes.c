@@ -38,10 +38,17 @@ struct process *process_of(struct supervisor *s, enum kind kind, uint64_t index)
     return NULL;
 }
 
+void process_kill(struct process *p)
+{
+    if (kill(p->pid, SIGKILL)) {
+        p->control = sk_channel_free(p->control);
+    }
+}
+
 void process_send(struct process *p, uint16_t code, const void *message, const int *fds)
 {
     if (p && p->control && sk_channel_send(p->control, code, message, fds) < 0) {
-        (void)kill(p->pid, SIGKILL); /* who cannot be told must not go on with what it knew */
+        process_kill(p); /* who cannot be told must not go on with what it knew */
     }
 }
 
@@ -137,7 +144,7 @@ static void ended(struct sk_channel *channel, bool bad, void *context)
     p->control = sk_channel_free(channel);
     if (bad) {
         sk_log(SK_EVENT_PEER_BAD, SK_TEXT("peer", kinds[p->kind].name), SK_NUMBER("index", p->index));
-        (void)kill(p->pid, SIGKILL);
+        process_kill(p);
     }
 }
 
@@ -188,7 +195,7 @@ static void send_hello(struct supervisor *s, struct process *p)
     }
     if (r < 0) {
         sk_log(SK_EVENT_FATAL, SK_TEXT("folder", folder), SK_TEXT("error", strerror(-r)));
-        (void)kill(p->pid, SIGKILL); /* without its folder it could only fail later */
+        process_kill(p); /* without its folder it could only fail later */
     }
     sk_digest_derive(root, labels[p->kind], SK_SLICE_NULL, secret);
     sk_digest_derive(root, "node", SK_SLICE_NULL, node);
@@ -461,19 +468,25 @@ void process_died(struct supervisor *s, pid_t pid, int status)
 }
 
 /* Workers first: they finish what they serve while the others still answer them. */
-void processes_stop(struct supervisor *s, bool now)
+void processes_stop(struct supervisor *s)
 {
     bool workers = false;
     for (size_t i = 0; i < s->processes_count; i++) {
+        workers |= s->processes[i].kind == KIND_WORKER && s->processes[i].pid > 0;
+    }
+    for (size_t i = 0; i < s->processes_count; i++) {
         struct process *p = &s->processes[i];
-        if (p->pid > 0 && (now || p->kind == KIND_WORKER)) {
-            workers = workers || !now;
-            (void)kill(p->pid, now ? SIGKILL : SIGTERM);
+        if (p->pid > 0 && (p->kind == KIND_WORKER) == workers) {
+            process_send(p, SK_CONTROL_STOP, NULL, NULL);
         }
     }
-    for (size_t i = 0; i < s->processes_count && !workers && !now; i++) {
+}
+
+void processes_kill(struct supervisor *s)
+{
+    for (size_t i = 0; i < s->processes_count; i++) {
         if (s->processes[i].pid > 0) {
-            (void)kill(s->processes[i].pid, SIGTERM);
+            process_kill(&s->processes[i]);
         }
     }
 }

@@ -92,7 +92,7 @@ struct supervisor {
     uint64_t generation;
     struct sk_channel *store;
     struct tenant *syncing;
-    bool synced, ready, stopping;
+    bool synced, ready, stopping, killed;
     bool reloading; /* a reload is in force when the store has it too */
     unsigned changed, gone;
     struct sk_signal terminate, interrupt, reload, child;
@@ -122,10 +122,14 @@ uint64_t named_file_status(const struct supervisor *s, struct named_file *file);
 int processes_start(struct supervisor *s) sk_nodiscard;
 /* The PAM helpers too, from when a tenant in force has a user for them. */
 void processes_start_pam(struct supervisor *s);
-void processes_stop(struct supervisor *s, bool now);
+/* Asks those whose turn it is to finish; again after each death, until all are gone. */
+void processes_stop(struct supervisor *s);
+void processes_kill(struct supervisor *s);
 void process_died(struct supervisor *s, pid_t pid, int status);
 bool processes_gone(const struct supervisor *s);
 struct process *process_of(struct supervisor *s, enum kind kind, uint64_t index);
+/* At once; without the right to kill it (CAP_KILL) by closing its channel, upon which it ends itself. */
+void process_kill(struct process *p);
 const char *process_name(const struct process *p);
 void process_send(struct process *p, uint16_t code, const void *message, const int *fds);
 /* Tells workers and auth of a tenant. */

@@ -7,8 +7,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#include <signal.h>
-
 #define TURN SK_SECOND
 
 /* Turns that a process may be silent: longer than the longest work its kind does outside its event loop. */
@@ -28,7 +26,7 @@ static void look_at(struct process *p, uint64_t number)
     } else if (++p->silent >= patience[p->kind]) {
         sk_log(SK_EVENT_CHILD_HUNG, SK_TEXT("process", process_name(p)), SK_NUMBER("index", p->index), SK_NUMBER("seconds", p->silent));
         p->silent = 0;
-        (void)kill(p->pid, SIGKILL);
+        process_kill(p);
     }
 }
 

@@ -105,9 +105,6 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
         gate->loaded = true;
         sk_child_ready(child, ((const struct sk_control_loaded *)message)->generation);
         break;
-    case SK_CONTROL_DRAIN:
-        drain(worker);
-        break;
     default:
         break;
     }

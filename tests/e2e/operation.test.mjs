@@ -421,6 +421,40 @@ describe('an ordinary start and stop', () => {
     assert.deepEqual(gateway.log.filter(({ id, level }) => level !== 'INFO' && id !== 'SK1201'), []);
     assert.equal(gateway.log.filter(({ id }) => id === 'SK1003').length, 5);
   });
+
+  test('need no right to signal other accounts\' processes (CAP_KILL)', async (t) => {
+    const panel = await startPanel(t);
+    const gateway = await gatewayFor(t, { tenants: [openTenant('acme', panel.url)], settings: { workers: 2, timeouts: { drain: '30s' } }, through: ['setpriv', '--bounding-set', '-kill'] });
+    const capabilities = () => BigInt(`0x${/^CapEff:\s+(\w+)$/m.exec(fs.readFileSync(`/proc/${gateway.child.pid}/status`, 'utf8'))[1]}`);
+    const end = async (signals, code) => {
+      assert.equal(capabilities() >> 5n & 1n, 0n);
+      const children = gateway.pids();
+      assert.ok(children.length >= 6);
+      for (let i = 0; i < signals; i++) {
+        const from = gateway.log.length;
+        gateway.child.kill('SIGTERM');
+        await (i === 0 && gateway.logged(({ id }) => id === 'SK1002', { from }));
+      }
+      assert.deepEqual(await deadline(gateway.ended, 'the end', 5000), { code, signal: null });
+      return children;
+    };
+    const gone = (children) => until(() => children.every((pid) => !fs.existsSync(`/proc/${pid}`)), 'the end of all processes', 5000);
+    assert.equal((await gateway.request({ user: 'hanako' })).status, 200);
+    await gone(await end(1, 0));
+
+    await gateway.run();
+    const open = await openDownload(gateway, 'acme.test', { authorization: gateway.basic('hanako') });
+    await gone(await end(2, 0)); // the second signal: no time to finish what is open
+    await open.closed();
+
+    await gateway.run();
+    const [stopped] = gateway.kill('worker', 'SIGSTOP', 0);
+    t.after(() => process.kill(stopped, 'SIGKILL'));
+    const children = await end(3, 1); // the third: not even for who cannot be ended
+    await gone(children.filter((pid) => pid !== stopped));
+    assert.ok(fs.existsSync(`/proc/${stopped}`));
+    assert.equal(gateway.verify().status, 0);
+  });
 });
 
 // ---- systemd

@@ -354,8 +354,8 @@ class Gateway {
   // Starts the supervisor on what is in the folder; also after stop() or kill of an earlier one.
   async run() {
     this.exited = null;
-    this.child = spawn(SEKISHOD, ['--config', path.join(this.folder, 'sekisho.yaml')],
-      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.environment } });
+    const [program, ...args] = [...this.through, SEKISHOD, '--config', path.join(this.folder, 'sekisho.yaml')];
+    this.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.environment } });
     this.ended = new Promise((resolve) => {
       this.child.on('exit', (code, signal) => {
         this.exited = { code, signal };
@@ -726,8 +726,10 @@ process.on('exit', () => {
   }
 });
 
-export async function startGateway({ tenants = [], settings = {}, environment = {} } = {}) {
+// `through`: a command that runs the supervisor in its own place, such as setpriv.
+export async function startGateway({ tenants = [], settings = {}, environment = {}, through = [] } = {}) {
   const gateway = new Gateway(fs.mkdtempSync(path.join(os.tmpdir(), 'sekisho-e2e-')));
+  gateway.through = through;
   running.add(gateway);
   try {
     await gateway.start(tenants, settings, environment);
