@@ -18,7 +18,7 @@ struct sk_writer_settings {
 
 struct sk_writer_found {
     uint64_t records; /* read at the start */
-    uint64_t torn;    /* bytes of an unfinished group that were dropped */
+    uint64_t torn;    /* bytes of an unfinished group that were dropped, without zeros at its end */
     uint64_t unknown; /* intents that no outcome followed: recorded as unknown */
     struct sk_journal_error error;
     char file[40]; /* of the error */

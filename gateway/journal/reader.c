@@ -110,6 +110,18 @@ static bool is_zero(struct sk_slice bytes)
     return bytes.len == 0 || (bytes.data[0] == 0 && memcmp(bytes.data, bytes.data + 1, bytes.len - 1) == 0);
 }
 
+static size_t without_zeros_behind(struct sk_slice bytes)
+{
+    size_t len = bytes.len;
+    while (len >= SK_FRAME_BLOCK && is_zero(sk_slice(bytes.data + len - SK_FRAME_BLOCK, SK_FRAME_BLOCK))) {
+        len -= SK_FRAME_BLOCK; /* most of a file is space for groups to come */
+    }
+    while (len && bytes.data[len - 1] == 0) {
+        len--;
+    }
+    return len;
+}
+
 struct reading {
     struct sk_journal_state *state;
     struct sk_frame_group group;
@@ -326,8 +338,7 @@ int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const 
         return damaged(error, r.offset, state->group, 0, "the file's first group is missing or damaged");
     }
     *end = r.offset;
-    struct sk_slice rest = sk_slice_from(file, r.offset);
-    *torn = is_zero(rest) ? 0 : rest.len;
+    *torn = without_zeros_behind(sk_slice_from(file, r.offset));
     if (until && memcmp(state->hash, until, SK_FRAME_HASH) != 0) {
         return damaged(error, r.offset, state->group, 0, "the next file goes on from a group that is missing or damaged here");
     }

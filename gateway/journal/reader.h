@@ -58,7 +58,7 @@ int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_reco
  *
  * `until`: the next file's `previous`, or NULL for the last file. Reading stops at the group of that hash: what may
  * stand behind it was never acknowledged, because its flush failed and the writer went on in the next file.
- * `end`: where the last group read ends; `torn`: bytes behind it that are not zero.
+ * `end`: where the last group read ends; `torn`: bytes from there to the last that is not zero.
  * `each` may be NULL. 0; 1 damaged, with `error` filled; negative.
  */
 int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const uint8_t *until,
