@@ -16,6 +16,7 @@
 #define IDLE_FRAMES_MAX 2000U
 /* Streams that the peer may break so that they must be reset. */
 #define FAULTS_MAX 100U
+#define OWN_FIELDS 4 /* of a response: status, length, and what the gateway adds to the upstream's */
 
 struct h2_server {
     struct sk_server base;
@@ -394,7 +395,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
     if (st->finished && sk_buf_len(&st->out) == 0) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         if (st->out_trailers_count) {
-            nghttp2_nv nv[SK_FIELDS_MAX];
+            nghttp2_nv nv[SK_FIELDS_MAX] sk_uninitialized;
             for (size_t i = 0; i < st->out_trailers_count; i++) {
                 const struct sk_field *f = &st->out_trailers[i];
                 nv[i] = (nghttp2_nv){(uint8_t *)(uintptr_t)f->name.data, (uint8_t *)(uintptr_t)f->value.data, f->name.len, f->value.len, 0};
@@ -478,11 +479,11 @@ static int h2_respond(struct sk_stream *stream, const struct sk_response *respon
 {
     struct h2_stream *st = h2s(stream);
     struct h2_server *s = h2(stream->server);
-    nghttp2_nv nv[SK_FIELDS_MAX + 2];
+    nghttp2_nv nv[SK_FIELDS_MAX + OWN_FIELDS] sk_uninitialized;
     char status[4], length[24];
     size_t n = 0;
     bool final = response->status >= 200 || response->upgraded;
-    if (st->responded || st->aborted || response->fields_count > SK_FIELDS_MAX) {
+    if (st->responded || st->aborted || response->fields_count > SK_FIELDS_MAX + OWN_FIELDS - 2) {
         return -EINVAL;
     }
     (void)snprintf(status, sizeof(status), "%03u", response->upgraded ? 200U : response->status % 1000U);

@@ -37,6 +37,20 @@ static void record_refused(struct sk_conn *conn, const char *reason, struct sk_s
     }
 }
 
+/* Its handshake is done, or it ends. */
+static void grown(struct sk_conn *conn)
+{
+    if (conn->young_link) {
+        *conn->young_link = conn->young_next;
+        if (conn->young_next) {
+            conn->young_next->young_link = conn->young_link;
+        } else {
+            conn->gate->young_last = conn->young_link;
+        }
+        conn->young_link = NULL;
+    }
+}
+
 void sk_conn_free(struct sk_conn *conn)
 {
     struct sk_gate *gate = conn->gate;
@@ -44,6 +58,8 @@ void sk_conn_free(struct sk_conn *conn)
         return;
     }
     conn->freed = true;
+    gate->conns_count--;
+    grown(conn);
     conn->server = sk_server_free(conn->server);
     if (conn->counted) {
         (void)sk_tenant_connections(conn->tenant, -1);
@@ -215,6 +231,8 @@ static bool read_some(struct sk_conn *conn)
         conn->activity = sk_clock_boot();
         if (sk_server_feed(conn->server, sk_slice(bytes, (size_t)n)) < 0) {
             /* What the protocol has to say before it ends (GOAWAY) is still sent. */
+            conn->why = "protocol-error";
+            record_refused(conn, conn->why, SK_SLICE_NULL);
             (void)flush(conn);
             return false;
         }
@@ -238,6 +256,7 @@ static bool begin_protocol(struct sk_conn *conn)
 {
     struct sk_site *site = conn->tls ? sk_tls_owner(conn->tls) : NULL;
     conn->handshaken = true;
+    grown(conn);
     if (site) {
         conn->tenant = site->tenant;
         conn->tenant->refs++;
@@ -375,17 +394,31 @@ static void conn_ready(struct sk_io *io, int events)
     }
 }
 
-/* A request whose body has stopped coming, though it would be taken. */
-static bool owes_body(struct sk_conn *conn)
+/*
+ * Nobody has moved on this connection for the idle time. A request whose body has stopped coming is refused; true when
+ * some other exchange is the upstream's to move, whose own time-outs then count.
+ */
+static bool judge_silence(struct sk_conn *conn)
 {
-    bool owes = false;
-    for (struct sk_exchange *x = conn->gate->exchanges; x; x = x->next) {
+    bool served = false;
+    for (struct sk_exchange *x = conn->gate->exchanges, *next; x; x = next) {
+        next = x->next;
+        if (x->conn != conn || x->stream->request.websocket) {
+            served = served || x->conn == conn;
+            continue;
+        }
         bool taken = x->unconsumed == 0 && sk_buf_len(&x->early) == 0;
-        if (x->conn == conn && !x->body_ended && !x->responded && taken && !x->stream->request.websocket) {
-            x->timed_out = owes = true;
+        if (!x->body_ended && !x->recorded && taken) {
+            x->timed_out = true;
+            sk_conn_touch(conn);
+            sk_exchange_deny(x, 408, SK_AUDIT_DECISION_DENY, sk_refusal_text(SK_REFUSAL_TIMEOUT));
+            served = true; /* the answer is to be sent */
+        } else {
+            /* What was answered and not taken is the client's to move. */
+            served = served || !x->responded || (x->up && sk_stream_room(x->stream) == SK_STREAM_WINDOW);
         }
     }
-    return owes;
+    return served;
 }
 
 static void conn_expired(struct sk_timer *timer)
@@ -395,21 +428,19 @@ static void conn_expired(struct sk_timer *timer)
     uint64_t now = sk_clock_boot(), quiet = now - conn->activity;
     if (conn->closing) {
         sk_conn_free(conn);
-        return;
-    }
-    if (!conn->server) {
+    } else if (!conn->server) {
         record_refused(conn, "handshake-timeout", SK_SLICE_NULL);
+        sk_conn_free(conn);
     } else if (sk_server_in_head(conn->server)) {
         record_refused(conn, "header-timeout", SK_SLICE_NULL);
+        sk_conn_free(conn);
     } else if (quiet < limits->idle) {
         sk_timer_set(timer, limits->idle - quiet);
-        return;
-    } else if (!owes_body(conn) && sk_server_streams(conn->server) && sk_server_wants_input(conn->server) && sk_server_output(conn->server).len == 0) {
-        /* Requests are being served and the client owes nothing: the upstream's time-outs count. */
+    } else if (judge_silence(conn)) {
         sk_timer_set(timer, limits->idle);
-        return;
+    } else {
+        sk_conn_free(conn);
     }
-    sk_conn_free(conn);
 }
 
 static bool is_balancer(const struct sk_gate *gate, const struct sk_addr *address)
@@ -422,13 +453,33 @@ static bool is_balancer(const struct sk_gate *gate, const struct sk_addr *addres
     return false;
 }
 
+/*
+ * Who has not finished a handshake is nobody's yet, and could hold every descriptor: when there are no more, the one
+ * that has been at it longest makes room. Else the next second is waited for.
+ */
+static bool make_room(struct sk_gate *gate)
+{
+    if (!gate->young) {
+        sk_gate_rest(gate);
+        return false;
+    }
+    record_refused(gate->young, "too-many-connections", SK_SLICE_NULL);
+    SK_COUNT_UP(gate, limited, 1);
+    sk_conn_free(gate->young);
+    return true;
+}
+
 bool sk_conn_accept(struct sk_gate *gate, int listener, bool observe)
 {
     struct sockaddr_storage from;
     socklen_t from_len = sizeof(from);
+    if (gate->conns_count >= gate->conns_most && !observe && !make_room(gate)) {
+        return false;
+    }
     int fd = accept4(listener, (struct sockaddr *)&from, &from_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
-        return false;
+        bool full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+        return full && make_room(gate);
     }
     struct sk_conn *conn = calloc(1, sizeof(*conn));
     int on = 1;
@@ -449,6 +500,12 @@ bool sk_conn_accept(struct sk_gate *gate, int listener, bool observe)
         conn->next->link = &conn->next;
     }
     gate->conns = conn;
+    gate->conns_count++;
+    if (!observe) {
+        conn->young_link = gate->young_last;
+        *gate->young_last = conn;
+        gate->young_last = &conn->young_next;
+    }
     SK_COUNT_UP(gate, connections, 1);
     atomic_fetch_add_explicit(&gate->counters->open_connections, 1, memory_order_relaxed);
     sk_io_init(&conn->io, gate->loop, fd, conn_ready);

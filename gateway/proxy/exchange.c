@@ -488,7 +488,8 @@ static enum sk_go step_decide(struct sk_exchange *x)
         return SK_GO_WAIT;
     }
     x->decision = SK_AUDIT_DECISION_ALLOW;
-    x->unsafe = can_change(x->stream->request.method);
+    /* 100 Continue is an answer too, and must not go before a record: who asks for it gets an intent. */
+    x->unsafe = can_change(x->stream->request.method) || x->stream->request.expect_continue;
     return SK_GO_ON;
 }
 
@@ -527,6 +528,7 @@ static enum sk_go step_intent(struct sk_exchange *x)
     x->intended = true;
     if (put_record(x, SK_AUDIT_STAGE_INTENT, intent_recorded)) {
         x->intended = false;
+        x->recorded = true; /* as far as it can be */
         say_shut(x);
     }
     return SK_GO_WAIT;
@@ -559,6 +561,7 @@ void sk_exchange_relay(struct sk_exchange *x, struct sk_slice bytes)
         return;
     }
     x->bytes_out += bytes.len;
+    x->progress = sk_clock_boot();
     if (sk_stream_write(x->stream, bytes)) {
         sk_exchange_cut(x, "internal-error");
         return;
@@ -593,7 +596,11 @@ void sk_exchange_cut(struct sk_exchange *x, const char *reason)
             sk_stream_abort(x->stream);
         }
     } else if (forwarded || (x->step < SK_STEP_RECORD && x->step > SK_STEP_DECIDE)) {
-        /* Nothing of an answer is on record yet: a refusal can still be said, and names whose it was. */
+        /* Nothing of an answer is on record yet: a refusal can still be said, and names whose it was. What was asked of
+         * auth is done, or not, by now: its answer says which. */
+        if (x->ask) {
+            return;
+        }
         struct sk_stream *stream = x->stream;
         sk_conn_touch(x->conn);
         sk_exchange_deny(x, 403, SK_AUDIT_DECISION_DENY, sk_slice_str(reason));
@@ -625,7 +632,7 @@ static struct sk_exchange *begin(struct sk_stream *stream)
     x->arena = &stream->arena;
     x->app = -1;
     x->verdict.rule = -1;
-    x->started = sk_clock_boot();
+    x->started = x->progress = sk_clock_boot();
     x->early = x->held = x->form = x->told = SK_BUF_INIT(HELD_MAX);
     sk_random(x->id, sizeof(x->id));
     stream->user = x;
@@ -668,10 +675,12 @@ static void on_refused(struct sk_stream *stream, enum sk_refusal refusal)
         sk_exchange_cut(x, "malformed-body");
         return;
     }
-    sk_grant_release(x);
     sk_recorder_forget(&x->gate->recorder, &x->wait);
     sk_conn_touch(x->conn);
     sk_exchange_deny(x, sk_refusal_status(refusal), SK_AUDIT_DECISION_DENY, sk_refusal_text(refusal));
+    if (alive(stream, x)) {
+        sk_grant_release(x);
+    }
 }
 
 static void on_body(struct sk_stream *stream, struct sk_slice bytes)
@@ -682,6 +691,7 @@ static void on_body(struct sk_stream *stream, struct sk_slice bytes)
         return;
     }
     x->bytes_in += bytes.len;
+    x->progress = x->conn->activity;
     SK_COUNT_UP(x->gate, bytes_in, bytes.len);
     uint64_t limit = x->site ? x->site->set.body : 0;
     if (limit && x->bytes_in > limit && !x->stream->request.websocket && !x->body_limit) {
@@ -717,6 +727,12 @@ static void on_end(struct sk_stream *stream, const struct sk_field *trailers, si
     if (!x) {
         return;
     }
+    for (size_t i = 0; i < count; i++) {
+        if (injected_name(x, trailers[i].name)) {
+            on_refused(stream, SK_REFUSAL_TRAILER);
+            return;
+        }
+    }
     x->body_ended = true;
     sk_conn_touch(x->conn);
     if (x->wants_form) {
@@ -734,6 +750,7 @@ static void on_writable(struct sk_stream *stream)
 {
     struct sk_exchange *x = of(stream);
     if (x && x->up) {
+        x->progress = sk_clock_boot(); /* the client has taken what was queued */
         sk_forward_more(x);
     }
 }
@@ -743,7 +760,8 @@ static void record_end(struct sk_exchange *x, bool clean)
 {
     if (!x->recorded) {
         x->decision = SK_AUDIT_DECISION_ERROR;
-        x->reason = x->timed_out ? sk_refusal_text(SK_REFUSAL_TIMEOUT) : SK_LIT("client-gone");
+        x->reason = x->timed_out ? sk_refusal_text(SK_REFUSAL_TIMEOUT) : x->conn->why ? sk_slice_str(x->conn->why)
+                    : x->body_ended || x->stream->request.websocket ? SK_LIT("client-gone") : sk_refusal_text(SK_REFUSAL_BODY_SHORT);
         (void)!put_record(x, x->intended ? SK_AUDIT_STAGE_OUTCOME : SK_AUDIT_STAGE_SINGLE, NULL);
     } else if (x->streaming && x->responded) {
         x->detail = x->detail.len ? x->detail : clean ? SK_LIT("closed") : SK_LIT("aborted");

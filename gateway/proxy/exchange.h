@@ -44,6 +44,7 @@ struct sk_exchange {
     struct sk_upstream *upstream; /* last tried */
     unsigned tries;
     uint64_t give_up; /* boot ns: an answer must have begun by then */
+    uint64_t progress; /* boot ns: when it last moved, in either direction */
     struct sk_buf early; /* request body that came before the upstream could take it */
     const struct sk_field *early_trailers;
     size_t early_trailers_count;

@@ -267,8 +267,8 @@ static int write_request(struct sk_exchange *x, struct sk_upstream_conn *up)
 
 /* ---- sending ---- */
 
-/* False when the connection is dead. */
-static bool up_flush(struct sk_upstream_conn *up)
+/* What will not go is not tried again; whether that ends the exchange is for reading to find out. */
+static void up_flush(struct sk_upstream_conn *up)
 {
     while (sk_buf_len(&up->out)) {
         struct sk_slice out = sk_buf_peek(&up->out);
@@ -301,7 +301,6 @@ static bool up_flush(struct sk_upstream_conn *up)
     }
     int read = up->paused ? 0 : SK_READ;
     sk_io_want(&up->io, sk_buf_len(&up->out) ? read | SK_WRITE : read);
-    return true;
 }
 
 static void put_body(struct sk_upstream_conn *up, struct sk_slice bytes)
@@ -315,11 +314,20 @@ static void put_body(struct sk_upstream_conn *up, struct sk_slice bytes)
     }
 }
 
-/* Until there is a connection the body waits, so that another address can still have it whole. */
+/*
+ * Until there is a connection the body waits, so that another address can still have it whole. What follows the opening
+ * of a WebSocket waits until the upstream has agreed and the client has been told: an upstream that does not agree would
+ * read it as a request of its own, one that nobody judged.
+ */
+static bool body_waits(const struct sk_exchange *x)
+{
+    return x->up->connecting || (x->stream->request.websocket && !(x->responded && x->response.upgraded));
+}
+
 void sk_forward_body(struct sk_exchange *x, struct sk_slice bytes)
 {
     struct sk_upstream_conn *up = x->up;
-    if (up->connecting) {
+    if (body_waits(x)) {
         if (sk_buf_put(&x->early, bytes)) {
             up_failed(up, "upstream-buffer");
         }
@@ -327,15 +335,15 @@ void sk_forward_body(struct sk_exchange *x, struct sk_slice bytes)
     }
     x->unconsumed += bytes.len;
     put_body(up, bytes);
-    if (x->up == up && !up_flush(up)) {
-        up_failed(up, "upstream-write");
+    if (x->up == up) {
+        up_flush(up);
     }
 }
 
 void sk_forward_end(struct sk_exchange *x, const struct sk_field *trailers, size_t count)
 {
     struct sk_upstream_conn *up = x->up;
-    if (up->connecting) {
+    if (body_waits(x)) {
         x->early_trailers = trailers;
         x->early_trailers_count = count;
         return;
@@ -346,15 +354,16 @@ void sk_forward_end(struct sk_exchange *x, const struct sk_field *trailers, size
     }
     up->sent_all = true;
     up->half_close = x->stream->request.websocket;
-    if (!up_flush(up)) {
-        up_failed(up, "upstream-write");
-    }
+    up_flush(up);
 }
 
-/* What came before there was an upstream. */
+/* What came before the upstream could take it. */
 static void send_early(struct sk_exchange *x)
 {
     struct sk_upstream_conn *up = x->up;
+    if (body_waits(x)) {
+        return;
+    }
     struct sk_slice early = sk_buf_peek(&x->early);
     if (early.len) {
         x->unconsumed += early.len;
@@ -369,7 +378,7 @@ static void send_early(struct sk_exchange *x)
     }
 }
 
-/* 100 Continue is said when there is somewhere to send the body. Its record is the intent. */
+/* 100 Continue is said when there is somewhere to send the body. Its record is the intent (exchange.c, step_decide). */
 static void invite_body(struct sk_exchange *x)
 {
     static const struct sk_response go_on = {.status = 100, .body = SK_BODY_NONE, .content_length = UINT64_MAX};
@@ -386,8 +395,8 @@ static void begin_sending(struct sk_exchange *x)
     struct sk_upstream_conn *up = x->up;
     invite_body(x);
     send_early(x);
-    if (x->up == up && !up_flush(up)) {
-        up_failed(up, "upstream-write");
+    if (x->up == up) {
+        up_flush(up);
     }
 }
 
@@ -412,7 +421,7 @@ static void attach(struct sk_exchange *x, struct sk_upstream_conn *up)
     x->upstream = up->upstream;
     up->x = x;
     up->paused = false;
-    up->answered = up->sent_all = up->half_close = false;
+    up->answered = up->heard = up->sent_all = up->half_close = false;
     sk_timer_set(&up->timer, patience(x, up));
     sk_client_expect(&up->client, x->arena, sk_slice_eq(r->method, SK_LIT("HEAD")), r->websocket);
 }
@@ -452,7 +461,10 @@ enum sk_go sk_forward(struct sk_exchange *x)
 void sk_forward_more(struct sk_exchange *x)
 {
     struct sk_upstream_conn *up = x->up;
-    if (up && up->paused && x->responded) {
+    if (up && x->responded && x->response.upgraded && !up->sent_all) {
+        send_early(x);
+    }
+    if (up && x->up == up && up->paused && x->responded) {
         up->paused = false;
         int write = sk_buf_len(&up->out) ? SK_WRITE : 0;
         sk_io_want(&up->io, SK_READ | write);
@@ -489,7 +501,9 @@ void sk_forward_drop(struct sk_exchange *x)
 static void up_done(struct sk_upstream_conn *up)
 {
     struct sk_exchange *x = up->x;
-    bool keep = up->client.reusable && !up->deaf && up->sent_all && sk_buf_len(&up->out) == 0;
+    /* What came behind the response answers no request: on this connection it would answer the next one. */
+    bool surplus = up->tls && sk_tls_pending(up->tls);
+    bool keep = up->client.reusable && !up->deaf && up->sent_all && sk_buf_len(&up->out) == 0 && !surplus;
     detach(x, up);
     if (keep) {
         idle_add(up);
@@ -515,9 +529,9 @@ static bool may_retry(const struct sk_exchange *x, const struct sk_upstream_conn
     const struct sk_request *r = &x->stream->request;
     bool nothing_sent = up->connecting;
     bool again = idempotent(r->method) && r->body == SK_BODY_NONE && !r->websocket;
-    bool time_left = sk_clock_boot() < x->give_up;
+    bool time_left = sk_clock_boot() < x->give_up, heard = up->answered || up->heard;
     /* Who was silent for the whole time is not asked again: the client has waited as long as it was to wait. */
-    return !up->answered && time_left && x->tries < TRIES_MAX && (nothing_sent || (again && !up->timed_out));
+    return !heard && time_left && x->tries < TRIES_MAX && (nothing_sent || (again && !up->timed_out));
 }
 
 static void up_failed(struct sk_upstream_conn *up, const char *reason)
@@ -606,7 +620,9 @@ static void on_response(struct sk_client *client, const struct sk_response *from
     struct sk_response response = *from;
     up->answered = true;
     sk_upstream_note(up->upstream, true);
-    if ((response.upgraded && !upgrade_ok(up, from)) || client_fields(x, &response)) {
+    /* RFC 8441 section 4: over HTTP/2 any 2xx says that the WebSocket is open. */
+    bool misunderstood = x->stream->request.websocket && x->stream->request.version == 20 && !response.upgraded && response.status / 100 == 2;
+    if (misunderstood || (response.upgraded && !upgrade_ok(up, from)) || client_fields(x, &response)) {
         up->answered = false;
         up->broken = true;
         return;
@@ -658,6 +674,7 @@ static void read_response(struct sk_upstream_conn *up)
         if (n == -EAGAIN) {
             return;
         }
+        up->heard = up->heard || n > 0;
         int r = n > 0 ? sk_client_feed(&up->client, sk_slice(bytes, (size_t)n)) : n == 0 ? sk_client_eof(&up->client) : -EIO;
         if (up->dead || !up->x) {
             return;
@@ -725,8 +742,8 @@ static void up_ready(struct sk_io *io, int events)
         if ((events & SK_READ) && up->x) {
             read_response(up);
         }
-        if (!up->dead && up->x && !up_flush(up)) {
-            up_failed(up, "upstream-write");
+        if (!up->dead && up->x) {
+            up_flush(up);
         }
     }
     up->in_callback = was_nested;
@@ -744,10 +761,21 @@ static void up_expired(struct sk_timer *timer)
         up_free(up);
         return;
     }
-    /* A stream that its client keeps alive, or a client that is slow to take, is not the upstream's silence. */
-    bool client_active = x->responded && (up->paused || sk_clock_boot() - x->conn->activity < up->gate->limits.idle);
-    if (!up->connecting && (client_active || (!up->answered && !x->body_ended && sk_clock_boot() - x->conn->activity < up->gate->limits.idle))) {
-        sk_timer_set(timer, up->gate->limits.idle);
+    /* A stream may be silent for a while, and a client may be slow to send or to take: each may stand still for so long. */
+    uint64_t quiet = sk_clock_boot() - x->progress, limit = up->gate->limits.idle;
+    bool sending = !up->answered && !x->body_ended && !x->stream->request.websocket;
+    if (!up->connecting && (x->responded || sending) && quiet < limit) {
+        sk_timer_set(timer, limit - quiet);
+        return;
+    }
+    if (!up->connecting && sending) {
+        x->timed_out = true;
+        sk_conn_touch(x->conn);
+        sk_exchange_deny(x, 408, SK_AUDIT_DECISION_DENY, sk_refusal_text(SK_REFUSAL_TIMEOUT));
+        return;
+    }
+    if (x->responded && up->paused) {
+        sk_exchange_cut(x, "client-timeout");
         return;
     }
     up->timed_out = true;

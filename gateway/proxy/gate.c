@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define TICK SK_SECOND
 #define ACCEPTS_PER_TURN 16
+#define OWN_FILES 64U /* listeners, channels, rings and the like, at most */
 
 struct sk_listener {
     struct sk_listener *next;
@@ -42,16 +44,41 @@ static void before_sleep(struct sk_idle *idle)
     sk_recorder_flush(&gate->recorder);
 }
 
+static void listen_for(struct sk_gate *gate, int events)
+{
+    for (struct sk_listener *listener = gate->listeners; listener; listener = listener->next) {
+        sk_io_want(&listener->io, events);
+    }
+    gate->deaf = events == 0;
+}
+
+void sk_gate_rest(struct sk_gate *gate)
+{
+    listen_for(gate, 0);
+}
+
 static void on_tick(struct sk_timer *timer)
 {
     struct sk_gate *gate = SK_CONTAINER(timer, struct sk_gate, tick);
+    if (gate->deaf) {
+        listen_for(gate, SK_READ);
+    }
     sk_grants_tick(gate);
     sk_timer_set(&gate->tick, TICK);
 }
 
+/* Descriptors for clients: one each, and as many again for the upstreams that serve them. */
+static size_t conns_most(void)
+{
+    struct rlimit files = {.rlim_cur = 1024};
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    return files.rlim_cur > 2 * OWN_FILES ? (size_t)files.rlim_cur / 2 - OWN_FILES / 2 : OWN_FILES / 2;
+}
+
 int sk_gate_init(struct sk_gate *gate, struct sk_loop *loop, const uint8_t secret[32], uint64_t index)
 {
-    *gate = (struct sk_gate){.loop = loop, .index = index, .workers = 1, .jwks = SK_BUF_INIT(8192)};
+    *gate = (struct sk_gate){.loop = loop, .index = index, .workers = 1, .jwks = SK_BUF_INIT(8192), .conns_most = conns_most()};
+    gate->young_last = &gate->young;
     memcpy(gate->secret, secret, sizeof(gate->secret));
     sk_recorder_init(&gate->recorder, loop);
     sk_idle_start(&gate->idle, loop, before_sleep);

@@ -116,6 +116,7 @@ struct sk_grant {
 struct sk_conn {
     struct sk_gate *gate;
     struct sk_conn *next, **link; /* all */
+    struct sk_conn *young_next, **young_link; /* those whose handshake is not done, oldest first */
     struct sk_conn *dirty_next;
     struct sk_io io;
     struct sk_timer timer;
@@ -125,6 +126,7 @@ struct sk_conn {
     struct sk_addr address;
     uint8_t address_bytes_len;
     char address_text[SK_ADDR_TEXT]; /* empty until somebody needs it */
+    const char *why; /* the gateway ends it; NULL: the client does */
     bool dirty, observe, handshaken, proxied, closing, counted, freed, in_callback;
     bool unread; /* an exchange ended before its request's body */
     enum { SK_CONN_HANDSHAKE, SK_CONN_HEAD, SK_CONN_OPEN } phase;
@@ -147,6 +149,9 @@ struct sk_gate {
     struct sk_counters *counters;
     struct sk_table tenants, hosts, grants;
     struct sk_conn *conns, *dirty;
+    struct sk_conn *young, **young_last;
+    size_t conns_count, conns_most; /* the other half of the descriptors is for upstreams */
+    bool deaf; /* not accepting, for want of descriptors */
     struct sk_exchange *exchanges;
     struct sk_listener *listeners;
     struct sk_cidr balancers[64];
@@ -168,6 +173,8 @@ int sk_gate_share(struct sk_gate *gate, int fd) sk_nodiscard;
 void sk_gate_balancers(struct sk_gate *gate, struct sk_slice cidrs);
 /* Stops accepting, lets open requests finish. */
 void sk_gate_drain(struct sk_gate *gate);
+/* Accepts nobody until the next second. */
+void sk_gate_rest(struct sk_gate *gate);
 /* May a request pass at all? Without auth or audit the gate is shut. */
 bool sk_gate_open(const struct sk_gate *gate);
 
@@ -183,6 +190,8 @@ struct sk_site *sk_site_unref(struct sk_site *site);
 struct sk_tls_identity *sk_site_identity(struct sk_site *site, struct sk_slice host);
 /* Parses the apps, if that was not done: at the first request, or at once where health is checked. 0 or negative. */
 int sk_site_prepare(struct sk_site *site) sk_nodiscard;
+/* Wipes what is injected for it. */
+void sk_app_forget_secrets(struct sk_app *app);
 struct sk_usage *sk_tenant_usage(struct sk_tenant *tenant);
 /* One connection more (1) or less (-1) at this worker. The number open at all workers after it. */
 uint64_t sk_tenant_connections(struct sk_tenant *tenant, int more);

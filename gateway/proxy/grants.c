@@ -478,16 +478,38 @@ static void told_secret(struct sk_app *app, const struct sk_auth_secret *m)
     }
 }
 
+/* One for each name that the app injects: without one of them a request would go out without its key. */
+static bool secrets_complete(const struct sk_app *app)
+{
+    size_t names = 0, secrets = 0;
+    for (struct sk_slice list = app->set.inject; list.len; names++) {
+        (void)sk_slice_split(&list, ',');
+    }
+    for (const struct sk_secret *s = app->secrets; s; s = s->next) {
+        secrets++;
+    }
+    return secrets == names;
+}
+
 static void secrets_done(struct sk_app *app, bool known)
 {
     struct sk_site *site = app->site;
-    app->secrets_known = known;
+    app->secrets_known = known && secrets_complete(app);
     app->secrets_asked = false;
+    if (!app->secrets_known) {
+        sk_app_forget_secrets(app);
+    }
     while (app->secrets_waiting) {
         struct sk_exchange *x = app->secrets_waiting;
         app->secrets_waiting = x->waiting_next;
         x->waiting_secrets = false;
-        sk_exchange_resume(x);
+        if (app->secrets_known) {
+            sk_exchange_resume(x);
+        } else {
+            /* Not resumed: it would only ask again. */
+            sk_conn_touch(x->conn);
+            sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, SK_LIT("secrets-unavailable"));
+        }
     }
     (void)sk_site_unref(site);
 }

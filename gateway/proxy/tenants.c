@@ -98,6 +98,16 @@ static void take_hosts_out(struct sk_site *site)
     }
 }
 
+void sk_app_forget_secrets(struct sk_app *app)
+{
+    while (app->secrets) {
+        struct sk_secret *secret = app->secrets;
+        app->secrets = secret->next;
+        explicit_bzero((void *)(uintptr_t)secret->value.data, secret->value.len);
+        free(secret);
+    }
+}
+
 static void app_free(struct sk_app *app)
 {
     while (app->upstreams) {
@@ -107,12 +117,7 @@ static void app_free(struct sk_app *app)
         sk_upstream_close_idle(upstream);
         free(upstream);
     }
-    while (app->secrets) {
-        struct sk_secret *secret = app->secrets;
-        app->secrets = secret->next;
-        explicit_bzero((void *)(uintptr_t)secret->value.data, secret->value.len);
-        free(secret);
-    }
+    sk_app_forget_secrets(app);
     app->tls = sk_tls_client_free(app->tls);
 }
 
@@ -201,7 +206,8 @@ static void judge_open_streams(struct sk_tenant *tenant)
     struct sk_gate *gate = tenant->gate;
     for (struct sk_exchange *x = gate->exchanges, *next; x; x = next) {
         next = x->next;
-        if (x->step != SK_STEP_RELAY || !x->site || x->site->tenant != tenant || !x->grant) {
+        bool judged = x->step > SK_STEP_DECIDE && x->step != SK_STEP_ANSWERED;
+        if (!judged || !x->site || x->site->tenant != tenant || !x->grant) {
             continue;
         }
         struct sk_policy_request q = {.address = &x->conn->address,

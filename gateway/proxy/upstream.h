@@ -17,7 +17,7 @@ struct sk_upstream_conn {
     struct sk_client client;
     struct sk_buf out;
     char websocket_key[25];
-    bool connecting, reused, chunked, sent_all, half_close, answered, paused, broken, deaf, dead, in_callback, timed_out;
+    bool connecting, reused, chunked, sent_all, half_close, heard, answered, paused, broken, deaf, dead, in_callback, timed_out;
 };
 
 /* An attempt went well or badly: three bad ones in a row put the address out of service for a while. */

@@ -263,9 +263,10 @@ static void reload(struct supervisor *s)
     s->generation++;
     announce_settings(s);
     processes_start_pam(s);
-    for (const struct tenant *t = s->list; t; t = t->next) {
-        for (size_t i = 0; t->changed && i < s->processes_count; i++) {
-            announce_tenant(s, &s->processes[i], t);
+    for (struct tenant *t = s->list; t; t = t->next) {
+        t->untold = t->changed;
+        if (t->untold && t->synced) {
+            announce_everywhere(s, t);
         }
     }
     s->ready = false;

@@ -528,6 +528,14 @@ void announce_gone(struct supervisor *s, const uint8_t id[SK_ID_SIZE])
     }
 }
 
+void announce_everywhere(struct supervisor *s, struct tenant *t)
+{
+    t->untold = false;
+    for (size_t i = 0; i < s->processes_count; i++) {
+        announce_tenant(s, &s->processes[i], t);
+    }
+}
+
 void announce_loaded(struct supervisor *s)
 {
     struct sk_control_loaded m = {.generation = s->generation};

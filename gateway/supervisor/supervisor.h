@@ -38,6 +38,7 @@ struct tenant {
     char **hosts;
     size_t hosts_count;
     bool seen, changed, synced;
+    bool untold; /* in force, and announced as soon as the store has what it says of users and secrets */
     bool pam; /* a user's password is PAM's to know */
 };
 
@@ -134,6 +135,8 @@ const char *process_name(const struct process *p);
 void process_send(struct process *p, uint16_t code, const void *message, const int *fds);
 /* Tells workers and auth of a tenant. */
 void announce_tenant(struct supervisor *s, struct process *p, const struct tenant *t);
+/* To all, as soon as it is synced. */
+void announce_everywhere(struct supervisor *s, struct tenant *t);
 void announce_loaded(struct supervisor *s);
 void announce_settings(struct supervisor *s);
 void announce_gone(struct supervisor *s, const uint8_t id[SK_ID_SIZE]);

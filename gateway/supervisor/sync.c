@@ -51,6 +51,16 @@ static int send_secret(struct supervisor *s, const struct tenant *t, const struc
     return r;
 }
 
+/* The store has it, or never will: whoever waits for this version gets it. */
+static void synced(struct supervisor *s, struct tenant *t)
+{
+    t->synced = true;
+    if (t->untold) {
+        announce_everywhere(s, t);
+    }
+    sync_next(s);
+}
+
 /* After BEGIN was taken: everything, then END. */
 static void send_tenant(struct supervisor *s, struct tenant *t)
 {
@@ -71,8 +81,7 @@ static void send_tenant(struct supervisor *s, struct tenant *t)
     r = r ? r : sk_channel_send(s->store, SK_STORE_END, &end, NULL);
     if (r) {
         sk_log(SK_EVENT_STORE_FAILED, SK_TEXT("operation", "sync"), SK_TEXT("file", t->file));
-        t->synced = true; /* its file changed under us: the next reload brings it */
-        sync_next(s);
+        synced(s, t); /* its file changed under us: the next reload brings it */
     }
 }
 
@@ -81,7 +90,8 @@ void sync_next(struct supervisor *s)
     if (!s->store) {
         return;
     }
-    for (struct tenant *t = s->list; t; t = t->next) {
+    /* All before the one that was brought last are done. */
+    for (struct tenant *t = s->syncing ? s->syncing : s->list; t; t = t->next) {
         if (t->synced) {
             continue;
         }
@@ -115,13 +125,11 @@ static void received(struct sk_channel *channel sk_unused, uint16_t code, const 
         sync_next(s); /* the tenant was replaced by a reload while it was brought */
     } else if (m->ticket == 1 && m->status == 0) {
         send_tenant(s, t);
-    } else if (m->status == 2) {
-        sk_log(SK_EVENT_STORE_FAILED, SK_TEXT("operation", "sync"), SK_TEXT("tenant", t->name));
-        t->synced = true;
-        sync_next(s);
     } else {
-        t->synced = true;
-        sync_next(s);
+        if (m->status == 2) {
+            sk_log(SK_EVENT_STORE_FAILED, SK_TEXT("operation", "sync"), SK_TEXT("tenant", t->name));
+        }
+        synced(s, t);
     }
 }
 

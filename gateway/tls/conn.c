@@ -51,7 +51,9 @@ int sk_tls_handshake(struct sk_tls *tls)
 
 int sk_tls_read(struct sk_tls *tls, void *to, size_t size)
 {
-    return result(tls, SSL_read(tls->ssl, to, size > INT_MAX ? INT_MAX : (int)size));
+    int n = result(tls, SSL_read(tls->ssl, to, size > INT_MAX ? INT_MAX : (int)size));
+    tls->drained = n == -EAGAIN;
+    return n;
 }
 
 int sk_tls_write(struct sk_tls *tls, struct sk_slice bytes)
@@ -74,7 +76,7 @@ bool sk_tls_wants_write(const struct sk_tls *tls)
 
 bool sk_tls_pending(const struct sk_tls *tls)
 {
-    return SSL_has_pending(tls->ssl) == 1;
+    return !tls->drained && SSL_has_pending(tls->ssl) == 1;
 }
 
 void *sk_tls_owner(const struct sk_tls *tls)

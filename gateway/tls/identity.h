@@ -22,6 +22,7 @@ struct sk_tls {
     const char *error;
     char error_text[128];
     bool wants_write;
+    bool drained; /* the last read found no whole record: what is missing comes by the descriptor */
 };
 
 #define SK_TLS_CIPHERS                                                                                       \

@@ -55,7 +55,7 @@ void sk_tls_close(struct sk_tls *tls);
 
 /* After -EAGAIN: must it wait to write? (else: to read) */
 bool sk_tls_wants_write(const struct sk_tls *tls);
-/* Bytes are decrypted already: a read will give them without the descriptor becoming ready. */
+/* Bytes have been taken from the descriptor that no read has given yet, so it may not become ready for them: read on. */
 bool sk_tls_pending(const struct sk_tls *tls);
 
 /* Of an accepted connection whose handshake is done. */

@@ -85,7 +85,6 @@ struct sk_response {
     X(BODY_SHORT, 400, "body-incomplete")                                                                    \
     X(MISDIRECTED, 421, "misdirected-request")                                                               \
     X(TIMEOUT, 408, "request-timeout")                                                                       \
-    X(FLOOD, 400, "protocol-flood")                                                                          \
     X(TOO_BIG_FOR_ARENA, 431, "request-too-large")
 
 enum sk_refusal {
