@@ -1,12 +1,14 @@
 /* Reads sekisho.yaml and tenant files, and checks what a schema cannot say. */
 #include "conf/yaml.h"
 
+#include "base/table.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_MAX ((size_t)16 << 20)
@@ -17,17 +19,21 @@ int sk_conf_read_file(const char *path, struct sk_buf *out)
     if (fd < 0) {
         return -errno;
     }
+    /* One reservation for all of it: growing would leave a copy behind, of a secret too. */
+    struct stat info = {0};
+    size_t room = fstat(fd, &info) == 0 && info.st_size > 0 && info.st_size < (off_t)FILE_MAX ? (size_t)info.st_size + 1 : 16384;
     ssize_t n = 1;
     int r = 0;
     while (n > 0 && r == 0) {
-        char *to = sk_buf_len(out) > FILE_MAX ? NULL : sk_buf_reserve(out, 16384);
+        char *to = sk_buf_len(out) > FILE_MAX ? NULL : sk_buf_reserve(out, room);
         if (!to) {
             r = -EFBIG;
             break;
         }
-        n = read(fd, to, 16384);
+        n = read(fd, to, room);
         if (n > 0) {
             sk_buf_commit(out, (size_t)n);
+            room = (size_t)n < room ? room - (size_t)n : 16384; /* one byte more tells the end */
         } else if (n < 0) {
             r = -errno;
         }
@@ -256,6 +262,34 @@ static bool host_ok(const char *host)
     return len > 0 && len <= 253;
 }
 
+struct user_name {
+    struct sk_table_node node;
+    const char *name;
+};
+
+/* 0; 1 two users have one name; negative. */
+static int check_user_names(const struct loading *l, const struct sk_conf_tenant *t)
+{
+    struct user_name *names = calloc(t->users_count + 1U, sizeof(*names));
+    struct sk_table table = SK_TABLE_INIT;
+    int r = names ? 0 : -ENOMEM;
+    for (unsigned i = 0; r == 0 && i < t->users_count; i++) {
+        uint64_t hash = sk_table_hash(sk_slice_str(t->users[i].name));
+        for (struct sk_table_node *n = sk_table_first(&table, hash); r == 0 && n; n = sk_table_next(n)) {
+            if (strcmp(SK_CONTAINER(n, struct user_name, node)->name, t->users[i].name) == 0) {
+                char path[96];
+                (void)snprintf(path, sizeof(path), "users[%u]", i);
+                r = sk_conf_refuse(l->error, l->file, l->text, path, "there are two users named '%s'", t->users[i].name);
+            }
+        }
+        names[i].name = t->users[i].name;
+        r = r ? r : sk_table_add(&table, &names[i].node, hash);
+    }
+    sk_table_free(&table);
+    free(names);
+    return r;
+}
+
 static int check_users(const struct loading *l, const struct sk_conf_tenant *t)
 {
     char path[96];
@@ -269,11 +303,6 @@ static int check_users(const struct loading *l, const struct sk_conf_tenant *t)
         if (local && (!user->password_hash || strncmp(user->password_hash, "$argon2id$", 10) != 0)) {
             return sk_conf_refuse(l->error, l->file, l->text, path,
                     "'%s' needs password_hash: $argon2id$… (made by: sekisho hash-password), or backend: pam", user->name);
-        }
-        for (unsigned j = 0; j < i; j++) {
-            if (strcmp(t->users[j].name, user->name) == 0) {
-                return sk_conf_refuse(l->error, l->file, l->text, path, "there are two users named '%s'", user->name);
-            }
         }
         for (unsigned j = 0; j < user->roles_count; j++) {
             unsigned k = 0;
@@ -296,7 +325,7 @@ static int check_users(const struct loading *l, const struct sk_conf_tenant *t)
             }
         }
     }
-    return 0;
+    return check_user_names(l, t);
 }
 
 /* A token of RFC 9110, as a field's name is. */

@@ -27,7 +27,7 @@ struct sk_channel {
     const struct sk_channel_handler *handler;
     void *context;
     struct queued *first, **last;
-    size_t queued_bytes;
+    size_t queued_bytes, queue_most;
     bool *freed; /* set when a callback frees the channel while it is being read */
 };
 
@@ -103,7 +103,7 @@ static int send_packet(int fd, const uint8_t *bytes, size_t len, const int *fds,
 
 static int enqueue(struct sk_channel *channel, const uint8_t *bytes, size_t len, const int *fds, size_t fds_count)
 {
-    if (channel->queued_bytes + sizeof(struct queued) + len > QUEUE_MAX) {
+    if (channel->queued_bytes + sizeof(struct queued) + len > channel->queue_most) {
         return -ENOBUFS;
     }
     struct queued *q = malloc(sizeof(*q) + len);
@@ -260,6 +260,11 @@ static void channel_ready(struct sk_io *io, int events)
     }
 }
 
+void sk_channel_allow(struct sk_channel *channel, size_t bytes)
+{
+    channel->queue_most = bytes;
+}
+
 struct sk_channel *sk_channel_new(struct sk_loop *loop, int fd, const struct sk_channel_handler *handler, void *context)
 {
     struct sk_channel *channel = calloc(1, sizeof(*channel));
@@ -270,6 +275,7 @@ struct sk_channel *sk_channel_new(struct sk_loop *loop, int fd, const struct sk_
     channel->handler = handler;
     channel->context = context;
     channel->last = &channel->first;
+    channel->queue_most = QUEUE_MAX;
     sk_io_init(&channel->io, loop, fd, channel_ready);
     sk_io_want(&channel->io, SK_READ);
     return channel;

@@ -24,6 +24,8 @@ struct sk_channel_handler {
 struct sk_channel *sk_channel_new(struct sk_loop *loop, int fd, const struct sk_channel_handler *handler, void *context);
 struct sk_channel *sk_channel_free(struct sk_channel *channel);
 
+/* Lets so many bytes be queued, in place of the 4 MiB that every channel has at first. */
+void sk_channel_allow(struct sk_channel *channel, size_t bytes);
 /*
  * Sends or queues (at most 4 MiB). Descriptors are duplicated by the kernel and stay the caller's; messages with
  * descriptors are never queued behind others out of order. 0, or negative: -EMSGSIZE, -ENOBUFS, -EPIPE.

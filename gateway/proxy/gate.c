@@ -11,6 +11,7 @@
 
 #define TICK SK_SECOND
 #define ACCEPTS_PER_TURN 16
+#define FORSAKEN_MAX 3U
 #define OWN_FILES 64U /* listeners, channels, rings and the like, at most */
 
 struct sk_listener {
@@ -64,6 +65,9 @@ static void on_tick(struct sk_timer *timer)
         listen_for(gate, SK_READ);
     }
     sk_grants_tick(gate);
+    if (gate->forsaken && gate->forsaken++ == FORSAKEN_MAX && gate->abandoned) {
+        gate->abandoned(gate);
+    }
     sk_timer_set(&gate->tick, TICK);
 }
 

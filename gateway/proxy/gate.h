@@ -145,6 +145,8 @@ struct sk_gate {
     struct sk_recorder recorder;
     struct sk_channel *auth;
     bool auth_open, loaded, draining;
+    unsigned forsaken; /* seconds since auth alone ended the channel: nobody will make another */
+    void (*abandoned)(struct sk_gate *gate); /* that was some seconds ago: only a new process will be served */
     struct sk_shared *shared;
     struct sk_counters *counters;
     struct sk_table tenants, hosts, grants;

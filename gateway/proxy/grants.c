@@ -125,9 +125,13 @@ const struct sk_policy_subject *sk_grant_subject(struct sk_grant *grant, struct 
         struct sk_slice roles = grant->roles, networks = grant->networks;
         while (roles.len) {
             int32_t role = sk_policy_find_role(&site->image.policy, sk_slice_split(&roles, ','));
-            if (role >= 0) {
-                sk_policy_set_add(&s.roles, (unsigned)role);
+            if (role < 0) {
+                /* Of another version of the tenant. What it would deny cannot be known: it has no role at all until
+                 * auth says what it has now. */
+                s.roles = (struct sk_policy_set){0};
+                break;
             }
+            sk_policy_set_add(&s.roles, (unsigned)role);
         }
         while (networks.len) {
             int32_t network = sk_policy_find_network(&site->image.policy, sk_slice_split(&networks, ','));
@@ -611,7 +615,9 @@ void sk_auth_lost(struct sk_gate *gate)
 
 static void ended(struct sk_channel *channel sk_unused, bool bad, void *context)
 {
-    sk_auth_lost(context);
+    struct sk_gate *gate = context;
+    sk_auth_lost(gate);
+    gate->forsaken = 1;
     (void)bad;
 }
 
@@ -622,5 +628,6 @@ int sk_auth_connect(struct sk_gate *gate, int fd)
         sk_auth_lost(gate);
     }
     gate->auth = sk_channel_new(gate->loop, fd, &handler, gate);
+    gate->forsaken = 0;
     return gate->auth ? 0 : -ENOMEM;
 }

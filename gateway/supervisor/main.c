@@ -206,7 +206,7 @@ static int make_shared(struct supervisor *s)
 
 /* ---- reload ---- */
 
-static void note_reload(struct supervisor *s, bool good)
+void note_reload(struct supervisor *s, bool good)
 {
     atomic_store(&s->shared->reload_success, good);
     if (good) {
@@ -256,6 +256,7 @@ static void reload(struct supervisor *s)
     if (r < 0) {
         conf = sk_conf_free(conf);
         note_reload(s, false);
+        (void)sd_notify(0, "READY=1");
         return;
     }
     (void)sk_conf_free(s->conf);
@@ -264,15 +265,14 @@ static void reload(struct supervisor *s)
     announce_settings(s);
     processes_start_pam(s);
     for (struct tenant *t = s->list; t; t = t->next) {
-        t->untold = t->changed;
+        t->untold = t->untold || t->changed;
         if (t->untold && t->synced) {
             announce_everywhere(s, t);
         }
     }
     s->ready = false;
-    s->synced = false;
     s->reloading = true;
-    sync_next(s);
+    sync_start(s);
 }
 
 static void on_reload(struct sk_signal *signal)
@@ -400,6 +400,7 @@ static int begin(struct supervisor *s)
         sk_signal_start(&s->reload, s->loop, SIGHUP, on_reload);
         sk_signal_start(&s->child, s->loop, SIGCHLD, on_child);
         sk_timer_init(&s->kill, s->loop, on_kill);
+        sync_init(s);
         r = processes_start(s);
         watch_start(s);
     }

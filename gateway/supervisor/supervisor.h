@@ -38,6 +38,7 @@ struct tenant {
     char **hosts;
     size_t hosts_count;
     bool seen, changed, synced;
+    bool failed; /* the store would not take it; it is tried again */
     bool untold; /* in force, and announced as soon as the store has what it says of users and secrets */
     bool pam; /* a user's password is PAM's to know */
 };
@@ -93,6 +94,10 @@ struct supervisor {
     uint64_t generation;
     struct sk_channel *store;
     struct tenant *syncing;
+    uint64_t sync_ticket; /* of the last question: no other answer counts */
+    bool sync_ending;     /* that question was END */
+    struct sk_timer sync_retry;
+    uint64_t sync_delay;
     bool synced, ready, stopping, killed;
     bool reloading; /* a reload is in force when the store has it too */
     unsigned changed, gone;
@@ -147,9 +152,13 @@ void check_ready(struct supervisor *s);
 /* watch.c: from now on a process that hangs is killed */
 void watch_start(struct supervisor *s);
 
-/* main.c: the store has what a reload brought */
+/* main.c */
+void note_reload(struct supervisor *s, bool good);
+/* The store has what a reload brought. */
 void reload_done(struct supervisor *s);
 
 /* sync.c: what tenant files say of users and secrets goes to the store */
+void sync_init(struct supervisor *s);
 void sync_connect(struct supervisor *s, int fd);
-void sync_next(struct supervisor *s);
+/* Brings what the store does not have yet. */
+void sync_start(struct supervisor *s);

@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define RETRY_FIRST SK_SECOND
+#define RETRY_MOST (60 * SK_SECOND)
+#define QUEUE_MOST ((size_t)256 << 20) /* all of the largest tenant at once */
+
 static int join(struct sk_buf *out, const char **names, unsigned count)
 {
     int r = 0;
@@ -51,22 +55,25 @@ static int send_secret(struct supervisor *s, const struct tenant *t, const struc
     return r;
 }
 
-/* The store has it, or never will: whoever waits for this version gets it. */
-static void synced(struct supervisor *s, struct tenant *t)
+static void sync_next(struct supervisor *s);
+
+static int begin(struct supervisor *s, struct tenant *t)
 {
-    t->synced = true;
-    if (t->untold) {
-        announce_everywhere(s, t);
-    }
-    sync_next(s);
+    struct sk_store_begin begin = {.ticket = ++s->sync_ticket,
+            .name = sk_slice_str(t->name),
+            .service = sk_slice_str(t->service),
+            .digest = sk_slice_str(t->digest)};
+    memcpy(begin.tenant, t->id, SK_ID_SIZE);
+    s->sync_ending = false;
+    return sk_channel_send(s->store, SK_STORE_BEGIN, &begin, NULL);
 }
 
-/* After BEGIN was taken: everything, then END. */
-static void send_tenant(struct supervisor *s, struct tenant *t)
+/* After BEGIN was taken: everything, then END. 0; 1 its file is no longer the one that was loaded; negative. */
+static int send_tenant(struct supervisor *s, struct tenant *t)
 {
     struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)32 << 20);
     struct sk_conf_tenant *conf = NULL;
-    struct sk_store_end end = {.ticket = 2};
+    struct sk_store_end end = {.ticket = ++s->sync_ticket};
     int r = tenant_reread(t, &text, &conf);
     for (unsigned i = 0; r == 0 && i < conf->users_count; i++) {
         r = send_user(s, t, &conf->users[i]);
@@ -77,59 +84,92 @@ static void send_tenant(struct supervisor *s, struct tenant *t)
         }
     }
     (void)sk_conf_tenant_free(conf);
+    sk_wipe(text.data, text.size);
     memcpy(end.tenant, t->id, SK_ID_SIZE);
-    r = r ? r : sk_channel_send(s->store, SK_STORE_END, &end, NULL);
-    if (r) {
-        sk_log(SK_EVENT_STORE_FAILED, SK_TEXT("operation", "sync"), SK_TEXT("file", t->file));
-        synced(s, t); /* its file changed under us: the next reload brings it */
-    }
+    s->sync_ending = true;
+    return r ? r : sk_channel_send(s->store, SK_STORE_END, &end, NULL);
 }
 
-void sync_next(struct supervisor *s)
+/*
+ * Set aside, so that it holds up no other, and tried again: until then its former version stays in force, and the
+ * reload that brought it is not called done.
+ */
+static void set_aside(struct supervisor *s, struct tenant *t)
 {
-    if (!s->store) {
-        return;
-    }
-    /* All before the one that was brought last are done. */
-    for (struct tenant *t = s->syncing ? s->syncing : s->list; t; t = t->next) {
-        if (t->synced) {
-            continue;
-        }
-        struct sk_store_begin begin = {
-                .ticket = 1, .name = sk_slice_str(t->name), .service = sk_slice_str(t->service), .digest = sk_slice_str(t->digest)};
-        memcpy(begin.tenant, t->id, SK_ID_SIZE);
-        s->syncing = t;
-        s->synced = false;
-        (void)!sk_channel_send(s->store, SK_STORE_BEGIN, &begin, NULL);
-        return;
+    sk_log(SK_EVENT_STORE_FAILED, SK_TEXT("operation", "sync"), SK_TEXT("tenant", t->name), SK_TEXT("file", t->file));
+    t->failed = true;
+    sync_next(s);
+}
+
+static void all_brought(struct supervisor *s)
+{
+    bool whole = true;
+    for (const struct tenant *t = s->list; whole && t; t = t->next) {
+        whole = t->synced;
     }
     s->syncing = NULL;
     if (!s->synced) {
         s->synced = true;
         announce_loaded(s);
-        if (s->reloading) {
-            reload_done(s);
-        }
+    }
+    if (whole && s->reloading) {
+        reload_done(s);
+    } else if (!whole) {
+        note_reload(s, false);
+        s->sync_delay = s->sync_delay * 2 < RETRY_MOST ? s->sync_delay * 2 : RETRY_MOST;
+        sk_timer_set(&s->sync_retry, s->sync_delay);
+    }
+}
+
+static void on_retry(struct sk_timer *timer)
+{
+    struct supervisor *s = SK_CONTAINER(timer, struct supervisor, sync_retry);
+    for (struct tenant *t = s->list; t; t = t->next) {
+        t->failed = false;
+    }
+    if (!s->syncing) {
+        sync_next(s);
+    }
+}
+
+static void sync_next(struct supervisor *s)
+{
+    if (!s->store) {
+        return;
+    }
+    /* All before the one that was brought last are done. */
+    struct tenant *t = s->syncing ? s->syncing : s->list;
+    while (t && (t->synced || t->failed)) {
+        t = t->next;
+    }
+    if (!t) {
+        all_brought(s);
+        return;
+    }
+    s->syncing = t;
+    if (begin(s, t)) {
+        set_aside(s, t);
     }
 }
 
 static void received(struct sk_channel *channel sk_unused, uint16_t code, const void *message, const int *fds sk_unused, void *context)
 {
+    enum { TAKEN = 0, UNCHANGED = 1 };
     struct supervisor *s = context;
     const struct sk_store_result *m = message;
     struct tenant *t = s->syncing;
-    if (code != SK_STORE_RESULT) {
-        return;
+    if (code != SK_STORE_RESULT || !t || m->ticket != s->sync_ticket) {
+        return; /* of a tenant that a reload replaced while it was brought */
     }
-    if (!t) {
-        sync_next(s); /* the tenant was replaced by a reload while it was brought */
-    } else if (m->ticket == 1 && m->status == 0) {
-        send_tenant(s, t);
-    } else {
-        if (m->status == 2) {
-            sk_log(SK_EVENT_STORE_FAILED, SK_TEXT("operation", "sync"), SK_TEXT("tenant", t->name));
+    bool done = m->status == (s->sync_ending ? TAKEN : UNCHANGED);
+    if (done) {
+        t->synced = true;
+        if (t->untold) {
+            announce_everywhere(s, t);
         }
-        synced(s, t);
+        sync_next(s);
+    } else if (s->sync_ending || m->status != TAKEN || send_tenant(s, t)) {
+        set_aside(s, t);
     }
 }
 
@@ -140,14 +180,32 @@ static void ended(struct sk_channel *channel, bool bad sk_unused, void *context)
     s->syncing = NULL;
 }
 
+void sync_init(struct supervisor *s)
+{
+    sk_timer_init(&s->sync_retry, s->loop, on_retry);
+}
+
+void sync_start(struct supervisor *s)
+{
+    for (struct tenant *t = s->list; t; t = t->next) {
+        t->failed = false;
+    }
+    s->syncing = NULL;
+    s->synced = false;
+    s->sync_delay = RETRY_FIRST / 2;
+    sync_next(s);
+}
+
 void sync_connect(struct supervisor *s, int fd)
 {
     static const struct sk_channel_handler handler = {&sk_store_interface, SK_STORE_FROM_SUPERVISOR, SK_STORE_FROM_STORE, received, ended};
     s->store = sk_channel_free(s->store);
     s->store = sk_channel_new(s->loop, fd, &handler, s);
-    s->synced = false;
-    for (struct tenant *t = s->list; t; t = t->next) {
-        t->synced = false;
+    if (s->store) {
+        sk_channel_allow(s->store, QUEUE_MOST);
     }
-    sync_next(s);
+    for (struct tenant *t = s->list; t; t = t->next) {
+        t->synced = false; /* a store that was started again may have lost what it had not yet written */
+    }
+    sync_start(s);
 }

@@ -43,6 +43,13 @@ static void upstream_changed(struct sk_gate *gate sk_unused, const struct sk_ups
     sk_log(up ? SK_EVENT_UPSTREAM_UP : SK_EVENT_UPSTREAM_DOWN, SK_TEXT("address", text), SK_SLICE("tenant", upstream->app->site->set.name));
 }
 
+/* Auth lives and does not talk to this process: a message could not be brought, and what it said is unknown. */
+static void abandoned(struct sk_gate *gate)
+{
+    sk_log(SK_EVENT_FATAL, SK_TEXT("what", "auth ended its channel"));
+    sk_loop_stop(gate->loop);
+}
+
 static int on_hello(struct sk_child *child, const struct sk_control_hello *hello)
 {
     struct worker *worker = child->context;
@@ -51,6 +58,7 @@ static int on_hello(struct sk_child *child, const struct sk_control_hello *hello
     }
     int r = sk_gate_init(&worker->gate, child->loop, (const uint8_t *)hello->secret.data, hello->index);
     worker->gate.upstream_changed = upstream_changed;
+    worker->gate.abandoned = abandoned;
     return r;
 }
 
@@ -82,8 +90,11 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
     case SK_CONTROL_LOST:
         if (((const struct sk_control_lost *)message)->peer == SK_PEER_AUDIT) {
             sk_recorder_lost(&gate->recorder);
-        } else if (gate->auth) {
-            sk_auth_lost(gate);
+        } else {
+            gate->forsaken = 0; /* auth itself is gone, and will be back */
+            if (gate->auth) {
+                sk_auth_lost(gate);
+            }
         }
         break;
     case SK_CONTROL_SHARED:

@@ -1,6 +1,8 @@
 // Running it: checks of the configuration, reload, certificates, systemd, what can be observed, and the sandbox.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -236,6 +238,50 @@ describe('reload', () => {
     agent.destroy();
   });
 
+  test('what the store does not take is not called done: it is tried again until the store has it', async (t) => {
+    const users = ['hanako', 'jiro'].map((name) => ({ name, roles: ['all'] }));
+    const ask = (user) => gateway.request({ host: 'held.test', path: '/api/x', user }).then(({ status }) => status);
+    assert.equal((await gateway.reload(() => gateway.tenant(tenant('held', { users })))).id, 'SK1102');
+    assert.deepEqual([await ask('hanako'), await ask('jiro')], [200, 200]);
+    const file = createHash('sha256').update('svc\nheld').digest('hex').slice(0, 32);
+    const holder = spawn('sqlite3', [path.join(gateway.data, 'store/tenants', `${file}.db`)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    t.after(() => holder.kill('SIGKILL'));
+    holder.stdin.write("BEGIN IMMEDIATE; SELECT 'held';\n");
+    await once(holder.stdout, 'data');
+    const from = gateway.log.length;
+    gateway.tenant({ ...tenant('held', { users: users.slice(0, 1) }), certificates: gateway.certificates.held });
+    gateway.child.kill('SIGHUP');
+    await gateway.logged(({ id, operation, tenant: name }) => id === 'SK1501' && operation === 'sync' && name === 'held', { from });
+    await gateway.logged(({ id }) => id === 'SK1006', { from });
+    assert.equal((await gateway.metrics()).config_last_reload_success, 0);
+    assert.equal(gateway.log.slice(from).some(({ id }) => id === 'SK1102'), false);
+    holder.stdin.end('ROLLBACK;\n');
+    await gateway.logged(({ id }) => id === 'SK1102', { from });
+    assert.equal((await gateway.metrics()).config_last_reload_success, 1);
+    await until(async () => await ask('jiro') === 401, 'the user who is no more is refused', 1000);
+    assert.equal(await ask('hanako'), 200);
+  });
+
+  test('a reload that follows while the store is away counts, and so does what the first one brought', async () => {
+    const users = ['hanako', 'jiro', 'saburo'].map((name) => ({ name, roles: ['all'] }));
+    const ask = (user) => gateway.request({ host: 'twice.test', path: '/api/x', user }).then(({ status }) => status);
+    assert.equal((await gateway.reload(() => gateway.tenant(tenant('twice', { users })))).id, 'SK1102');
+    assert.equal(await ask('saburo'), 200);
+    gateway.kill('store', 'SIGSTOP');
+    const from = gateway.log.length;
+    const change = (count) => gateway.tenant({ ...tenant('twice', { users: users.slice(0, count) }), certificates: gateway.certificates.twice });
+    change(2);
+    gateway.child.kill('SIGHUP');
+    gateway.tenant({ ...tenant('acme', keep('acme')), certificates: gateway.certificates.acme });
+    gateway.child.kill('SIGHUP');
+    change(1);
+    gateway.child.kill('SIGHUP');
+    gateway.kill('store', 'SIGCONT');
+    await until(async () => (await gateway.metrics()).config_last_reload_success === 1 && gateway.log.slice(from).some(({ id }) => id === 'SK1102'), 'all is loaded');
+    await until(async () => await ask('jiro') === 401 && await ask('saburo') === 401, 'both are gone', 3000);
+    assert.equal(await ask('hanako'), 200);
+  });
+
   test('a good one is in force within a second, without dropping what is open', async () => {
     assert.equal((await gateway.reload(() => gateway.tenant(tenant('acme', keep('acme'))))).id, 'SK1102');
     const agents = Array.from({ length: 6 }, () => gateway.agent());
@@ -426,6 +472,7 @@ describe('an ordinary start and stop', () => {
     const panel = await startPanel(t);
     const gateway = await gatewayFor(t, { tenants: [openTenant('acme', panel.url)], settings: { workers: 2, timeouts: { drain: '30s' } }, through: ['setpriv', '--bounding-set', '-kill'] });
     const capabilities = () => BigInt(`0x${/^CapEff:\s+(\w+)$/m.exec(fs.readFileSync(`/proc/${gateway.child.pid}/status`, 'utf8'))[1]}`);
+    let stopped = null;
     const end = async (signals, code) => {
       assert.equal(capabilities() >> 5n & 1n, 0n);
       const children = gateway.pids();
@@ -434,6 +481,8 @@ describe('an ordinary start and stop', () => {
         const from = gateway.log.length;
         gateway.child.kill('SIGTERM');
         await (i === 0 && gateway.logged(({ id }) => id === 'SK1002', { from }));
+        // Two signals at once would count as one: the second has done its work when all are gone who can go.
+        await (i === 1 && signals > 2 && gone(children.filter((pid) => pid !== stopped)));
       }
       assert.deepEqual(await deadline(gateway.ended, 'the end', 5000), { code, signal: null });
       return children;
@@ -448,7 +497,7 @@ describe('an ordinary start and stop', () => {
     await open.closed();
 
     await gateway.run();
-    const [stopped] = gateway.kill('worker', 'SIGSTOP', 0);
+    [stopped] = gateway.kill('worker', 'SIGSTOP', 0);
     t.after(() => process.kill(stopped, 'SIGKILL'));
     const children = await end(3, 1); // the third: not even for who cannot be ended
     await gone(children.filter((pid) => pid !== stopped));
