@@ -110,13 +110,14 @@ static int check_root_key(struct supervisor *s, struct sk_conf_error *error)
         return sk_conf_refuse(error, file, SK_SLICE_NULL, "", "the root key cannot be read: %s", strerror(-r));
     }
     struct stat info;
-    if (sk_buf_len(&key) != sizeof(s->root_key)) {
-        return sk_conf_refuse(error, file, SK_SLICE_NULL, "", "the root key has %zu bytes, not 32; make one with: openssl rand -out FILE 32", sk_buf_len(&key));
+    struct sk_slice bytes = sk_buf_peek(&key);
+    if (bytes.len != sizeof(s->root_key)) {
+        return sk_conf_refuse(error, file, SK_SLICE_NULL, "", "the root key has %zu bytes, not 32; make one with: openssl rand -out FILE 32", bytes.len);
     }
     if (stat(file, &info) == 0 && (info.st_mode & 077)) {
         return sk_conf_refuse(error, file, SK_SLICE_NULL, "", "others may read the root key: chmod 0400 it");
     }
-    memcpy(s->root_key, sk_buf_peek(&key).data, sizeof(s->root_key));
+    memcpy(s->root_key, bytes.data, sizeof(s->root_key));
     sk_wipe(key.data, key.size);
     return 0;
 }
@@ -200,8 +201,11 @@ static int make_shared(struct supervisor *s)
         return -errno;
     }
     void *memory = mmap(NULL, sizeof(struct sk_shared), PROT_READ | PROT_WRITE, MAP_SHARED, s->shared_fd, 0);
-    s->shared = memory == MAP_FAILED ? NULL : memory;
-    return s->shared ? 0 : -errno;
+    if (memory == MAP_FAILED) {
+        return -errno;
+    }
+    s->shared = memory;
+    return 0;
 }
 
 /* ---- reload ---- */
@@ -224,10 +228,23 @@ void reload_done(struct supervisor *s)
     sk_log(SK_EVENT_CONFIG_LOADED, SK_NUMBER("generation", s->generation), SK_NUMBER("changed", s->changed), SK_NUMBER("gone", s->gone));
 }
 
+static bool same_address(const struct sk_addr *a, const struct sk_addr *b)
+{
+    return a->family == b->family && a->port == b->port && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+static bool same_listeners(const struct sk_conf *a, const struct sk_conf *b)
+{
+    bool same = a->listen_count == b->listen_count && same_address(&a->is.observe, &b->is.observe);
+    for (unsigned i = 0; same && i < a->listen_count; i++) {
+        same = same_address(&a->is.listen[i], &b->is.listen[i]);
+    }
+    return same;
+}
+
 static bool needs_restart(const struct sk_conf *a, const struct sk_conf *b)
 {
-    return a->listen_count != b->listen_count || memcmp(a->is.listen, b->is.listen, sizeof(a->is.listen)) != 0 ||
-           memcmp(&a->is.observe, &b->is.observe, sizeof(a->is.observe)) != 0 || strcmp(a->is.data, b->is.data) != 0 ||
+    return !same_listeners(a, b) || strcmp(a->is.data, b->is.data) != 0 ||
            a->workers != b->workers || a->uid_base != b->uid_base || a->factor_helpers != b->factor_helpers ||
            a->pam_helpers != b->pam_helpers || strcmp(a->is.root_key_file, b->is.root_key_file) != 0 ||
            strcmp(a->is.pam_services, b->is.pam_services) != 0 || a->is.file_size != b->is.file_size ||
@@ -359,7 +376,9 @@ static void on_child(struct sk_signal *signal)
 static int check_only(struct supervisor *s)
 {
     s->complain = print_refused;
-    int r = load_all(s, &s->conf);
+    struct sk_conf *conf = NULL;
+    int r = load_all(s, &conf);
+    s->conf = conf;
     r = r ? r : read_root_key(s);
     if (r == 1) {
         return 1;
@@ -379,15 +398,18 @@ static int check_only(struct supervisor *s)
 static int begin(struct supervisor *s)
 {
     unsigned changed, gone;
-    s->complain = log_refused;
-    int r = load_all(s, &s->conf);
+    struct sk_conf *conf = NULL;
+    int r = load_all(s, &conf);
+    s->conf = conf;
     r = r ? r : read_root_key(s);
     if (r == 1) {
         return 1;
     }
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    s->workers = s->conf->workers ? s->conf->workers : cores > 0 ? (uint64_t)cores : 1;
-    s->workers = s->workers < WORKERS_MAX ? s->workers : WORKERS_MAX;
+    if (r == 0) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        s->workers = conf->workers ? conf->workers : cores > 0 ? (uint64_t)cores : 1;
+        s->workers = s->workers < WORKERS_MAX ? s->workers : WORKERS_MAX;
+    }
     s->generation = 1;
     r = r ? r : mkdir(s->conf->is.data, 0711) && errno != EEXIST ? -errno : 0;
     r = r ? r : make_shared(s);
@@ -415,7 +437,7 @@ static int begin(struct supervisor *s)
 
 int main(int argc, char **argv)
 {
-    static struct supervisor s = {.conf_file = "/etc/sekisho/sekisho.yaml"};
+    static struct supervisor s = {.conf_file = "/etc/sekisho/sekisho.yaml", .complain = log_refused};
     static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
             {"programs", required_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
     bool check = false;

@@ -26,12 +26,15 @@ static void texts_free(char ***texts, size_t *count)
 static int texts_add(char ***texts, size_t *count, const char *text)
 {
     char **more = reallocarray(*texts, *count + 1, sizeof(*more));
-    char *copy = more ? strdup(text) : NULL;
-    *texts = more ? more : *texts;
-    if (!copy) {
+    if (!more) {
         return -ENOMEM;
     }
-    more[(*count)++] = copy;
+    *texts = more;
+    more[*count] = strdup(text);
+    if (!more[*count]) {
+        return -ENOMEM;
+    }
+    ++*count;
     return 0;
 }
 
@@ -475,7 +478,7 @@ int tenants_commit(struct supervisor *s, unsigned *changed, unsigned *gone)
     struct memory *memory = NULL;
     int r = seal_images(s, &memory);
     *changed = *gone = 0;
-    if (r) {
+    if (!memory) {
         tenants_rollback(s);
         return r;
     }

@@ -187,6 +187,15 @@ users:
     assert.match(stderr, /"SK1101".*tenants\/one\.yaml:\d/);
     assert.equal(fs.existsSync(path.join(folder, 'data')), false);
   });
+
+  test('what it cannot take, and has no words for, ends it with its error, not with a signal', async () => {
+    const name = 'n'.repeat(300);
+    await check([['tenants/one.yaml', 'upstreams: ["http://127', `ca_file: ../ca-one.crt\n    upstreams: ["https://${name}@127`]]);
+    const { status, stderr } = await sekishoLive(['--config', path.join(folder, 'sekisho.yaml')], { program: SEKISHOD });
+    assert.equal(status, 1, stderr);
+    assert.match(stderr, /"SK1901".*Message too long/);
+    assert.equal(fs.existsSync(path.join(folder, 'data')), false);
+  });
 });
 
 // ---- reload
