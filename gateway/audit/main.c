@@ -263,7 +263,7 @@ static void record_own(struct audit *audit, struct sk_slice cbor)
 
 static int open_journal(struct audit *audit)
 {
-    struct sk_writer_found found;
+    struct sk_writer_found found = {0};
     audit->settings.folder = open(audit->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int r = audit->settings.folder < 0 ? -errno : sk_writer_open(&audit->settings, &audit->writer, &found);
     if (r == 1) {

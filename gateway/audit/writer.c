@@ -237,7 +237,7 @@ static int rotate(struct sk_writer *w)
 
 static bool file_full(const struct sk_writer *w)
 {
-    return w->set.file_size < w->at || w->set.file_size - w->at < sk_frame_group_size(w->set.file_size / 4 + 2 * SK_AUDIT_RECORD_MAX);
+    return w->set.file_size < w->at || w->set.file_size - w->at < sk_frame_group_size(w->set.file_size / 4 + 2UL * SK_AUDIT_RECORD_MAX);
 }
 
 int sk_writer_commit(struct sk_writer *w)
@@ -346,15 +346,12 @@ static struct sk_slice map_file(int folder, uint64_t number)
     struct stat info;
     sk_journal_file_name(number, name);
     int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 || fstat(fd, &info) || info.st_size <= 0) {
-        if (fd >= 0) {
-            (void)close(fd);
-        }
-        return SK_SLICE_NULL;
+    size_t size = fd >= 0 && fstat(fd, &info) == 0 && info.st_size > 0 ? (size_t)info.st_size : 0;
+    void *bytes = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    if (fd >= 0) {
+        (void)close(fd);
     }
-    void *bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    (void)close(fd);
-    return bytes == MAP_FAILED ? SK_SLICE_NULL : sk_slice(bytes, (size_t)info.st_size);
+    return bytes == MAP_FAILED ? SK_SLICE_NULL : sk_slice(bytes, size);
 }
 
 static void unmap(struct sk_slice bytes)

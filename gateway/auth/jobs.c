@@ -199,7 +199,7 @@ static int put_claims(struct job *job, struct sk_buf *claims)
     }
     return r ? r
              : sk_buf_printf(claims, "],\"amr\":[\"%s\"],\"sid\":\"%s\",\"iat\":%llu,\"nbf\":%llu,\"exp\":%llu}", job->factors, job->session,
-                       (unsigned long long)now, (unsigned long long)now, (unsigned long long)(now + 2 * GRANT_LIFETIME / SK_SECOND));
+                       (unsigned long long)now, (unsigned long long)now, (unsigned long long)now + 2 * GRANT_LIFETIME / SK_SECOND);
 }
 
 static void grant(struct job *job, uint64_t lifetime)
@@ -662,7 +662,7 @@ static void revoke_row(struct job *job, uint16_t code, const void *message)
 {
     if (code == SK_STORE_GOT_SESSION) {
         const struct sk_store_got_session *got = message;
-        if (sk_slice_eq(got->subject, sk_slice_str(job->name))) {
+        if (sk_slice_eq(got->subject, sk_slice(job->name, strlen(job->name)))) {
             struct sk_store_drop_session drop = {.ticket = 0, .key = got->key};
             memcpy(drop.tenant, job->tenant, SK_ID_SIZE);
             (void)!sk_channel_send(job->auth->store, SK_STORE_DROP_SESSION, &drop, NULL);

@@ -39,7 +39,7 @@ static char *make_room(struct sk_buf *buf, size_t len)
     if (!data) {
         return NULL;
     }
-    if (held) {
+    if (buf->data) {
         memcpy(data, buf->data + buf->start, held);
     }
     free(buf->data);

@@ -32,7 +32,7 @@ static inline size_t sk_buf_room(const struct sk_buf *buf)
 
 static inline struct sk_slice sk_buf_peek(const struct sk_buf *buf)
 {
-    return (struct sk_slice){buf->data ? buf->data + buf->start : NULL, sk_buf_len(buf)};
+    return buf->data ? sk_slice(buf->data + buf->start, sk_buf_len(buf)) : SK_SLICE_NULL;
 }
 
 /* Makes room for `len` more bytes and returns where they go, to be followed by sk_buf_commit. NULL: limit or memory. */

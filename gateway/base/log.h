@@ -26,4 +26,5 @@ static inline struct sk_log_field sk_log_text(const char *name, struct sk_slice 
 void sk_log_init(const char *name);
 /* One line, written with one write(2); a line that does not fit 8 KiB is cut. */
 void sk_log_write(enum sk_event event, const struct sk_log_field *fields);
-#define sk_log(event, ...) sk_log_write((event), (const struct sk_log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+/* The first of the list is a blank, so that there may be no field at all; what is written begins behind it. */
+#define sk_log(event, ...) sk_log_write((event), (const struct sk_log_field[]){{0}, ##__VA_ARGS__, {0}} + 1)

@@ -55,7 +55,7 @@ uint64_t sk_table_hash(struct sk_slice bytes)
 static int grow(struct sk_table *table)
 {
     size_t size = table->buckets ? (table->mask + 1) * 2 : 16;
-    struct sk_table_node **buckets = calloc(size, sizeof(*buckets));
+    struct sk_table_node **buckets = calloc(size, sizeof(struct sk_table_node *));
     if (!buckets) {
         return -ENOMEM;
     }

@@ -229,7 +229,7 @@ int sk_duration_parse(struct sk_slice text, uint64_t *nanoseconds)
 int sk_size_parse(struct sk_slice text, uint64_t *bytes)
 {
     static const struct unit units[] = {
-            {{"", 0}, 1}, {{"k", 1}, 1024}, {{"M", 1}, 1024 * 1024}, {{"G", 1}, 1024 * 1024 * 1024}};
+            {{"", 0}, 1}, {{"k", 1}, 1024}, {{"M", 1}, UINT64_C(1) << 20}, {{"G", 1}, UINT64_C(1) << 30}};
     return parse_with_unit(text, units, SK_COUNT(units), bytes);
 }
 

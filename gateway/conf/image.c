@@ -195,7 +195,7 @@ static int put_policy(struct compiling *c)
 int sk_image_compile(const struct sk_conf *conf, const struct sk_conf_tenant *tenant, const char *file, struct sk_slice text,
         struct sk_buf *image, struct sk_conf_error *error)
 {
-    struct compiling c = {conf, tenant, file, text, image, error};
+    struct compiling c = {.conf = conf, .tenant = tenant, .file = file, .text = text, .image = image, .error = error};
     struct sk_image_header header = {.magic = SK_TENANT_IMAGE_MAGIC};
     int r = sk_buf_put(image, sk_slice(&header, sizeof(header)));
     r = r ? r : put_policy(&c);

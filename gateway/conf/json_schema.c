@@ -43,6 +43,8 @@ static int put_words(struct sk_buf *out, const cyaml_schema_value_t *value)
     return r ? r : sk_buf_put(out, SK_LIT("]}"));
 }
 
+/* NOLINTBEGIN(misc-no-recursion): the tables are constants of this program, a few levels deep */
+
 static int put_sequence(struct sk_buf *out, const cyaml_schema_value_t *value)
 {
     int r = sk_buf_put(out, SK_LIT("{\"type\":\"array\",\"items\":"));
@@ -85,7 +87,6 @@ static int put_members(struct sk_buf *out, const cyaml_schema_value_t *value)
     return r ? r : sk_buf_put(out, SK_LIT("]"));
 }
 
-/* Recursive: the tables are constants of this program, a few levels deep. */
 static int put_value(struct sk_buf *out, const cyaml_schema_value_t *value)
 {
     switch (value->type) {
@@ -108,6 +109,8 @@ static int put_value(struct sk_buf *out, const cyaml_schema_value_t *value)
         return -ENOTSUP;
     }
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 int sk_conf_json_schema(bool tenant, struct sk_buf *out)
 {

@@ -133,7 +133,7 @@ const cyaml_schema_value_t sk_conf_tenant_schema = {
 /* ---- complaints ---- */
 
 /* libcyaml logs the complaint first, then where it was, innermost first. Both first ones are kept. */
-static void complaint(cyaml_log_t level, void *context, const char *format, va_list args)
+static void __attribute__((format(printf, 3, 0))) complaint(cyaml_log_t level, void *context, const char *format, va_list args)
 {
     struct sk_conf_error *error = context;
     char text[512];

@@ -8,9 +8,9 @@
 #include <openssl/hmac.h>
 #include <stdlib.h>
 
-#define CHECK(call)                                                                                          \
+#define CHECK(holds)                                                                                         \
     do {                                                                                                     \
-        if ((call) <= 0) {                                                                                   \
+        if (!(holds)) {                                                                                      \
             abort();                                                                                         \
         }                                                                                                    \
     } while (0)
@@ -43,11 +43,11 @@ void sk_digest_sha256(struct sk_slice bytes, uint8_t out[SK_SHA256_SIZE])
 void sk_digest_sha256_parts(const struct sk_slice *parts, size_t count, uint8_t out[SK_SHA256_SIZE])
 {
     EVP_MD_CTX *ctx = context();
-    CHECK(EVP_DigestInit_ex2(ctx, sha256(), NULL));
+    CHECK(EVP_DigestInit_ex2(ctx, sha256(), NULL) > 0);
     for (size_t i = 0; i < count; i++) {
-        CHECK(EVP_DigestUpdate(ctx, parts[i].data, parts[i].len));
+        CHECK(EVP_DigestUpdate(ctx, parts[i].data, parts[i].len) > 0);
     }
-    CHECK(EVP_DigestFinal_ex(ctx, out, NULL));
+    CHECK(EVP_DigestFinal_ex(ctx, out, NULL) > 0);
 }
 
 /* HMAC by its definition (RFC 2104): keys here are at most a block, and two plain digests cost less than a MAC object. */
@@ -89,10 +89,10 @@ void sk_digest_websocket_accept(struct sk_slice key, char out[29])
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     uint8_t hash[20];
     EVP_MD_CTX *ctx = context();
-    CHECK(EVP_DigestInit_ex2(ctx, EVP_sha1(), NULL));
-    CHECK(EVP_DigestUpdate(ctx, key.data, key.len));
-    CHECK(EVP_DigestUpdate(ctx, guid, sizeof(guid) - 1));
-    CHECK(EVP_DigestFinal_ex(ctx, hash, NULL));
+    CHECK(EVP_DigestInit_ex2(ctx, EVP_sha1(), NULL) > 0);
+    CHECK(EVP_DigestUpdate(ctx, key.data, key.len) > 0);
+    CHECK(EVP_DigestUpdate(ctx, guid, sizeof(guid) - 1) > 0);
+    CHECK(EVP_DigestFinal_ex(ctx, hash, NULL) > 0);
     (void)sk_base64_encode(sk_slice(hash, sizeof(hash)), out);
 }
 

@@ -315,7 +315,7 @@ int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const 
         void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record), void *context,
         uint64_t *end, uint64_t *torn, struct sk_journal_error *error)
 {
-    struct sk_frame_file header;
+    struct sk_frame_file header = {0};
     struct reading r = {.state = state, .offset = SK_FRAME_BLOCK, .each = each, .context = context, .error = error};
     *end = SK_FRAME_BLOCK;
     *torn = 0;

@@ -214,12 +214,16 @@ size_t sk_record_encode(const struct sk_audit_record *record, uint8_t out[SK_AUD
     return (size_t)(p - out);
 }
 
-/* The sum of all bounds above must fit, so that encoding never has to check. */
-#define T(key, name, most) +(most) + 5
-#define B(key, name, most) +(most) + 3
-#define U(key, name) +11
-#define I(key, name) +SK_ID_SIZE + 3
-_Static_assert(8 FIELDS(T, B, U, I) <= SK_AUDIT_RECORD_MAX, "a record of longest fields must fit");
+/* All fields at their longest. It must fit, so that encoding never has to check. */
+#define T(key, name, most) uint8_t name[(most) + 5];
+#define B(key, name, most) uint8_t name[(most) + 3];
+#define U(key, name) uint8_t name[11];
+#define I(key, name) uint8_t name[SK_ID_SIZE + 3];
+struct longest {
+    uint8_t head[8];
+    FIELDS(T, B, U, I)
+};
+_Static_assert(sizeof(struct longest) <= SK_AUDIT_RECORD_MAX, "a record of longest fields must fit");
 #undef T
 #undef B
 #undef U

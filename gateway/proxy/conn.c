@@ -104,8 +104,8 @@ static void set_timer(struct sk_conn *conn)
 {
     const struct sk_control_limits *limits = &conn->gate->limits;
     uint64_t now = sk_clock_boot(), limit = limits->idle;
-    int phase = !conn->server ? SK_CONN_HANDSHAKE : sk_server_in_head(conn->server) ? SK_CONN_HEAD : SK_CONN_OPEN;
-    if (phase != (int)conn->phase || conn->phase_began == 0) {
+    enum sk_conn_phase phase = !conn->server ? SK_CONN_HANDSHAKE : sk_server_in_head(conn->server) ? SK_CONN_HEAD : SK_CONN_OPEN;
+    if (phase != conn->phase || conn->phase_began == 0) {
         conn->phase = phase;
         conn->phase_began = now;
     }
@@ -428,7 +428,9 @@ static void conn_expired(struct sk_timer *timer)
     uint64_t now = sk_clock_boot(), quiet = now - conn->activity;
     if (conn->closing) {
         sk_conn_free(conn);
-    } else if (!conn->server) {
+        return;
+    }
+    if (!conn->server) {
         record_refused(conn, "handshake-timeout", SK_SLICE_NULL);
         sk_conn_free(conn);
     } else if (sk_server_in_head(conn->server)) {
@@ -463,6 +465,7 @@ static bool make_room(struct sk_gate *gate)
         sk_gate_rest(gate);
         return false;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): who is freed is no longer in the list */
     record_refused(gate->young, "too-many-connections", SK_SLICE_NULL);
     SK_COUNT_UP(gate, limited, 1);
     sk_conn_free(gate->young);

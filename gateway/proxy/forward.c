@@ -52,8 +52,8 @@ static void idle_remove(struct sk_upstream_conn *up)
 
 void sk_upstream_close_idle(struct sk_upstream *upstream)
 {
-    while (upstream->idle) {
-        struct sk_upstream_conn *up = upstream->idle;
+    for (struct sk_upstream_conn *up = upstream->idle, *next; up; up = next) {
+        next = up->idle_next;
         idle_remove(up);
         up_free(up);
     }
@@ -303,15 +303,16 @@ static void up_flush(struct sk_upstream_conn *up)
     sk_io_want(&up->io, sk_buf_len(&up->out) ? read | SK_WRITE : read);
 }
 
-static void put_body(struct sk_upstream_conn *up, struct sk_slice bytes)
+/* NOLINTBEGIN(misc-no-recursion): an upstream that fails at once leads to the next, TRIES_MAX of them at most */
+
+/* False when the upstream failed of it and is gone. */
+static bool put_body(struct sk_upstream_conn *up, struct sk_slice bytes)
 {
-    if (up->deaf) {
-        return;
-    }
-    int r = up->chunked ? sk_chunked_put(&up->out, bytes) : sk_buf_put(&up->out, bytes);
+    int r = up->deaf ? 0 : up->chunked ? sk_chunked_put(&up->out, bytes) : sk_buf_put(&up->out, bytes);
     if (r) {
         up_failed(up, "upstream-buffer");
     }
+    return r == 0;
 }
 
 /*
@@ -334,8 +335,7 @@ void sk_forward_body(struct sk_exchange *x, struct sk_slice bytes)
         return;
     }
     x->unconsumed += bytes.len;
-    put_body(up, bytes);
-    if (x->up == up) {
+    if (put_body(up, bytes)) {
         up_flush(up);
     }
 }
@@ -367,8 +367,7 @@ static void send_early(struct sk_exchange *x)
     struct sk_slice early = sk_buf_peek(&x->early);
     if (early.len) {
         x->unconsumed += early.len;
-        put_body(up, early);
-        if (x->up != up) {
+        if (!put_body(up, early)) {
             return;
         }
         sk_buf_free(&x->early);
@@ -565,6 +564,8 @@ static void up_failed(struct sk_upstream_conn *up, const char *reason)
     (void)no_upstream(x, timeout ? 504 : 502, timeout ? "upstream-timeout" : reason);
 }
 
+/* NOLINTEND(misc-no-recursion) */
+
 /* ---- the response ---- */
 
 static bool keep_response_field(struct sk_slice name)
@@ -735,6 +736,7 @@ static void up_ready(struct sk_io *io, int events)
     struct sk_upstream_conn *up = SK_CONTAINER(io, struct sk_upstream_conn, io);
     bool was_nested = up->in_callback;
     up->in_callback = true;
+    /* NOLINTBEGIN(clang-analyzer-unix.Malloc): up_free leaves it, in_callback being set, to the last line */
     if (!up->x) {
         idle_remove(up); /* closed by the upstream, or bytes nobody asked for: useless either way */
         up_free(up);
@@ -747,6 +749,7 @@ static void up_ready(struct sk_io *io, int events)
         }
     }
     up->in_callback = was_nested;
+    /* NOLINTEND(clang-analyzer-unix.Malloc) */
     if (up->dead && !was_nested) {
         free(up);
     }

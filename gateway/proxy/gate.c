@@ -76,7 +76,7 @@ static size_t conns_most(void)
 {
     struct rlimit files = {.rlim_cur = 1024};
     (void)getrlimit(RLIMIT_NOFILE, &files);
-    return files.rlim_cur > 2 * OWN_FILES ? (size_t)files.rlim_cur / 2 - OWN_FILES / 2 : OWN_FILES / 2;
+    return files.rlim_cur > 2UL * OWN_FILES ? (size_t)files.rlim_cur / 2 - OWN_FILES / 2 : OWN_FILES / 2;
 }
 
 int sk_gate_init(struct sk_gate *gate, struct sk_loop *loop, const uint8_t secret[32], uint64_t index)

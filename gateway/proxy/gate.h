@@ -129,7 +129,7 @@ struct sk_conn {
     const char *why; /* the gateway ends it; NULL: the client does */
     bool dirty, observe, handshaken, proxied, closing, counted, freed, in_callback;
     bool unread; /* an exchange ended before its request's body */
-    enum { SK_CONN_HANDSHAKE, SK_CONN_HEAD, SK_CONN_OPEN } phase;
+    enum sk_conn_phase { SK_CONN_HANDSHAKE, SK_CONN_HEAD, SK_CONN_OPEN } phase;
     uint64_t phase_began; /* boot ns */
     uint8_t prefix[536]; /* a PROXY header as it comes */
     size_t prefix_len;

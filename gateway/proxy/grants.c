@@ -452,12 +452,7 @@ int sk_auth_ask(struct sk_exchange *x, uint16_t code, void *message)
 
 void sk_auth_forget(struct sk_exchange *x)
 {
-    struct sk_ask *ask = x->ask ? ask_find(x->gate, x->ask) : NULL;
-    if (ask) {
-        ask_free(ask);
-    }
-    x->ask = 0;
-    for (ask = x->gate->asks; ask && x->waiting_secrets; ask = ask->next) {
+    for (struct sk_ask *ask = x->gate->asks; ask && x->waiting_secrets; ask = ask->next) {
         for (struct sk_exchange **at = ask->app ? &ask->app->secrets_waiting : NULL; at && *at; at = &(*at)->waiting_next) {
             if (*at == x) {
                 *at = x->waiting_next;
@@ -466,6 +461,11 @@ void sk_auth_forget(struct sk_exchange *x)
             }
         }
     }
+    struct sk_ask *own = x->ask ? ask_find(x->gate, x->ask) : NULL;
+    if (own) {
+        ask_free(own);
+    }
+    x->ask = 0;
 }
 
 static void told_secret(struct sk_app *app, const struct sk_auth_secret *m)
@@ -608,6 +608,7 @@ void sk_auth_lost(struct sk_gate *gate)
     }
     while (gate->asks) {
         struct sk_ask *ask = gate->asks;
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed is no longer in the list */
         struct sk_auth_refused refused = {.ticket = ask->ticket, .reason = SK_LIT("auth-unavailable")};
         told(gate, SK_AUTH_REFUSED, &refused);
     }

@@ -121,9 +121,11 @@ static int tenant_key(struct sk_engine *e, struct sk_file *file, const struct sk
     int step = get ? sqlite3_step(get) : SQLITE_ERROR;
     int r = -EIO;
     if (step == SQLITE_ROW) {
-        r = sk_unseal(e->root_key, at, sk_file_column(get, 0), &buf) || sk_buf_len(&buf) != sizeof(file->key) ? -EBADMSG : 0;
+        bool opened = sk_unseal(e->root_key, at, sk_file_column(get, 0), &buf) == 0;
+        struct sk_slice key = sk_buf_peek(&buf);
+        r = opened && key.len == sizeof(file->key) ? 0 : -EBADMSG;
         if (r == 0) {
-            memcpy(file->key, sk_buf_peek(&buf).data, sizeof(file->key));
+            memcpy(file->key, key.data, sizeof(file->key));
         }
     } else if (step == SQLITE_DONE && begin) {
         sk_random(file->key, sizeof(file->key));
@@ -172,6 +174,9 @@ static int tenant_file(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], co
     } else if (r == 0 && !file->db) {
         r = -EIO;
     }
+    if (r == 0 && e->files.count >= FILES_OPEN_MAX) {
+        file_free(e, e->oldest);
+    }
     r = r ? r : sk_table_add(&e->files, &file->node, hash);
     if (r) {
         sk_file_close(file);
@@ -180,9 +185,6 @@ static int tenant_file(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], co
         return r;
     }
     link_use(e, file);
-    if (e->files.count > FILES_OPEN_MAX) {
-        file_free(e, e->oldest);
-    }
     *out = file;
     return 0;
 }
@@ -318,7 +320,9 @@ static int put_part(struct sk_engine *e, struct part *part, struct sk_slice seal
         return -ENOMEM;
     }
     memcpy(to, part, sizeof(*part));
-    memcpy(to + sizeof(*part), sealed.data, sealed.len);
+    if (sealed.len) {
+        memcpy(to + sizeof(*part), sealed.data, sealed.len);
+    }
     sk_buf_commit(&e->parts, sizeof(*part) + sealed.len);
     return 0;
 }

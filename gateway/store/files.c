@@ -12,13 +12,13 @@ static const char *const sql[SK_SQL_COUNT] = {
         [SK_SQL_GET_META] = "SELECT value FROM meta WHERE key = ?1",
         [SK_SQL_PUT_META] = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         [SK_SQL_GET_USER] = "SELECT sealed FROM users WHERE name_hash = ?1",
-        [SK_SQL_PUT_USER] = "INSERT INTO users (name_hash, sealed, seen) VALUES (?1, ?2, ?3) "
-                            "ON CONFLICT (name_hash) DO UPDATE SET sealed = excluded.sealed, seen = excluded.seen",
+        [SK_SQL_PUT_USER] = ("INSERT INTO users (name_hash, sealed, seen) VALUES (?1, ?2, ?3) "
+                             "ON CONFLICT (name_hash) DO UPDATE SET sealed = excluded.sealed, seen = excluded.seen"),
         [SK_SQL_OLD_USERS] = "SELECT name_hash, sealed FROM users WHERE seen <> ?1",
         [SK_SQL_DROP_USERS] = "DELETE FROM users WHERE seen <> ?1",
         [SK_SQL_GET_SECRETS] = "SELECT header_hash, sealed FROM secrets WHERE app_hash = ?1",
-        [SK_SQL_PUT_SECRET] = "INSERT INTO secrets (app_hash, header_hash, sealed, seen) VALUES (?1, ?2, ?3, ?4) "
-                              "ON CONFLICT (app_hash, header_hash) DO UPDATE SET sealed = excluded.sealed, seen = excluded.seen",
+        [SK_SQL_PUT_SECRET] = ("INSERT INTO secrets (app_hash, header_hash, sealed, seen) VALUES (?1, ?2, ?3, ?4) "
+                               "ON CONFLICT (app_hash, header_hash) DO UPDATE SET sealed = excluded.sealed, seen = excluded.seen"),
         [SK_SQL_DROP_SECRETS] = "DELETE FROM secrets WHERE seen <> ?1",
         [SK_SQL_PUT_SESSION] = "INSERT INTO sessions (key, used, sealed) VALUES (?1, ?2, ?3)",
         [SK_SQL_TOUCH_SESSION] = "UPDATE sessions SET used = ?2 WHERE key = ?1 AND used < ?2",

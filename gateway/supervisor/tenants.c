@@ -123,8 +123,11 @@ static int note_read(struct supervisor *s, struct tenant *t, const char *name)
 {
     char path[4096];
     struct named_file **more = reallocarray(t->reads, t->reads_count + 1, sizeof(struct named_file *));
-    t->reads = more ? more : t->reads;
-    struct named_file *file = !more || sk_conf_path(t->file, name, path) ? NULL : named_file_ref(s, path);
+    if (!more) {
+        return -ENOMEM;
+    }
+    t->reads = more;
+    struct named_file *file = sk_conf_path(t->file, name, path) ? NULL : named_file_ref(s, path);
     if (file) {
         more[t->reads_count++] = file;
     }
@@ -253,7 +256,7 @@ static int list_add(struct listing *list, const char *folder, const char *name, 
     memcpy(path, folder, folder_len);
     path[folder_len] = '/';
     memcpy(path + folder_len + 1, name, name_len + 1);
-    list->files[list->count++] = (struct listed){path, path + folder_len + 1, status};
+    list->files[list->count++] = (struct listed){.path = path, .name = path + folder_len + 1, .status = status};
     return 0;
 }
 

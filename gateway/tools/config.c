@@ -253,29 +253,35 @@ static void checking_free(struct checking *c)
     c->conf = sk_conf_free(c->conf);
 }
 
-static int run(const struct sk_tool_values *operands, const struct sk_tool_values *options sk_unused)
+static int check(struct checking *c, const char *path)
 {
-    struct checking c SK_CLEANUP(checking_free) = {.hosts = SK_TABLE_INIT};
     struct sk_conf_error error;
-    const char *path = operands->values[0];
-    int r = sk_conf_load(path, &c.conf, &error);
+    int r = sk_conf_load(path, &c->conf, &error);
     if (r) {
         if (r == 1) {
             sk_tenant_complain(&error);
         }
         return r == 1 ? SK_TOOL_FAILED : sk_tool_fail(path, strerror(-r), NULL);
     }
-    check_root_key(&c, path);
-    if (check_folder(&c) || c.failed) {
+    check_root_key(c, path);
+    if (check_folder(c) || c->failed) {
         return SK_TOOL_FAILED;
     }
-    (void)printf("%s: good: %u services, %zu tenants, %zu hosts, %u apps, %u users", path, c.conf->services_count, c.count,
-            c.owners_count, c.apps, c.users);
-    if (c.warnings) {
-        (void)printf(", %u warnings", c.warnings);
+    (void)printf("%s: good: %u services, %zu tenants, %zu hosts, %u apps, %u users", path, c->conf->services_count, c->count,
+            c->owners_count, c->apps, c->users);
+    if (c->warnings) {
+        (void)printf(", %u warnings", c->warnings);
     }
     (void)printf("\n");
     return SK_TOOL_OK;
+}
+
+static int run(const struct sk_tool_values *operands, const struct sk_tool_values *options sk_unused)
+{
+    struct checking c = {.hosts = SK_TABLE_INIT};
+    int r = check(&c, operands->values[0]);
+    checking_free(&c);
+    return r;
 }
 
 static const struct sk_tool_option options[] = {{NULL}};

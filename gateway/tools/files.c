@@ -21,7 +21,7 @@ struct each {
 /* 0, or negative. An empty file gives the null slice. */
 static int map_file(const char *path, struct sk_slice *bytes)
 {
-    struct stat info;
+    struct stat info = {0};
     *bytes = SK_SLICE_NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     int r = fd < 0 || fstat(fd, &info) ? -errno : 0;
