@@ -55,8 +55,6 @@ static int send_secret(struct supervisor *s, const struct tenant *t, const struc
     return r;
 }
 
-static void sync_next(struct supervisor *s);
-
 static int begin(struct supervisor *s, struct tenant *t)
 {
     struct sk_store_begin begin = {.ticket = ++s->sync_ticket,
@@ -94,11 +92,10 @@ static int send_tenant(struct supervisor *s, struct tenant *t)
  * Set aside, so that it holds up no other, and tried again: until then its former version stays in force, and the
  * reload that brought it is not called done.
  */
-static void set_aside(struct supervisor *s, struct tenant *t)
+static void set_aside(struct tenant *t)
 {
     sk_log(SK_EVENT_STORE_FAILED, SK_TEXT("operation", "sync"), SK_TEXT("tenant", t->name), SK_TEXT("file", t->file));
     t->failed = true;
-    sync_next(s);
 }
 
 static void all_brought(struct supervisor *s)
@@ -121,6 +118,26 @@ static void all_brought(struct supervisor *s)
     }
 }
 
+/* Asks the store about the next tenant that it does not have; what cannot even be asked about is set aside. */
+static void sync_next(struct supervisor *s)
+{
+    /* All before the one that was brought last are done. */
+    struct tenant *t = s->syncing ? s->syncing : s->list;
+    for (; s->store && t; t = t->next) {
+        if (t->synced || t->failed) {
+            continue;
+        }
+        s->syncing = t;
+        if (begin(s, t) == 0) {
+            return;
+        }
+        set_aside(t);
+    }
+    if (s->store) {
+        all_brought(s);
+    }
+}
+
 static void on_retry(struct sk_timer *timer)
 {
     struct supervisor *s = SK_CONTAINER(timer, struct supervisor, sync_retry);
@@ -129,26 +146,6 @@ static void on_retry(struct sk_timer *timer)
     }
     if (!s->syncing) {
         sync_next(s);
-    }
-}
-
-static void sync_next(struct supervisor *s)
-{
-    if (!s->store) {
-        return;
-    }
-    /* All before the one that was brought last are done. */
-    struct tenant *t = s->syncing ? s->syncing : s->list;
-    while (t && (t->synced || t->failed)) {
-        t = t->next;
-    }
-    if (!t) {
-        all_brought(s);
-        return;
-    }
-    s->syncing = t;
-    if (begin(s, t)) {
-        set_aside(s, t);
     }
 }
 
@@ -167,10 +164,12 @@ static void received(struct sk_channel *channel sk_unused, uint16_t code, const 
         if (t->untold) {
             announce_everywhere(s, t);
         }
-        sync_next(s);
     } else if (s->sync_ending || m->status != TAKEN || send_tenant(s, t)) {
-        set_aside(s, t);
+        set_aside(t);
+    } else {
+        return; /* END is on its way */
     }
+    sync_next(s);
 }
 
 static void ended(struct sk_channel *channel, bool bad sk_unused, void *context)
