@@ -18,6 +18,7 @@ const HOST = 'acme.test';
 const MEMORY_SLACK = 16 * MIB; // what a worker may grow by while bodies of any size pass
 
 let gateway, main, raw, spare, tlsUpstream, healthy;
+let away; // ports where something listens later, if at all
 let sockets; // WebSockets as the upstream saw them
 let handle = echoAll; // what the main upstream does now
 let onRaw = () => {}; // what the raw upstream does now
@@ -98,7 +99,8 @@ async function stalled(number) {
 }
 
 before(async () => {
-  const [dead] = await freePorts(1);
+  const [dead, ...later] = await freePorts(3);
+  away = later;
   sockets = [];
   main = await startUpstream((...args) => handle(...args), { stream: true });
   echoWebSockets(main.server, sockets);
@@ -133,13 +135,15 @@ before(async () => {
         app('pair', '/pair', [`http://127.0.0.1:${dead}`, spare.url]),
         app('post', '/post', [`http://127.0.0.1:${dead}`, spare.url]),
         app('dead', '/dead', [`http://127.0.0.1:${dead}`]),
+        app('late', '/late', [`http://127.0.0.1:${away[0]}`]),
+        app('later', '/later', [`http://127.0.0.1:${away[1]}`, spare.url]),
         app('health', '/health', healthy.map((one) => one.url), { health: { path: '/ping', interval: '200ms' } }),
         app('tls', '/tls', [`https://upstream.test@${at}`], { ca_file: authority.cert }),
         app('misnamed', '/misnamed', [`https://other.test@${at}`], { ca_file: authority.cert }),
         app('stranger', '/stranger', [`https://upstream.test@${at}`], { ca_file: other.cert }),
         { ...app('panel', '/panel', [main.url]), kind: 'panel' },
       ],
-      roles: [{ name: 'all', allow: ['api', 'raw', 'pair', 'post', 'dead', 'health', 'tls', 'misnamed', 'stranger', 'panel'].map((name) => `${name} * /**`) }],
+      roles: [{ name: 'all', allow: ['api', 'raw', 'pair', 'post', 'dead', 'late', 'later', 'health', 'tls', 'misnamed', 'stranger', 'panel'].map((name) => `${name} * /**`) }],
     })],
   });
 });
@@ -431,6 +435,16 @@ for (const version of [1, 2]) {
       }
     });
 
+    it('answers 502 to a response whose head is beyond all bounds, and goes on', async (t) => {
+      for (const head of [`X-A: ${'a'.repeat(1 << 20)}\r\n`, 'X-A: b\r\n'.repeat(1000)]) {
+        rawAnswering(t, ({ socket }) => socket.end(`HTTP/1.1 200 OK\r\n${head}Content-Length: 2\r\n\r\nok`));
+        const answer = await request({ path: '/raw' });
+        assert.equal(answer.status, 502);
+        assert.equal(answer.json().reason, 'upstream-malformed');
+      }
+      assert.equal((await request({})).status, 200);
+    });
+
     it('answers 504 to an upstream that stays silent, in the time that is set, and asks once', async (t) => {
       let asked = 0;
       rawAnswering(t, () => { asked++; });
@@ -606,6 +620,18 @@ describe('connections to upstreams', () => {
     assert.ok(main.connections.length - before <= 1, `${main.connections.length - before} new connections for 5 requests`);
   });
 
+  it('are used again over TLS too', async () => {
+    const agent = gateway.agent();
+    const ask = () => gateway.request({ user: 'hanako', agent, path: '/tls', method: 'POST', body: 'x' });
+    assert.equal((await ask()).status, 200);
+    const before = tlsUpstream.connections.length;
+    for (let i = 0; i < 5; i++) {
+      assert.equal((await ask()).status, 200);
+    }
+    agent.destroy();
+    assert.equal(tlsUpstream.connections.length, before);
+  });
+
   // An upstream that answers one request on each connection, says that it keeps it, and closes it on the next.
   const forgetful = (log) => (connection, chunk) => {
     connection.all = (connection.all ?? '') + chunk.toString('latin1');
@@ -631,6 +657,25 @@ describe('connections to upstreams', () => {
     }
     assert.deepEqual(log, ['GET', 'GET', 'GET']);
     assert.equal((await gateway.metrics()).upstream_retries_total, retries + 1);
+  });
+
+  it('that were closed under a request that is idempotent and has no body make it go again, and no other', async (t) => {
+    const log = [];
+    rawAnswering(t, forgetful(log));
+    // Over HTTP/2, where no body needs no length.
+    const afterGet = async (method, body) => {
+      assert.equal((await gateway.request({ user: 'hanako', path: '/raw' })).status, 200);
+      log.length = 0;
+      const { status } = await gateway.request({ version: 2, user: 'hanako', path: '/raw', method, body });
+      return [status, ...log];
+    };
+    for (const method of ['HEAD', 'OPTIONS', 'PUT', 'DELETE']) {
+      assert.deepEqual(await afterGet(method), [200, method, method]);
+    }
+    for (const [method, body] of [['POST', undefined], ['PATCH', undefined], ['PUT', 'some'], ['DELETE', 'some']]) {
+      const [status, ...sent] = await afterGet(method, body);
+      assert.deepEqual([status, sent.filter((one) => one === method).length], [502, 1], method);
+    }
   });
 
   it('that were closed under a POST make it fail: it may have been done', async (t) => {
@@ -671,6 +716,29 @@ describe('connections to upstreams', () => {
       assert.equal((await gateway.request({ user: 'hanako', path: '/pair' })).status, 200);
     }
     assert.equal((await gateway.metrics()).upstream_connections_total, made, 'the dead address is still tried');
+  });
+
+  it('come back to an address that was believed dead, as soon as it answers, when there is no other', async (t) => {
+    let from = gateway.log.length;
+    assert.equal((await gateway.request({ user: 'hanako', path: '/late' })).status, 502);
+    await gateway.logged(({ id, ...line }) => id === 'SK1301' && JSON.stringify(line).includes(String(away[0])), { from });
+    const upstream = await startUpstream(echo, { port: away[0] });
+    t.after(() => upstream.close());
+    from = gateway.log.length;
+    assert.equal((await gateway.request({ user: 'hanako', path: '/late' })).status, 200);
+    await gateway.logged(({ id, ...line }) => id === 'SK1302' && JSON.stringify(line).includes(String(away[0])), { from });
+  });
+
+  it('come back to an address that was believed dead after a while, when there are others', { timeout: 30000 }, async (t) => {
+    const from = gateway.log.length;
+    const ask = () => gateway.request({ user: 'hanako', path: '/later' }).then(({ status }) => status);
+    for (let i = 0; i < 8; i++) {
+      assert.equal(await ask(), 200);
+    }
+    await gateway.logged(({ id, ...line }) => id === 'SK1301' && JSON.stringify(line).includes(String(away[1])), { from });
+    const upstream = await startUpstream(echo, { port: away[1] });
+    t.after(() => upstream.close());
+    await until(async () => await ask() === 200 && upstream.requests.length > 0, 'a request at the address that came back', 20000, 250);
   });
 
   it('take a POST to the next address when the first is not even there', async () => {
@@ -939,6 +1007,30 @@ describe('SIGTERM', () => {
     const answer = await wire.response();
     assert.equal(answer.body.toString(), 'first-last');
     await wire.closed();
+    await own.stop();
+  });
+
+  it('lets an open HTTP/2 request finish and takes no other on its connection', async (t) => {
+    let out;
+    const upstream = await startUpstream((request, response) => {
+      out = response.writeHead(200, { 'content-length': 10 });
+      out.write('first');
+    });
+    const own = await startGateway({ tenants: [openTenant('acme', upstream.url)], settings: { timeouts: { drain: '20s' } } });
+    t.after(() => upstream.close());
+    const session = await own.h2(HOST);
+    let goaway = false;
+    session.on('goaway', () => { goaway = true; });
+    const answer = own.request({ version: 2, session, user: 'hanako', path: '/slow' });
+    await until(() => out, 'the request at the upstream');
+    own.child.kill('SIGTERM');
+    await until(() => goaway, 'GOAWAY', 5000);
+    await assert.rejects(own.request({ version: 2, session, user: 'hanako', path: '/more' }));
+    assert.equal(own.exited, null, 'it ended with a request open');
+    out.end('-last');
+    assert.equal((await answer).text, 'first-last');
+    await deadline(own.ended, 'the end', 5000);
+    assert.equal(upstream.requests.length, 1);
     await own.stop();
   });
 
