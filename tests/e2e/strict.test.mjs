@@ -11,19 +11,28 @@ import { startUpstream } from './lib/upstream.mjs';
 const HOST = 'acme.test';
 const LIMIT = 1 << 20;
 
-let gateway, upstream, hasty;
+let gateway, upstream, endless, hasty;
 
 before(async () => {
   upstream = await startUpstream();
   const other = openTenant('globex', upstream.url);
   gateway = await startGateway({ tenants: [openTenant('acme', upstream.url, { hosts: [HOST, 'second.acme.test'], limits: { body: '1M' } }), other, openTenant('tiny', upstream.url, { limits: { body: '1k' } })] });
-  hasty = await startGateway({ tenants: [openTenant('acme', upstream.url)], settings: { timeouts: { handshake: '1s', header: '1s', idle: '2s' } } });
+  // Answers that no client reads to their end.
+  endless = await startUpstream((_, response) => {
+    const more = () => { while (response.write(Buffer.alloc(65536, 'x'))); };
+    response.on('drain', more).on('error', () => {});
+    more();
+  });
+  hasty = await startGateway({ tenants: [openTenant('acme', upstream.url, {
+    apps: [{ name: 'api', kind: 'api', path: '/', upstreams: [upstream.url] }, { name: 'endless', kind: 'api', path: '/endless', upstreams: [endless.url] }],
+    roles: [{ name: 'all', allow: ['api * /**', 'endless * /**'] }] })], settings: { timeouts: { handshake: '1s', header: '1s', idle: '2s' } } });
 });
 
 after(async () => {
   await gateway?.stop();
   await hasty?.stop();
   await upstream?.close();
+  await endless?.close();
 });
 
 const received = () => upstream.connections.reduce((sum, one) => sum + one.received, 0);
@@ -541,6 +550,24 @@ describe('time', () => {
     wire.write(`POST /stops HTTP/1.1\r\nHost: ${HOST}\r\nAuthorization: ${hasty.basic('hanako')}\r\nContent-Length: 100\r\n\r\nhalf`);
     await wire.closed(8000);
     await until(() => upstream.requests.some((one) => one.url === '/stops' && !one.connection.open), 'the end of the upstream connection');
+    const [record] = await hasty.recorded((r) => r.path === '/stops' && r.stage === 'outcome');
+    assert.equal(record.decision, 'error');
+    assert.equal(record.reason, 'request-timeout');
+  });
+
+  // Until the upstream's connection of the answer at `path` is ended.
+  const dropped = async (path) => {
+    await until(() => endless.requests.some((one) => one.url === path), 'the request at the upstream');
+    const { connection } = endless.requests.find((one) => one.url === path);
+    await until(() => !connection.open, 'the end of the upstream connection', 8000);
+  };
+
+  it('a client that does not read its answer is cut off (HTTP/1)', async () => {
+    const wire = await hasty.rawTls(HOST);
+    wire.socket.pause();
+    wire.write(`GET /endless/1 HTTP/1.1\r\nHost: ${HOST}\r\nAuthorization: ${hasty.basic('hanako')}\r\n\r\n`);
+    await dropped('/endless/1');
+    wire.destroy();
   });
 
   it('a connection without a request is closed after the idle time, and no request is needed to see it', async () => {

@@ -447,8 +447,11 @@ describe('PROXY protocol v2', () => {
 
   it('that stops in the middle is cut off', async () => {
     const wire = new Wire(net.connect(own.port, '127.0.0.1'));
+    await new Promise((resolve) => wire.socket.once('connect', resolve));
     wire.write(header('192.0.2.7').subarray(0, 20));
+    const { localPort } = wire.socket;
     await wire.closed(5000);
+    await own.recorded((r) => r.op === 'connection-refused' && r.reason === 'handshake-timeout' && r.port === localPort);
   });
 
   it('of the balancer itself (LOCAL) counts as the balancer\'s own address', async () => {
