@@ -1,10 +1,11 @@
 // Nothing crosses tenants, a new tenant admits nobody, and each has its own limits, apps and addresses.
 import assert from 'node:assert/strict';
+import { constants } from 'node:crypto';
 import net from 'node:net';
 import tls from 'node:tls';
 import { after, before, describe, it } from 'node:test';
 
-import { deadline, openTenant, PASSWORD, SERVICE, startGateway, until, Wire } from './lib/gateway.mjs';
+import { deadline, hashPassword, openTenant, PASSWORD, SERVICE, startGateway, until, Wire } from './lib/gateway.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
 let gateway, upstreams;
@@ -97,6 +98,48 @@ describe('a connection belongs to the tenant of its server name', () => {
     }
   });
 
+  it('shows the one of the tenant\'s certificates that covers the name, whatever its key', async (t) => {
+    const own = await startGateway({ tenants: [openTenant('acme', upstreams.acme.url)] });
+    t.after(() => own.stop());
+    const hosts = ['acme.test', 'rsa.test', 'ec.test', 'wild.one.test', 'plain.test'];
+    const issued = [['acme', ['acme.test', 'plain.test']], ['rsa', ['rsa.test'], 'rsa'], ['ec', ['ec.test']], ['wild', ['*.one.test']]]
+      .map(([name, names, kind]) => own.authority.issue(name, names, kind));
+    assert.equal((await own.reload((one) => one.tenant(openTenant('acme', upstreams.acme.url, { hosts,
+      certificates: issued.map(({ cert, key }) => ({ cert_file: cert, key_file: key })) })))).id, 'SK1102');
+    for (const version of ['TLSv1.2', 'TLSv1.3']) {
+      for (const [host, name, kind] of [['acme.test', 'acme', 'EC'], ['rsa.test', 'rsa', 'RSA'], ['ec.test', 'ec', 'EC'], ['wild.one.test', 'wild', 'EC'], ['plain.test', 'acme', 'EC']]) {
+        const socket = await own.tls(host, { minVersion: version, maxVersion: version });
+        const certificate = socket.getPeerCertificate();
+        assert.equal(certificate.subject.CN, name, host);
+        assert.equal(certificate.asn1Curve ? 'EC' : 'RSA', kind, host);
+        if (version === 'TLSv1.2') {
+          assert.match(socket.getCipher().name, kind === 'RSA' ? /^ECDHE-RSA-(AES256-GCM|CHACHA20)/ : /^ECDHE-ECDSA-/);
+        }
+        socket.destroy();
+      }
+    }
+  });
+
+  it('is picked among thousands of hosts, each with its own certificate and app', { timeout: 120000 }, async (t) => {
+    const many = Array.from({ length: 40 }, (_, n) => openTenant(`many${n}`, upstreams.globex.url, {
+      hosts: Array.from({ length: 64 }, (_x, i) => `h${i}.many${n}.test`), users: [{ name: `user${n}`, roles: ['all'] }] }));
+    const own = await startGateway({ tenants: many });
+    t.after(() => own.stop());
+    for (let n = 0; n < many.length; n += 3) {
+      for (const i of [0, 63]) {
+        const host = `h${i}.many${n}.test`;
+        const socket = await own.tls(host);
+        assert.ok(socket.getPeerCertificate().subjectaltname.split(', ').includes(`DNS:${host}`));
+        socket.destroy();
+        assert.equal((await own.request({ host, user: `user${n}` })).status, 200, host);
+        assert.equal((await own.request({ host, user: `user${(n + 1) % many.length}` })).status, 401, `${host} with a user of another`);
+      }
+      const other = `h0.many${(n + 1) % many.length}.test`;
+      assert.equal((await own.request({ servername: `h1.many${n}.test`, host: other, user: `user${n}` })).status, 421);
+    }
+    await assert.rejects(own.tls('h64.many0.test'));
+  });
+
   it('is not recorded on the trail of another', async () => {
     const answer = await gateway.request({ servername: 'acme.test', host: 'globex.test', user: 'hanako' });
     const [record] = await gateway.recorded({ request: answer.json().id });
@@ -107,8 +150,8 @@ describe('a connection belongs to the tenant of its server name', () => {
 
 describe('TLS', () => {
   // A connection with a session to resume: {reused, session}.
-  const connect = (host, version, session) => deadline(new Promise((resolve, reject) => {
-    const socket = tls.connect({ host: '127.0.0.1', port: gateway.port, servername: host, ca: gateway.authority.pem, minVersion: version, maxVersion: version, session, ALPNProtocols: ['http/1.1'] });
+  const connect = (host, version, session, options = {}) => deadline(new Promise((resolve, reject) => {
+    const socket = tls.connect({ host: '127.0.0.1', port: gateway.port, servername: host, ca: gateway.authority.pem, minVersion: version, maxVersion: version, session, ALPNProtocols: ['http/1.1'], ...options });
     let ticket, reused;
     socket.on('session', (one) => { ticket = one; });
     socket.on('error', reject);
@@ -138,6 +181,14 @@ describe('TLS', () => {
     });
   }
 
+  it('TLSv1.2 without tickets crosses no tenants either', async () => {
+    const options = { secureOptions: constants.SSL_OP_NO_TICKET };
+    const { session } = await connect('acme.test', 'TLSv1.2', undefined, options);
+    for (let i = 0; i < 8; i++) { // on either worker
+      assert.equal((await connect('globex.test', 'TLSv1.2', session, options)).reused, false);
+    }
+  });
+
   it('says in the record that a connection was resumed', async () => {
     const { session } = await connect('acme.test', 'TLSv1.3');
     await connect('acme.test', 'TLSv1.3', session);
@@ -165,6 +216,14 @@ describe('TLS', () => {
     assert.match(await attempt({ minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', ciphers: 'TLS_AES_128_GCM_SHA256' }), /ALERT/);
     for (const [version, suite] of [['TLSv1.2', 'ECDHE-ECDSA-AES256-GCM-SHA384'], ['TLSv1.2', 'ECDHE-ECDSA-CHACHA20-POLY1305'], ['TLSv1.3', 'TLS_AES_256_GCM_SHA384'], ['TLSv1.3', 'TLS_CHACHA20_POLY1305_SHA256']]) {
       assert.match(await attempt({ minVersion: version, maxVersion: version, ciphers: suite }), new RegExp(`^${version.replace('.', '\\.')} ${suite}$`));
+    }
+  });
+
+  it('speaks HTTP/2 with who can, whatever is named first, and HTTP/1.1 with who cannot', async () => {
+    for (const [offered, spoken] of [[['h2', 'http/1.1'], 'h2'], [['http/1.1', 'h2'], 'h2'], [['spdy/3', 'h2'], 'h2'], [['http/1.1'], 'http/1.1']]) {
+      const socket = await gateway.tls('acme.test', { ALPNProtocols: offered });
+      assert.equal(socket.alpnProtocol, spoken, offered.join());
+      socket.destroy();
     }
   });
 
@@ -253,6 +312,27 @@ describe('apps', () => {
     }
   });
 
+  it('belong to a tenant of a service: tenants of one name under two services are two', async (t) => {
+    const own = await startGateway({ tenants: [openTenant('acme', upstreams.acme.url)],
+      settings: { services: [{ name: SERVICE }, { name: 'other', limits: { body: '1k' } }] } });
+    t.after(() => own.stop());
+    const ask = (host, options = {}) => own.request({ host, path: '/', user: 'hanako', ...options });
+    assert.equal((await ask('acme.test')).status, 200);
+    const { cert, key } = own.authority.issue('other', ['other.test']);
+    const other = openTenant('acme', upstreams.globex.url, { service: 'other', hosts: ['other.test'], certificates: [{ cert_file: cert, key_file: key }],
+      users: [{ name: 'jiro', roles: ['all'], password_hash: hashPassword(PASSWORD) }] });
+    assert.equal((await own.reload((one) => one.file('tenants/acme-of-other.yaml', other))).id, 'SK1102');
+    assert.equal((await ask('other.test')).status, 401, 'a user of the other service\'s tenant');
+    const answer = await ask('other.test', { user: 'jiro' });
+    assert.equal(answer.json().by, 'globex');
+    assert.equal((await ask('acme.test', { user: 'jiro' })).status, 401);
+    assert.equal((await ask('other.test', { user: 'jiro', method: 'POST', body: Buffer.alloc(2000) })).status, 413, 'its service\'s limit');
+    assert.equal((await ask('acme.test', { method: 'POST', body: Buffer.alloc(2000) })).status, 200);
+    const trails = (host) => new Set(own.records().filter((r) => r.host === host && r.op === 'request').map((r) => r.tenant_id));
+    assert.deepEqual([trails('acme.test').size, trails('other.test').size], [1, 1]);
+    assert.notDeepEqual(trails('acme.test'), trails('other.test'));
+  });
+
   it('may differ at one path on two hosts', async () => {
     assert.equal((await gateway.request({ host: 'second.acme.test', path: '/a/x', user: 'hanako' })).json().by, 'second');
     assert.equal((await gateway.request({ host: 'acme.test', path: '/a/x', user: 'hanako' })).json().by, 'a');
@@ -274,6 +354,17 @@ describe('limits of one tenant', () => {
     await gateway.recorded((r) => r.host === 'rateful.test' && r.status === 429 && r.reason === 'too-many-requests');
     await until(async () => (await ask()).status === 200, 'the end of the 429s', 5000, 250);
     session.close();
+  });
+
+  it('of the rate hold over all workers together', async (t) => {
+    const own = await startGateway({ tenants: [{ ...openTenant('acme', upstreams.acme.url), limits: { requests_per_second: 10 } }], settings: { workers: 4 } });
+    t.after(() => own.stop());
+    const start = performance.now();
+    const answers = await Promise.all(Array.from({ length: 80 }, () => own.request({ user: 'hanako' })));
+    const seconds = (performance.now() - start) / 1000;
+    const good = answers.filter(({ status }) => status === 200).length;
+    assert.ok(answers.every(({ status }) => status === 200 || status === 429));
+    assert.ok(good <= 12 + 10 * seconds, `${good} of 80 passed in ${seconds} s at 10 a second`);
   });
 
   it('of connections refuse one more, over all workers, and give it back', async () => {

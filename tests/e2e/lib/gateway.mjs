@@ -63,21 +63,22 @@ export async function freePorts(count) {
 // ---- certificates
 
 const EC = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '7'];
+const RSA = ['-newkey', 'rsa:2048', '-nodes', '-days', '7'];
 
 function openssl(...args) {
   execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
 }
 
-// A certificate authority in a folder: {cert, key, pem, issue(name, hosts) → {cert, key, certPem, keyPem}}.
+// A certificate authority in a folder: {cert, key, pem, issue(name, hosts, 'ec' or 'rsa') → {cert, key, certPem, keyPem}}.
 export function makeAuthority(folder, name = 'ca') {
   const cert = path.join(folder, `${name}.crt`);
   const key = path.join(folder, `${name}.key`);
   openssl('req', '-x509', ...EC, '-keyout', key, '-out', cert, '-subj', `/CN=${name}`,
     '-addext', 'keyUsage=critical,keyCertSign,cRLSign');
-  const issue = (leaf, hosts) => {
+  const issue = (leaf, hosts, kind = 'ec') => {
     const made = { cert: path.join(folder, `${name}-${leaf}.crt`), key: path.join(folder, `${name}-${leaf}.key`) };
     const names = hosts.map((host) => (net.isIP(host) ? `IP:${host}` : `DNS:${host}`)).join(',');
-    openssl('req', '-x509', '-CA', cert, '-CAkey', key, ...EC, '-keyout', made.key, '-out', made.cert,
+    openssl('req', '-x509', '-CA', cert, '-CAkey', key, ...(kind === 'rsa' ? RSA : EC), '-keyout', made.key, '-out', made.cert,
       '-subj', `/CN=${leaf}`, '-addext', `subjectAltName=${names}`, '-addext', 'basicConstraints=critical,CA:FALSE',
       '-addext', 'keyUsage=critical,digitalSignature', '-addext', 'extendedKeyUsage=serverAuth');
     return { ...made, certPem: fs.readFileSync(made.cert), keyPem: fs.readFileSync(made.key) };
