@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { PASSWORD, openTenant, startGateway, until } from './lib/gateway.mjs';
+import { PASSWORD, deadline, openTenant, startGateway, until } from './lib/gateway.mjs';
 import { Browser, FORM_COOKIE, SESSION_COOKIE, allRecords, formToken, loggedIn, problemOf } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
@@ -422,6 +422,52 @@ describe('login page', () => {
     const response = await browser.post('/.sekisho/login', { padding: 'x'.repeat(20000), form: token, user: 'hanako', password: PASSWORD });
     assert.ok(response.status === 413 || response.status === 403, String(response.status));
     assert.equal(browser.session, undefined);
+  });
+
+  test('the form may come byte by byte, in both versions', async () => {
+    for (const version of [1, 2]) {
+      const browser = new Browser(gateway, 'acme.test');
+      const form = formToken((await browser.get('/.sekisho/login')).text);
+      const body = Buffer.from(new URLSearchParams({ form, return: '/there?a=%20&b=+', user: 'hanako', password: PASSWORD }).toString());
+      const headers = { cookie: [...browser.cookies].map((pair) => pair.join('=')).join('; '), origin: 'https://acme.test',
+        'content-type': 'application/x-www-form-urlencoded', 'content-length': String(body.length) };
+      const bytes = async (stream) => {
+        for (const byte of body) {
+          stream.write(Buffer.from([byte]));
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      };
+      let answer;
+      if (version === 1) {
+        const wire = await gateway.rawTls('acme.test');
+        wire.write(`POST /.sekisho/login HTTP/1.1\r\nhost: acme.test\r\n${Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
+        await bytes(wire);
+        answer = await wire.response();
+        wire.destroy();
+      } else {
+        const session = await gateway.h2('acme.test');
+        const stream = session.request({ ':method': 'POST', ':path': '/.sekisho/login', ':authority': 'acme.test', ...headers });
+        const answered = new Promise((resolve, reject) => stream.on('response', (head) => resolve({ status: head[':status'], headers: head })).on('error', reject));
+        await bytes(stream);
+        stream.end();
+        answer = await deadline(answered, 'the answer to the form');
+        session.destroy();
+      }
+      assert.equal(answer.status, 303, `HTTP/${version}`);
+      assert.equal(answer.headers.location, '/there?a=%20&b=+');
+      assert.match(String(answer.headers['set-cookie']), new RegExp(`^${SESSION_COOKIE}=[^;]{43}`));
+    }
+  });
+
+  test('a user\'s name beyond the longest there may be is refused before it is looked up', async () => {
+    const name = 'n'.repeat(257);
+    const browser = new Browser(gateway, 'acme.test');
+    const { response, cost } = await costOf(() => browser.login(name));
+    assert.equal(response.status, 403);
+    const basic = await costOf(() => gateway.request({ path: '/api/x', user: name }));
+    assert.equal(basic.response.status, 401);
+    assert.ok(cost < 5 && basic.cost < 5, `${cost} and ${basic.cost} ms of verification`);
+    await gateway.recorded({ request: problemOf(basic.response).id, status: 401 });
   });
 
   test('nothing leads away from this host', async () => {

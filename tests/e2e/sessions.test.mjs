@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { LOOPBACK, PASSWORD, SERVICE, openTenant, startGateway, until } from './lib/gateway.mjs';
+import { LOOPBACK, PASSWORD, SERVICE, deadline, openTenant, startGateway, until } from './lib/gateway.mjs';
 import { Browser, SESSION_COOKIE, allRecords, elapse, endedAfter, halt, loggedIn, openDownload, openWebSocket, problemOf, sessionTool, sql, startPanel,
   startShut } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
@@ -240,6 +240,34 @@ describe('what is open is cut within a second', () => {
     const ends = (await allRecords(gateway)).filter((r) => r.op === 'stream' && r.stage === 'end' && r.subject === 'hanako' && r.host === 'acme.test');
     assert.deepEqual(ends.map(({ detail }) => detail), Array(4).fill('session-ended'));
     other.forEach((wire) => wire.destroy());
+  });
+
+  test('over HTTP/2 too, by `sekisho session revoke`: WebSockets and downloads, of the session and of nobody else', async () => {
+    const hold = async (browser) => {
+      const session = await gateway.h2('acme.test');
+      const head = { ':authority': 'acme.test', ...cookie(browser) };
+      const streams = [
+        session.request({ ...head, ':method': 'CONNECT', ':protocol': 'websocket', ':scheme': 'https', ':path': '/ws', 'sec-websocket-version': '13' }, { endStream: false }),
+        session.request({ ...head, ':path': '/streams' }),
+      ];
+      return { session, streams: await Promise.all(streams.map(async (stream) => {
+        const held = { ended: new Promise((resolve) => { stream.on('close', resolve); }), stream };
+        stream.on('error', () => {});
+        const status = await deadline(new Promise((resolve) => { stream.on('response', (h) => resolve(h[':status'])); }), 'the answer');
+        assert.equal(status, 200);
+        stream.resume();
+        return held;
+      })) };
+    };
+    const [mine, other] = [await hold(await loggedIn(gateway, 'acme.test', 'hanako')), await hold(await loggedIn(gateway, 'acme.test', 'jiro'))];
+    const start = performance.now();
+    const { status, stderr } = await sessionTool(gateway, 'acme.test', 'ops', ['revoke', '--of', 'hanako']);
+    assert.equal(status, 0, stderr);
+    await deadline(Promise.all(mine.streams.map(({ ended }) => ended)), 'the end of the streams');
+    assert.ok(performance.now() - start < 1000, `${performance.now() - start} ms`);
+    assert.ok(other.streams.every(({ stream }) => !stream.closed), 'what others hold stays open');
+    mine.session.destroy();
+    other.session.destroy();
   });
 
   test('when the session logs out', async () => {
