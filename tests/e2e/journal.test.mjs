@@ -1,7 +1,8 @@
 // No record, no passage: what is in the journal, when, and what happens when it cannot be written or was changed.
-// Runs as root in a mount namespace of its own, for the disk that is full.
+// Runs as root in a mount namespace of its own, for the disk that is full. Needs the Debian package strace, for the disk
+// that fails.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -118,6 +119,44 @@ describe('what is recorded', () => {
     assert.deepEqual(stages(), ['stream start', 'stream end']);
     assert.ok(records[0].bytes_in > 0 && records[0].bytes_out > 0);
     assert.equal(records[0].subject, 'hanako');
+  });
+
+  test('records that wait for the disk together are written together', async () => {
+    const session = await gateway.h2('acme.test');
+    const ask = (i) => gateway.request({ session, version: 2, path: `/api/group/${i}`, user: 'hanako' });
+    assert.equal((await ask(0)).status, 200);
+    const folder = path.join(gateway.data, 'journal');
+    const before = verify(folder), { records_total: handed } = await gateway.metrics();
+    const [audit] = gateway.kill('audit', 'SIGSTOP');
+    const asked = Array.from({ length: 60 }, (_, i) => ask(i + 1));
+    try {
+      await until(async () => (await gateway.metrics()).records_total >= handed + asked.length, 'all records handed to audit', 1500, 5);
+    } finally {
+      process.kill(audit, 'SIGCONT');
+    }
+    assert.deepEqual(new Set((await Promise.all(asked)).map(({ status }) => status)), new Set([200]));
+    const now = verify(folder);
+    assert.ok(now.records >= before.records + asked.length);
+    assert.ok(now.groups <= before.groups + 10, `${now.groups - before.groups} groups for ${now.records - before.records} records`);
+    session.close();
+  });
+
+  test('what is written is never written again: files only grow at their end', async (t) => {
+    const used = (file) => {
+      const bytes = fs.readFileSync(file);
+      return bytes.subarray(0, bytes.findLastIndex((byte) => byte !== 0) + 1);
+    };
+    const before = new Map(journalFiles(gateway).map((file) => [file, used(file)]));
+    const inodes = new Map([...before.keys()].map((file) => [file, fs.statSync(file).ino]));
+    let answered = 0;
+    const load = startLoad(t, gateway, 4, (i) => ({ path: `/api/append/${i}`, method: i % 2 ? 'GET' : 'DELETE', user: 'hanako' }), () => { answered++; });
+    await until(() => answered >= 200, '200 answers', 20000);
+    await load.stop();
+    for (const [file, bytes] of before) {
+      assert.equal(fs.statSync(file).ino, inodes.get(file), `${file} is another file`);
+      assert.ok(fs.readFileSync(file).subarray(0, bytes.length).equals(bytes), `${file} was changed`);
+    }
+    assert.ok(journalFiles(gateway).reduce((sum, file) => sum + used(file).length, 0) > [...before.values()].reduce((sum, bytes) => sum + bytes.length, 0));
   });
 
   test('a connection that is refused before it says anything is on record', async () => {
@@ -420,6 +459,52 @@ test('a disk that is full shuts the gate; with space it opens again, and nothing
   }
   assert.equal(gateway.verify().status, 0, gateway.verify().text);
 });
+
+// Makes a system call of a process fail, as a disk that breaks does; until release().
+async function breakCalls(pid, call, error) {
+  const child = spawn('strace', ['-f', '-qq', '-o', '/dev/null', '-e', `trace=${call}`, '-e', `inject=${call}:error=${error}`, '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => { said += text; });
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  const traced = () => fs.readdirSync(`/proc/${pid}/task`).every((task) => /^TracerPid:\t[1-9]/m.test(fs.readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8')));
+  await until(() => child.exitCode !== null || traced(), 'the tracer');
+  assert.equal(child.exitCode, null, said);
+  return { async release() {
+    child.kill('SIGINT');
+    await ended;
+  } };
+}
+
+for (const [call, error] of [['fdatasync', 'EIO'], ['pwrite64', 'EIO']]) {
+  test(`a disk that fails (${call}: ${error}) shuts the gate; when it is well again the gate opens, and nothing acknowledged is lost`, async (t) => {
+    const panel = await upstreamFor(t);
+    const gateway = await gatewayFor(t, { tenants: [openTenant('acme', panel.url)], settings: { ...SMALL, workers: 2 } });
+    const status = (method, target) => gateway.request({ method, path: target, user: 'hanako' }).then((response) => response.status);
+    assert.equal(await status('POST', '/before'), 200);
+    const from = gateway.log.length;
+    const broken = await breakCalls(gateway.pids('audit')[0], call, error);
+    try {
+      for (let i = 0; i < 5; i++) {
+        assert.equal(await status('POST', `/broken/${i}`), 503);
+        assert.equal(await status('GET', `/broken/get/${i}`), 503);
+      }
+      await gateway.logged((line) => line.id === 'SK1404', { from });
+      assert.equal(await gateway.ready(), false);
+      assert.equal(panel.requests.filter(({ url, method }) => method === 'POST' && url !== '/before').length, 0, 'a POST reached the upstream');
+    } finally {
+      await broken.release();
+    }
+    await until(() => gateway.ready(), 'the gate to open again', 10000);
+    assert.equal(await status('POST', '/after'), 200);
+    const records = await allRecords(gateway);
+    assertContiguous(records);
+    for (const target of ['/before', '/after']) {
+      assert.deepEqual(records.filter((r) => r.path === target).map((r) => [r.stage, r.status ?? 0]), [['intent', 0], ['outcome', 200]]);
+    }
+    assert.ok(!records.some((r) => r.path?.startsWith('/broken') && r.status === 200 && !records.some((other) => other.request === r.request && other.status === 503)));
+    assert.equal(gateway.verify().status, 0, gateway.verify().text);
+  });
+}
 
 test('a disk that is full while it starts keeps the gate shut until there is space', async (t) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sekisho-full-'));
