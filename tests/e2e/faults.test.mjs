@@ -275,3 +275,43 @@ describe('a process that hangs', () => {
     assert.deepEqual([...gateway.pids('worker'), ...gateway.pids('auth')], all);
   });
 });
+
+describe('a process that is away and cannot be started again', () => {
+  for (const kind of ['auth', 'store', 'audit']) {
+    test(`${kind}: the gate is shut and says 503 to everybody; with it back the gate opens by itself`, { timeout: 60000 }, async (t) => {
+      const panel = await upstreamFor(t);
+      const programs = programsFor(t);
+      const own = await gatewayFor(t, { programs: programs.folder, settings: { workers: 2 }, tenants: [openTenant('acme', panel.url, {
+        apps: [{ name: 'api', kind: 'api', path: '/api', upstreams: [panel.url] }, { name: 'panel', kind: 'panel', path: '/', upstreams: [panel.url] }],
+        roles: [{ name: 'all', allow: ['api * /**', 'panel * /**'] }] })] });
+      const browser = await loggedIn(own, 'acme.test', 'hanako');
+      const cookie = `${SESSION_COOKIE}=${browser.session}`;
+      const asks = [{ path: '/api/x', user: 'hanako' }, { path: '/api/x', user: 'hanako', method: 'POST', body: 'x' }, { path: '/', headers: { cookie } },
+        { path: '/', method: 'POST', body: 'x', headers: { cookie } }, { path: '/api/x' }, { path: '/api/x', user: 'stranger' }, { path: '/.sekisho/login' }];
+      const ask = (version) => Promise.all(asks.map((one) => own.request({ version, ...one }).then(({ status }) => status)));
+      assert.deepEqual(await ask(1), [200, 200, 200, 200, 401, 401, 200]);
+      const from = own.log.length;
+      programs.take(kind);
+      own.kill(kind);
+      await own.logged(({ id }) => id === 'SK1007', { from });
+      await until(async () => (await own.observed('/readyz')).status === 503, 'readyz to say shut', 3000);
+      const seen = panel.requests.length;
+      for (const version of [1, 2]) {
+        for (let i = 0; i < 4; i++) {
+          assert.deepEqual(new Set(await ask(version)), new Set([503]), `HTTP/${version}`);
+        }
+      }
+      assert.equal(panel.requests.length, seen, 'something reached the upstream');
+      assert.equal((await own.observed('/healthz')).status, 200);
+      const metrics = await own.metrics();
+      assert.deepEqual([metrics.open, metrics.shut_total >= 56], [0, true]);
+      if (kind !== 'audit') {
+        assert.ok((await own.recorded({ reason: 'gate-shut', status: 503 })).length >= 56, 'each refusal is on record');
+      }
+      programs.give(kind);
+      await until(() => own.ready(), 'the gate to open again', 15000);
+      await until(async () => (await ask(1)).join() === '200,200,200,200,401,401,200', 'all to be as before', 5000);
+      assert.equal(own.verify().status, 0);
+    });
+  }
+});

@@ -569,13 +569,14 @@ describe('systemd', () => {
     await starting;
   });
 
-  test('may hand over the listening socket', async (t) => {
+  // Runs `act` with a gateway that was handed a socket bound to perl's `address`, as systemd does.
+  async function handedOver(t, family, address, act) {
     const panel = await upstreamFor(t);
     const gateway = await gatewayFor(t, { tenants: [openTenant('acme', panel.url)], settings: { workers: 2 } });
     await halt(gateway);
     const [port] = await freePorts(1);
-    const child = spawn('perl', ['-MSocket', '-MPOSIX=dup2', '-e', `socket(S, AF_INET, SOCK_STREAM, 0) or die; setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1);
-      bind(S, sockaddr_in(shift, inet_aton("127.0.0.1"))) or die; listen(S, 100) or die; dup2(fileno(S), 20) or die; close(S); dup2(20, 3) or die; POSIX::close(20);
+    const child = spawn('perl', ['-MSocket', '-MPOSIX=dup2', '-e', `my $port = shift; socket(S, ${family}, SOCK_STREAM, 0) or die; setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1);
+      bind(S, ${address}) or die; listen(S, 100) or die; dup2(fileno(S), 20) or die; close(S); dup2(20, 3) or die; POSIX::close(20);
       $ENV{LISTEN_PID} = $$; $ENV{LISTEN_FDS} = 1; exec @ARGV`, String(port), SEKISHOD, '--config', path.join(gateway.folder, 'sekisho.yaml')],
     { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
@@ -585,16 +586,31 @@ describe('systemd', () => {
       await until(() => said.includes('"SK1006"'), () => `the gate to open: ${said}`, 15000);
       const own = gateway.port;
       gateway.port = port;
-      const all = await Promise.all(Array.from({ length: 24 }, () => gateway.request({ user: 'hanako' }).then(({ status }) => status)));
-      assert.deepEqual(new Set(all), new Set([200]));
-      gateway.port = own;
-      await assert.rejects(gateway.tls('acme.test'), /ECONNREFUSED/, 'the configured address is not opened besides');
+      await act(gateway, own);
     } finally {
       gateway.closeClients();
       child.kill('SIGTERM');
       assert.equal(await deadline(ended, 'its end', 20000), 0);
     }
-  });
+  }
+
+  test('may hand over the listening socket', (t) => handedOver(t, 'AF_INET', 'sockaddr_in($port, inet_aton("127.0.0.1"))', async (gateway, configured) => {
+    const all = await Promise.all(Array.from({ length: 24 }, () => gateway.request({ user: 'hanako' }).then(({ status }) => status)));
+    assert.deepEqual(new Set(all), new Set([200]));
+    gateway.port = configured;
+    await assert.rejects(gateway.tls('acme.test'), /ECONNREFUSED/, 'the configured address is not opened besides');
+  }));
+
+  test('may hand over one socket for IPv6 and IPv4: an IPv4 client is one, not a mapped address', (t) => handedOver(t, 'AF_INET6', 'sockaddr_in6($port, Socket::inet_pton(AF_INET6, "::"))', async (gateway) => {
+    for (const [host, address, forwarded] of [['127.0.0.1', '127.0.0.1', '127.0.0.1'], ['::1', '::1', '"[::1]"']]) {
+      const response = await gateway.request({ path: `/from/${address}`, user: 'hanako', tls: { host } });
+      assert.equal(response.status, 200, `${host}: ${response.text}`); // the tenant's networks are 127.0.0.0/8 and ::1
+      assert.equal(response.json().headers['x-forwarded-for'], address);
+      assert.match(response.json().headers.forwarded, new RegExp(`^for=${forwarded.replace(/[[\]]/g, '\\$&')};`));
+      const [record] = await gateway.recorded({ op: 'request', path: `/from/${address}` });
+      assert.equal(record.address, address);
+    }
+  }));
 });
 
 // ---- what can be observed

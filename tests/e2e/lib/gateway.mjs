@@ -327,7 +327,7 @@ class Gateway {
 
   // -- start
 
-  async start(tenants, settings, environment) {
+  async start(tenants, settings, environment, programs) {
     const folder = this.folder;
     fs.chmodSync(folder, 0o755); // the programs give up root
     fs.mkdirSync(path.join(folder, 'tenants'));
@@ -349,6 +349,7 @@ class Gateway {
       this.tenant(tenant);
     }
     this.environment = environment;
+    this.programs = programs; // their folder, or none: those of the build
     await this.run();
   }
 
@@ -733,7 +734,7 @@ export async function startGateway({ tenants = [], settings = {}, environment = 
   gateway.through = through;
   running.add(gateway);
   try {
-    await gateway.start(tenants, settings, environment);
+    await gateway.start(tenants, settings, environment, programs);
   } catch (error) {
     gateway.child?.kill('SIGKILL');
     throw error;

@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { BUILD, PASSWORD, Wire, deadline, startGateway, until } from './gateway.mjs';
 import { startUpstream } from './upstream.mjs';
@@ -203,6 +204,17 @@ export function sekishoLive(args, { input = '', env = {}, program = SEKISHO } = 
 export function sessionTool(gateway, host, user, args, password = PASSWORD) {
   return sekishoLive(['session', ...args.slice(0, 1), '--server', `https://${host}:${gateway.port}`, '--user', user, '--cacert', gateway.authority.cert,
     '--resolve', `${host}:${gateway.port}:127.0.0.1`, ...args.slice(1)], { env: { SEKISHO_PASSWORD: password } });
+}
+
+// A folder of links to the gateway's programs, of which a test can take one away: {folder, take(kind), give(kind)}.
+export function programsFor(t) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sekisho-programs-'));
+  const link = (kind) => path.join(folder, `sekisho-${kind}`);
+  const give = (kind) => fs.symlinkSync(path.join(BUILD, `gateway/${kind}/sekisho-${kind}`), link(kind));
+  fs.chmodSync(folder, 0o755);
+  ['audit', 'store', 'auth', 'factor', 'pam', 'worker'].forEach(give);
+  t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
+  return { folder, give, take: (kind) => fs.rmSync(link(kind)) };
 }
 
 // ---- journal
