@@ -86,6 +86,26 @@ export async function loggedIn(gateway, host, user, password) {
   return browser;
 }
 
+// What a page that asks a further question must be sent back with.
+export function questionOf(page) {
+  return { form: formToken(page.text), state: /name="state" value="([^"]+)"/.exec(page.text)?.[1], return: /name="return" value="([^"]*)"/.exec(page.text)?.[1] };
+}
+
+// Answers every question of every page with what `say` says to its label, until there is none: {page, asked}.
+export async function answerAll(browser, page, say) {
+  const asked = [];
+  while (page.status === 200 && questionOf(page).state && asked.length < 16) {
+    const labels = [...page.text.matchAll(/<label for="a\d">([^<]*)</g)].map(([, label]) => label);
+    const fields = new URLSearchParams(questionOf(page));
+    for (const label of labels) {
+      fields.append('answer', say(label));
+      asked.push(label);
+    }
+    page = await browser.post('/.sekisho/login', fields);
+  }
+  return { page, asked };
+}
+
 export { formToken };
 
 // ---- open streams
