@@ -65,6 +65,20 @@ trap 'rm -rf "$work"' EXIT
 example() { sed -n '/^\.SH EXAMPLE/,/^\.EE/p' "$1" | sed '1,2d; /^\.EE/d'; }
 example "$man/sekisho-tenant.5" >"$work/tenant.yaml"
 "$sekisho" policy test "$work/tenant.yaml" | grep -qx '1 passed, 0 failed' || fail "the example of sekisho-tenant.5"
+
+# So are those of the README, with the files they name; its table of tests holds.
+readme() { awk -v want="$1" '/^```$/ { code = 0 } code == want { print } /^```yaml$/ { code = ++n }' "$source/README.md"; }
+mkdir -p "$work/readme/tenants"
+readme 1 >"$work/readme/sekisho.yaml"
+readme 2 >"$work/readme/tenants/acme.yaml"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=acme -addext subjectAltName=DNS:acme.example.com \
+  -keyout "$work/readme/tenants/acme.key" -out "$work/readme/tenants/acme.crt" 2>/dev/null
+echo key >"$work/readme/tenants/pdns.key"
+(umask 077 && head -c 32 /dev/urandom >"$work/readme/root.key")
+said=$("$sekisho" config check "$work/readme/sekisho.yaml" 2>&1) || fail "the configuration of the README: $said"
+grep -q '1 services, 1 tenants, 1 hosts, 2 apps, 2 users$' <<<"$said" || fail "the configuration of the README: $said"
+said=$("$sekisho" policy test "$work/readme/tenants/acme.yaml" 2>&1)
+grep -qx '2 passed, 0 failed' <<<"$said" || fail "the tests in the README's tenant file: $said"
 if command -v groff >/dev/null; then
   for page in "$man"/*.[1-8] "$events"; do
     warnings=$(groff -man -ww -Tutf8 -z "$page" 2>&1)
