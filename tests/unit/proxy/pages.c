@@ -1,0 +1,116 @@
+/* gateway/proxy/pages.c: the language that was asked for, and nothing of a request or a module that could be markup. */
+#include "proxy/exchange.h"
+
+#include <criterion/criterion.h>
+
+static struct sk_arena arena;
+
+static void begin(void)
+{
+    sk_arena_init(&arena, (size_t)1 << 20);
+}
+
+static void end(void)
+{
+    sk_arena_free(&arena);
+}
+
+TestSuite(proxy_pages, .init = begin, .fini = end);
+
+static bool japanese(const char *accept)
+{
+    struct sk_field field = {SK_LIT("accept-language"), sk_slice_str(accept)};
+    struct sk_request request = {.fields = &field, .fields_count = accept ? 1 : 0};
+    return sk_page_japanese(&request);
+}
+
+static bool holds(struct sk_slice page, const char *text)
+{
+    cr_assert_not_null(page.data);
+    return memmem(page.data, page.len, text, strlen(text)) != NULL;
+}
+
+static size_t count(struct sk_slice page, const char *text)
+{
+    size_t n = 0;
+    for (const char *at = page.data; (at = memmem(at, (size_t)(page.data + page.len - at), text, strlen(text))) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
+Test(proxy_pages, the_language_of_the_higher_weight_wins_and_english_when_neither_is_named)
+{
+    static const char *const ja[] = {"ja", "JA", "ja-JP", "ja;q=0.5,en;q=0.4", "en;q=0.1, ja", "fr,ja;q=0.1", "en;q=0.9,ja;q=1.0", " ja ; q=0.8 , en;q=0.7"};
+    static const char *const en[] = {"en", "", "fr", "ja;q=0", "ja;q=0.3,en;q=0.4", "en-US,ja;q=0.9", "ja,en", ",,,", ";q=1", "ja;q=x", "ja;q=-1", "*"};
+    for (size_t i = 0; i < SK_COUNT(ja); i++) {
+        cr_expect(japanese(ja[i]), "%s", ja[i]);
+    }
+    for (size_t i = 0; i < SK_COUNT(en); i++) {
+        cr_expect_not(japanese(en[i]), "%s", en[i]);
+    }
+    cr_expect_not(japanese(NULL));
+}
+
+Test(proxy_pages, what_comes_from_outside_is_escaped_wherever_it_stands)
+{
+    struct sk_slice evil = SK_LIT("\"'><script>&amp;"), none = SK_SLICE_NULL;
+    struct sk_slice pages[] = {
+            sk_page_login(&arena, true, evil, evil, none, none, none),
+            sk_page_login(&arena, false, evil, evil, evil, evil, SK_LIT("h\"'><script>&amp;\ni\"'><script>&amp;\ne\"'><script>&amp;\nv\"'><script>&amp;")),
+            sk_page_denied(&arena, true, evil, evil, evil),
+            sk_page_logout(&arena, false, evil, false),
+    };
+    for (size_t i = 0; i < SK_COUNT(pages); i++) {
+        cr_expect_not(holds(pages[i], "<script"), "page %zu", i);
+        cr_expect_not(holds(pages[i], "'>"), "page %zu", i);
+        cr_expect_not(holds(pages[i], "\"'"), "page %zu", i);
+        cr_expect(holds(pages[i], "&lt;script&gt;&amp;amp;"), "page %zu", i);
+    }
+}
+
+Test(proxy_pages, each_question_has_a_labelled_field_of_its_kind_and_what_is_said_has_none)
+{
+    struct sk_slice page = sk_page_login(&arena, false, SK_LIT("f"), SK_LIT("/"), SK_SLICE_NULL, SK_LIT("s"), SK_LIT("iWelcome\nhFirst:\nvSecond:\neBeware\nhThird:"));
+    cr_expect_eq(count(page, "name=\"answer\""), 3);
+    cr_expect_eq(count(page, "type=\"password\""), 2);
+    cr_expect_eq(count(page, "type=\"text\""), 1);
+    cr_expect(holds(page, "<label for=\"a0\">First:</label>") && holds(page, "<label for=\"a1\">Second:</label>") && holds(page, "<label for=\"a2\">Third:</label>"));
+    cr_expect(holds(page, "<p>Welcome</p>") && holds(page, "<p>Beware</p>"));
+    cr_expect_not(holds(page, "name=\"user\""), "the name is not asked for again");
+}
+
+Test(proxy_pages, every_page_is_one_document_in_one_language)
+{
+    struct sk_slice x = SK_LIT("x");
+    for (int language = 0; language < 2; language++) {
+        bool ja = language == 1;
+        struct sk_slice pages[] = {sk_page_login(&arena, ja, x, x, SK_LIT("login-failed"), SK_SLICE_NULL, SK_SLICE_NULL), sk_page_login(&arena, ja, x, x, SK_LIT("login-expired"), SK_SLICE_NULL, SK_SLICE_NULL),
+                sk_page_login(&arena, ja, x, x, SK_LIT("form-expired"), SK_SLICE_NULL, SK_SLICE_NULL), sk_page_login(&arena, ja, x, x, SK_LIT("auth-unavailable"), SK_SLICE_NULL, SK_SLICE_NULL),
+                sk_page_denied(&arena, ja, x, x, x), sk_page_logout(&arena, ja, x, false), sk_page_logout(&arena, ja, SK_SLICE_NULL, true)};
+        for (size_t i = 0; i < SK_COUNT(pages); i++) {
+            cr_expect(holds(pages[i], ja ? "<html lang=\"ja\">" : "<html lang=\"en\">"));
+            cr_expect_eq(count(pages[i], "<!doctype html>"), 1);
+            cr_expect_eq(count(pages[i], "</html>"), 1);
+            size_t high = 0;
+            for (size_t at = 0; at < pages[i].len; at++) {
+                high += (unsigned char)pages[i].data[at] >= 0x80;
+            }
+            cr_expect(ja ? high > 30 : high <= 2, "page %zu: %zu bytes beyond ASCII", i, high); /* English: the dot before "Log out" */
+        }
+    }
+}
+
+Test(proxy_pages, a_page_without_memory_is_none)
+{
+    struct sk_arena small;
+    sk_arena_init(&small, 64);
+    cr_expect_null(sk_page_login(&small, false, SK_LIT("f"), SK_LIT("/"), SK_SLICE_NULL, SK_SLICE_NULL, SK_SLICE_NULL).data);
+    sk_arena_free(&small);
+}
+
+Test(proxy_pages, a_problem_is_json_with_its_reason_and_id)
+{
+    struct sk_slice body = sk_page_problem(&arena, 403, SK_LIT("not-permitted"), SK_LIT("00ff"));
+    cr_expect(sk_slice_eq(body, SK_LIT("{\"type\":\"about:blank\",\"status\":403,\"reason\":\"not-permitted\",\"id\":\"00ff\"}\n")));
+}
