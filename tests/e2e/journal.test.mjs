@@ -7,9 +7,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { openTenant, startGateway, until } from './lib/gateway.mjs';
+import { PASSWORD, openTenant, startGateway, until } from './lib/gateway.mjs';
 import { privately, mountSmall } from './lib/mounts.mjs';
-import { VERIFY, allRecords, elapse, gatewayFor, halt, journalFiles, loggedIn, openWebSocket, startLoad, startPanel, startShut, upstreamFor } from './lib/person.mjs';
+import { Browser, VERIFY, allRecords, elapse, formToken, gatewayFor, halt, journalFiles, loggedIn, openWebSocket, startLoad, startPanel, startShut, upstreamFor } from './lib/person.mjs';
 
 privately(import.meta.url);
 
@@ -78,6 +78,25 @@ describe('what is recorded', () => {
       assert.equal(response.status, status, what);
       assert.equal(seen, earlier + 1, `${what}: on record when the head arrived`);
     }
+  });
+
+  test('when the answer to a login, a refused login or a logout arrives, what was decided is in the journal', async () => {
+    const browser = new Browser(gateway, 'acme.test');
+    const since = async (act) => {
+      const earlier = (await allRecords(gateway)).length;
+      let seen;
+      browser.options.onResponse = () => { seen = gateway.records(); };
+      const { status } = await act();
+      delete browser.options.onResponse;
+      return [status, ...seen.slice(earlier).filter((r) => r.method === 'POST' || r.op !== 'request').map((r) => `${r.op} ${r.decision} ${r.status ?? ''}`.trim()).sort()];
+    };
+    const form = async (target) => formToken((await browser.get(target)).text);
+    let fields = { form: await form('/.sekisho/login'), return: '/', user: 'hanako', password: 'this is not the password' };
+    assert.deepEqual(await since(() => browser.post('/.sekisho/login', fields)), [403, 'login deny', 'request challenge 403']);
+    fields = { ...fields, password: PASSWORD };
+    assert.deepEqual(await since(() => browser.post('/.sekisho/login', fields)), [303, 'login allow', 'request allow 303']);
+    fields = { form: await form('/.sekisho/logout') };
+    assert.deepEqual(await since(() => browser.post('/.sekisho/logout', fields)), [200, 'logout allow', 'request allow 200']);
   });
 
   test('when the upstream sees a POST, its intent is in the journal; its outcome is when the client is answered', async (t) => {

@@ -1,6 +1,7 @@
 // What passes through the gateway arrives as it was sent, both ways, in both versions, at any size, and what an upstream
 // does wrong reaches the client as a clear failure.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import http2 from 'node:http2';
@@ -18,6 +19,7 @@ const HOST = 'acme.test';
 const MEMORY_SLACK = 16 * MIB; // what a worker may grow by while bodies of any size pass
 
 let gateway, main, raw, spare, tlsUpstream, healthy;
+let authority, leaf; // of the TLS upstreams
 let away; // ports where something listens later, if at all
 let sockets; // WebSockets as the upstream saw them
 let handle = echoAll; // what the main upstream does now
@@ -99,7 +101,7 @@ async function stalled(number) {
 }
 
 before(async () => {
-  const [dead, ...later] = await freePorts(3);
+  const [dead, ...later] = await freePorts(4);
   away = later;
   sockets = [];
   main = await startUpstream((...args) => handle(...args), { stream: true });
@@ -120,8 +122,9 @@ before(async () => {
   }));
   const folder = fs.mkdtempSync(`${(await import('node:os')).tmpdir()}/sekisho-e2e-ca-`);
   fs.chmodSync(folder, 0o755);
-  const authority = makeAuthority(folder, 'upstreams'), other = makeAuthority(folder, 'strangers');
-  const leaf = authority.issue('upstream', ['upstream.test']);
+  authority = makeAuthority(folder, 'upstreams');
+  leaf = authority.issue('upstream', ['upstream.test']);
+  const other = makeAuthority(folder, 'strangers');
   tlsUpstream = await startUpstream(echo, { tls: { cert: leaf.certPem, key: leaf.keyPem } });
   tlsUpstream.folder = folder;
   const at = `127.0.0.1:${tlsUpstream.port}`;
@@ -136,6 +139,7 @@ before(async () => {
         app('post', '/post', [`http://127.0.0.1:${dead}`, spare.url]),
         app('dead', '/dead', [`http://127.0.0.1:${dead}`]),
         app('late', '/late', [`http://127.0.0.1:${away[0]}`]),
+        app('full', '/full', [`http://127.0.0.1:${away[2]}`]),
         app('later', '/later', [`http://127.0.0.1:${away[1]}`, spare.url]),
         app('health', '/health', healthy.map((one) => one.url), { health: { path: '/ping', interval: '200ms' } }),
         app('tls', '/tls', [`https://upstream.test@${at}`], { ca_file: authority.cert }),
@@ -143,7 +147,7 @@ before(async () => {
         app('stranger', '/stranger', [`https://upstream.test@${at}`], { ca_file: other.cert }),
         { ...app('panel', '/panel', [main.url]), kind: 'panel' },
       ],
-      roles: [{ name: 'all', allow: ['api', 'raw', 'pair', 'post', 'dead', 'late', 'later', 'health', 'tls', 'misnamed', 'stranger', 'panel'].map((name) => `${name} * /**`) }],
+      roles: [{ name: 'all', allow: ['api', 'raw', 'pair', 'post', 'dead', 'late', 'later', 'full', 'health', 'tls', 'misnamed', 'stranger', 'panel'].map((name) => `${name} * /**`) }],
     })],
   });
 });
@@ -703,6 +707,22 @@ describe('connections to upstreams', () => {
     });
     await assert.rejects(gateway.request({ user: 'hanako', path: '/raw' }), /aborted|ECONNRESET|hang up/);
     assert.equal(count, 1);
+  });
+
+  it('that are never taken end in 504, in the time that is set', async (t) => {
+    // A queue of one place that nobody empties: what comes after is not even refused.
+    const full = spawn('perl', ['-MSocket', '-e', `$| = 1; socket(S, AF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1);
+      bind(S, sockaddr_in(shift, inet_aton("127.0.0.1"))) or die; listen(S, 0) or die; print "listens"; <STDIN>`, String(away[2])], { stdio: ['pipe', 'pipe', 'inherit'] });
+    t.after(() => full.kill());
+    await deadline(new Promise((resolve) => full.stdout.once('data', resolve)), 'the listener');
+    const taken = net.connect(away[2], '127.0.0.1');
+    t.after(() => taken.destroy());
+    await deadline(new Promise((resolve) => taken.once('connect', resolve)), 'the one place');
+    const start = Date.now();
+    const answer = await gateway.request({ user: 'hanako', path: '/full' });
+    assert.equal(answer.status, 504);
+    assert.equal(answer.json().reason, 'upstream-timeout');
+    assert.ok(Date.now() - start < 5500, `after ${Date.now() - start} ms with a time-out of 3 s`);
   });
 
   it('avoid a dead address: first by trying the next one, then without trying it', async () => {

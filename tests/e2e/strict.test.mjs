@@ -527,6 +527,15 @@ describe('time', () => {
     await hasty.recorded((r) => r.op === 'connection-refused' && r.reason === 'header-timeout' && r.port === localPort);
   });
 
+  it('an HTTP/2 head that never comes to its end is cut off', async () => {
+    const wire = new Wire(await hasty.tls(HOST, { ALPNProtocols: ['h2'] }));
+    const { localPort } = wire.socket;
+    // The preface, empty SETTINGS, and HEADERS of stream 1 (":method: GET") whose CONTINUATION never follows.
+    wire.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]), Buffer.from([0, 0, 1, 1, 1, 0, 0, 0, 1, 0x82])]));
+    await wire.closed(4000);
+    await hasty.recorded((r) => r.op === 'connection-refused' && r.reason === 'header-timeout' && r.port === localPort);
+  });
+
   it('a second head on a connection in use is no exception', async () => {
     const wire = await hasty.rawTls(HOST);
     wire.write(`GET / HTTP/1.1\r\nHost: ${HOST}\r\nAuthorization: ${hasty.basic('hanako')}\r\n\r\n`);

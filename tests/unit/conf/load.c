@@ -23,7 +23,9 @@ Test(conf_load, a_sound_file_is_read_with_its_defaults)
     cr_assert_eq(conf->is.idle, 60 * SK_SECOND);
     cr_assert_eq(conf->is.flush_deadline, 500 * SK_MILLISECOND);
     cr_assert_eq(conf->is.file_size, 2U << 20);
-    cr_assert_eq(conf->is.observe.port, 9961);
+    char observe[SK_ADDR_TEXT];
+    (void)sk_addr_text_port(&conf->is.observe, observe);
+    cr_assert_str_eq(observe, "127.0.0.1:9961", "what is observed is so from this machine alone");
     cr_assert(conf->factor_helpers == 2 && conf->pam_helpers == 2 && conf->workers == 0);
     cr_assert(conf->services_count == 1 && conf->services[0].limits.connections == 5);
     conf = sk_conf_free(conf);
