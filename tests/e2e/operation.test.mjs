@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { deadline, freePorts, hashPassword, makeAuthority, openTenant, PASSWORD, startGateway, until } from './lib/gateway.mjs';
+import { ROOT, deadline, freePorts, hashPassword, makeAuthority, openTenant, PASSWORD, startGateway, until } from './lib/gateway.mjs';
 import { SEKISHO, SEKISHOD, endedAfter, gatewayFor, halt, loggedIn, openDownload, openWebSocket, sekishoLive, startPanel, upstreamFor } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
@@ -567,6 +567,33 @@ describe('systemd', () => {
     const all = await Promise.all(Array.from({ length: 16 }, () => gateway.request({ user: 'hanako' }).then(({ status }) => status)));
     assert.deepEqual(new Set(all), new Set([200]));
     await starting;
+  });
+
+  test('gives it, by its unit, the capabilities that it needs, and knows when it is ready', async (t) => {
+    const unit = fs.readFileSync(path.join(ROOT, 'deploy/systemd/sekisho.service'), 'utf8');
+    const [, list] = /^CapabilityBoundingSet=(.*)$/m.exec(unit);
+    const capabilities = list.split(' ').map((name) => name.replace(/^CAP_/, '+').toLowerCase());
+    assert.match(unit, /^Type=notify$/m);
+    assert.match(unit, /^ExecReload=\/bin\/kill -HUP \$MAINPID$/m);
+    assert.match(unit, /^NoNewPrivileges=yes$/m);
+    const panel = await upstreamFor(t);
+    const gateway = await gatewayFor(t, { tenants: [openTenant('acme', panel.url, { users: [{ name: 'hanako', roles: ['all'] }, { name: 'nobody-here', roles: ['all'], backend: 'pam' }] })],
+      settings: { workers: 2, pam_helpers: 1 }, through: ['setpriv', '--no-new-privs', '--bounding-set', ['-all', ...capabilities].join()] });
+    const effective = (pid) => /^CapEff:\t(.*)$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1];
+    assert.notEqual(effective(gateway.child.pid), effective(process.pid), 'setpriv took nothing');
+    const status = (user) => gateway.request({ user, method: 'POST', body: 'x' }).then((response) => response.status);
+    assert.equal(await status('hanako'), 200);
+    assert.ok([401, 503].includes(await status('nobody-here')));
+    for (const kind of ['auth', 'store', 'audit', 'worker']) {
+      const from = gateway.log.length;
+      gateway.kill(kind);
+      await gateway.logged(({ id }) => id === 'SK1006', { from });
+    }
+    assert.equal((await gateway.reload(() => gateway.tenant({ ...openTenant('acme', panel.url), certificates: gateway.certificates.acme }))).id, 'SK1102');
+    assert.equal(await status('hanako'), 200);
+    await halt(gateway);
+    await gateway.run();
+    assert.equal(await status('hanako'), 200, 'on what an earlier start left');
   });
 
   // Runs `act` with a gateway that was handed a socket bound to perl's `address`, as systemd does.

@@ -327,7 +327,7 @@ class Gateway {
 
   // -- start
 
-  async start(tenants, settings, environment, programs) {
+  async start(tenants, settings, { environment, programs, through }) {
     const folder = this.folder;
     fs.chmodSync(folder, 0o755); // the programs give up root
     fs.mkdirSync(path.join(folder, 'tenants'));
@@ -350,6 +350,7 @@ class Gateway {
     }
     this.environment = environment;
     this.programs = programs; // their folder, or none: those of the build
+    this.through = through; // a command that executes the supervisor, or none
     await this.run();
   }
 
@@ -734,7 +735,7 @@ export async function startGateway({ tenants = [], settings = {}, environment = 
   gateway.through = through;
   running.add(gateway);
   try {
-    await gateway.start(tenants, settings, environment, programs);
+    await gateway.start(tenants, settings, how);
   } catch (error) {
     gateway.child?.kill('SIGKILL');
     throw error;
