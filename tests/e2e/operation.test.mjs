@@ -441,6 +441,10 @@ describe('reload', () => {
       }
     }
     assert.equal((await gateway.reload(() => settings({}))).id, 'SK1102');
+    assert.equal((await gateway.reload(() => settings({ timeouts: { header: '1s' } }))).id, 'SK1102');
+    const heads = await Promise.all(Array.from({ length: 4 }, () => gateway.rawTls('acme.test')));
+    heads.forEach((wire) => wire.write('GET / HTTP/1.1\r\n'));
+    await Promise.all(heads.map((wire) => wire.closed(5000)));
     const workers = await gateway.reload(() => settings({ workers: 3 }));
     assert.ok(workers.id === 'SK1101' || gateway.pids('worker').length === 3, 'workers: 3 was taken and is not in force');
     assert.equal((await gateway.reload(() => settings({}))).id, 'SK1102');

@@ -21,7 +21,8 @@ const MEMORY_SLACK = 16 * MIB; // what a worker may grow by while bodies of any 
 let gateway, main, raw, spare, tlsUpstream, healthy;
 let authority, leaf; // of the TLS upstreams
 let away; // ports where something listens later, if at all
-let sockets; // WebSockets as the upstream saw them
+let sockets, tlsSockets; // WebSockets as the upstreams saw them
+let six; // on IPv6
 let handle = echoAll; // what the main upstream does now
 let onRaw = () => {}; // what the raw upstream does now
 
@@ -125,7 +126,17 @@ before(async () => {
   authority = makeAuthority(folder, 'upstreams');
   leaf = authority.issue('upstream', ['upstream.test']);
   const other = makeAuthority(folder, 'strangers');
-  tlsUpstream = await startUpstream(echo, { tls: { cert: leaf.certPem, key: leaf.keyPem } });
+  tlsUpstream = await startUpstream((request, response, seen) => {
+    if (seen.url === '/tls/down') {
+      const body = pattern(50 * MIB);
+      body.stream.on('end', () => response.addTrailers({ 'x-sum': body.sha256() }));
+      body.stream.pipe(response.writeHead(200, { trailer: 'x-sum' }));
+    } else {
+      echo(request, response, seen);
+    }
+  }, { tls: { cert: leaf.certPem, key: leaf.keyPem } });
+  tlsSockets = echoWebSockets(tlsUpstream.server);
+  six = await startUpstream(echo, { host: '::1' });
   tlsUpstream.folder = folder;
   const at = `127.0.0.1:${tlsUpstream.port}`;
   const app = (name, path, upstreams, more = {}) => ({ name, kind: 'api', path, upstreams, ...more });
@@ -139,6 +150,7 @@ before(async () => {
         app('post', '/post', [`http://127.0.0.1:${dead}`, spare.url]),
         app('dead', '/dead', [`http://127.0.0.1:${dead}`]),
         app('late', '/late', [`http://127.0.0.1:${away[0]}`]),
+        app('six', '/six', [`http://[::1]:${six.port}`]),
         app('full', '/full', [`http://127.0.0.1:${away[2]}`]),
         app('later', '/later', [`http://127.0.0.1:${away[1]}`, spare.url]),
         app('health', '/health', healthy.map((one) => one.url), { health: { path: '/ping', interval: '200ms' } }),
@@ -147,14 +159,14 @@ before(async () => {
         app('stranger', '/stranger', [`https://upstream.test@${at}`], { ca_file: other.cert }),
         { ...app('panel', '/panel', [main.url]), kind: 'panel' },
       ],
-      roles: [{ name: 'all', allow: ['api', 'raw', 'pair', 'post', 'dead', 'late', 'later', 'full', 'health', 'tls', 'misnamed', 'stranger', 'panel'].map((name) => `${name} * /**`) }],
+      roles: [{ name: 'all', allow: ['api', 'raw', 'pair', 'post', 'dead', 'late', 'later', 'six', 'full', 'health', 'tls', 'misnamed', 'stranger', 'panel'].map((name) => `${name} * /**`) }],
     })],
   });
 });
 
 after(async () => {
   await gateway?.stop();
-  for (const upstream of [main, raw, spare, tlsUpstream, ...(healthy ?? [])]) {
+  for (const upstream of [main, raw, spare, tlsUpstream, six, ...(healthy ?? [])]) {
     await upstream?.close();
   }
   fs.rmSync(tlsUpstream.folder, { recursive: true });
@@ -836,6 +848,42 @@ describe('connections to upstreams', () => {
     assert.equal(answer.status, 200);
     assert.equal(answer.json().size, 6);
     assert.equal(answer.json().headers.host, HOST);
+  });
+
+  it('pass large bodies over TLS both ways in bounded memory', { timeout: 60000 }, async () => {
+    for (const version of [1, 2]) {
+      await bounded(async () => {
+        const body = pattern(50 * MIB);
+        const up = await gateway.request({ version, user: 'hanako', method: 'PUT', path: '/tls/up', body: body.stream, ms: 50000 });
+        assert.equal(up.status, 200);
+        assert.deepEqual([up.json().size, up.json().sha256], [50 * MIB, body.sha256()]);
+        const hash = createHash('sha256');
+        const { stream, close } = await open(version, '/tls/down');
+        const trailers = new Promise((resolve) => stream.on('trailers', resolve));
+        await deadline(new Promise((resolve, reject) => stream.on('data', (chunk) => hash.update(chunk)).on('end', resolve).on('error', reject)), 'the download', 50000);
+        assert.equal((version === 2 ? await deadline(trailers, 'the trailers') : stream.trailers)['x-sum'], hash.digest('hex'));
+        close();
+      });
+    }
+  });
+
+  it('carry WebSockets over TLS', async () => {
+    const wire = await gateway.rawTls(HOST);
+    wire.write(handshake(HOST, '/tls/ws', auth()).text);
+    assert.equal((await wire.response()).status, 101);
+    const end = new Endpoint(wire.socket);
+    const large = randomBytes(300000);
+    end.send(BINARY, large);
+    assert.ok((await deadline(end.next(), 'the echo')).data.equals(large));
+    assert.equal(tlsSockets.at(-1).url, '/tls/ws');
+    wire.destroy();
+    await until(() => tlsSockets.at(-1).closed, 'the upstream end');
+  });
+
+  it('may be IPv6', async () => {
+    const answer = await gateway.request({ user: 'hanako', path: '/six', method: 'POST', body: 'six' });
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.json().size, 3);
   });
 
   for (const [what, path] of [['another name', '/misnamed'], ['another authority', '/stranger']]) {

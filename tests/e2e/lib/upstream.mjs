@@ -26,8 +26,8 @@ function note(connection, chunk) {
   }
 }
 
-async function listen(server, port) {
-  await new Promise((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
+async function listen(server, port, host = '127.0.0.1') {
+  await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
 }
 
 function finish(server, made) {
@@ -46,7 +46,7 @@ function finish(server, made) {
 // as soon as the head is. seen: {method, url, headers, rawHeaders, body, size, sha256, trailers, connection}.
 // With {tls: {cert, key}} it speaks TLS; `name` is then what its address must be verified as.
 // {url, port, requests: [seen], connections, close()}
-export async function startUpstream(handler = echo, { stream = false, port = 0, tls = null, name = 'upstream.test', ...options } = {}) {
+export async function startUpstream(handler = echo, { stream = false, port = 0, host, tls = null, name = 'upstream.test', ...options } = {}) {
   const made = { requests: [], connections: [] };
   const server = tls ? https.createServer({ ...tls, ...options }) : http.createServer(options);
   server.keepAliveTimeout = 0; // the gateway decides how long a connection lives, or the test
@@ -89,7 +89,7 @@ export async function startUpstream(handler = echo, { stream = false, port = 0, 
       handler(request, response, seen);
     });
   });
-  await listen(server, port);
+  await listen(server, port, host);
   made.server = server;
   if (tls) {
     made.url = `https://${name}@127.0.0.1:${server.address().port}`;
