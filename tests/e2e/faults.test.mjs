@@ -294,6 +294,8 @@ describe('a process that is away and cannot be started again', () => {
       programs.take(kind);
       own.kill(kind);
       await own.logged(({ id }) => id === 'SK1007', { from });
+      // Between two attempts to start it, which come ever more seldom.
+      await until(() => own.log.slice(from).filter(({ id }) => id === 'SK1005').length === 2, 'a pause of the attempts');
       await until(async () => (await own.observed('/readyz')).status === 503, 'readyz to say shut', 3000);
       const seen = panel.requests.length;
       for (const version of [1, 2]) {
@@ -306,12 +308,31 @@ describe('a process that is away and cannot be started again', () => {
       const metrics = await own.metrics();
       assert.deepEqual([metrics.open, metrics.shut_total >= 56], [0, true]);
       if (kind !== 'audit') {
-        assert.ok((await own.recorded({ reason: 'gate-shut', status: 503 })).length >= 56, 'each refusal is on record');
+        await until(() => own.records().filter((r) => r.reason === 'gate-shut' && r.status === 503).length >= 56, 'each refusal to be on record');
       }
       programs.give(kind);
       await until(() => own.ready(), 'the gate to open again', 15000);
       await until(async () => (await ask(1)).join() === '200,200,200,200,401,401,200', 'all to be as before', 5000);
       assert.equal(own.verify().status, 0);
+    });
+  }
+
+  for (const kind of ['auth', 'audit']) {
+    test(`${kind}: the gate stays shut at every attempt to start it again`, { timeout: 60000 }, async (t) => {
+      const panel = await upstreamFor(t);
+      const programs = programsFor(t);
+      const own = await gatewayFor(t, { programs: programs.folder, settings: { workers: 2 }, tenants: [openTenant('acme', panel.url)] });
+      assert.equal((await own.request({ user: 'hanako' })).status, 200);
+      const from = own.log.length;
+      programs.take(kind);
+      own.kill(kind);
+      await own.logged(({ id }) => id === 'SK1007', { from });
+      const answers = new Map();
+      const load = startLoad(t, own, 4, () => ({ user: 'hanako' }), ({ status, error }) => answers.set(error ? 'error' : status, (answers.get(error ? 'error' : status) ?? 0) + 1));
+      await until(() => own.log.slice(from).filter(({ id }) => id === 'SK1005').length === 2, 'six attempts');
+      programs.give(kind);
+      await load.stop();
+      assert.deepEqual([...answers.keys()], [503], JSON.stringify([...answers]));
     });
   }
 });
