@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { deadline, openTenant, startGateway, until } from './lib/gateway.mjs';
-import { Browser, allRecords, elapse, gatewayFor, loggedIn, startLoad, upstreamFor } from './lib/person.mjs';
+import { Browser, SESSION_COOKIE, allRecords, elapse, gatewayFor, loggedIn, programsFor, startLoad, upstreamFor } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
 let upstream, gateway, run = 0;

@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { deadline, openTenant, startGateway, until } from './lib/gateway.mjs';
-import { Browser, formToken, gatewayFor } from './lib/person.mjs';
+import { Browser, answerAll, formToken, gatewayFor, questionOf } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
 const NAMES = ['taro', 'right', 'wrong', 'twice', 'denied', 'expired', 'slow', 'remembered', 'nofile', 'killed', 'many'];

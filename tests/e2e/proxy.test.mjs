@@ -836,6 +836,29 @@ describe('connections to upstreams', () => {
     assert.equal(asked('/first').length, 6, 'a tenant that did not change is not asked anew');
   });
 
+  it('follow the health check over TLS too, and an address with another name never serves', async (t) => {
+    const states = [true, true, true];
+    const made = await Promise.all(states.map((_, i) => startUpstream((request, response, seen) => {
+      const probe = seen.url === '/ping';
+      response.writeHead(probe && !states[i] ? 503 : 200).end(probe ? '' : String(i));
+    }, { tls: { cert: leaf.certPem, key: leaf.keyPem }, name: i === 2 ? 'another.test' : 'upstream.test' })));
+    const own = await startGateway({ settings: { workers: 1 }, tenants: [openTenant('acme', main.url, { apps: [{ name: 'api', kind: 'api', path: '/', ca_file: authority.cert,
+      upstreams: made.map((one) => one.url), health: { path: '/ping', interval: '200ms' } }] })] });
+    t.after(async () => {
+      await own.stop();
+      await Promise.all(made.map((one) => one.close()));
+    });
+    const ask = async () => (await own.request({ user: 'hanako' })).text;
+    const served = async () => [...new Set([await ask(), await ask(), await ask(), await ask()])].sort().join();
+    await ask();
+    await until(async () => await served() === '0,1', 'the third to be left out');
+    states[1] = false;
+    await until(async () => await served() === '0', 'the second to be left out too');
+    states[1] = true;
+    await until(async () => await served() === '0,1', 'the second to be taken back');
+    assert.equal(made[2].requests.length, 0, 'an address that is not what it should be was asked');
+  });
+
   it('verify a TLS upstream: the right name passes', async () => {
     const answer = await gateway.request({ user: 'hanako', path: '/tls', method: 'POST', body: 'secret' });
     assert.equal(answer.status, 200);

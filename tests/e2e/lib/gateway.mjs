@@ -357,7 +357,8 @@ class Gateway {
   // Starts the supervisor on what is in the folder; also after stop() or kill of an earlier one.
   async run() {
     this.exited = null;
-    const [program, ...args] = [...this.through, SEKISHOD, '--config', path.join(this.folder, 'sekisho.yaml')];
+    const [program, ...args] = [...this.through ?? [], SEKISHOD, '--config', path.join(this.folder, 'sekisho.yaml'),
+      ...(this.programs ? ['--programs', this.programs] : [])];
     this.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.environment } });
     this.ended = new Promise((resolve) => {
       this.child.on('exit', (code, signal) => {
@@ -729,10 +730,8 @@ process.on('exit', () => {
   }
 });
 
-// `through`: a command that runs the supervisor in its own place, such as setpriv.
-export async function startGateway({ tenants = [], settings = {}, environment = {}, through = [] } = {}) {
+export async function startGateway({ tenants = [], settings = {}, ...how } = {}) {
   const gateway = new Gateway(fs.mkdtempSync(path.join(os.tmpdir(), 'sekisho-e2e-')));
-  gateway.through = through;
   running.add(gateway);
   try {
     await gateway.start(tenants, settings, how);

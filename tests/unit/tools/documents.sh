@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # documents.sh SEKISHO SEKISHO_VERIFY SOURCE EVENTS: help, man pages and completion name the same options, in both
-# directions; the man pages of the configuration have every key of the schema, and no other; EVENTS, the built page of the
-# log, has every event, each of which is logged somewhere.
+# directions; the man pages of the configuration have every key of the schema, and no other, and its examples there and in
+# the README are good files; EVENTS, the built page of the log, has every event, each of which is logged somewhere.
 set -u
 sekisho=$(realpath "$1") verify=$(realpath "$2") source=$(realpath "$3") events=$(realpath "$4")
 man=$source/deploy/man failed=0
