@@ -411,7 +411,7 @@ static bool judge_silence(struct sk_conn *conn)
         if (!x->body_ended && !x->recorded && taken) {
             x->timed_out = true;
             sk_conn_touch(conn);
-            sk_exchange_deny(x, 408, SK_AUDIT_DECISION_DENY, sk_refusal_text(SK_REFUSAL_TIMEOUT));
+            sk_exchange_deny(x, 408, SK_AUDIT_DECISION_ERROR, sk_refusal_text(SK_REFUSAL_TIMEOUT));
             served = true; /* the answer is to be sent */
         } else {
             /* What was answered and not taken is the client's to move. */

@@ -774,7 +774,7 @@ static void up_expired(struct sk_timer *timer)
     if (!up->connecting && sending) {
         x->timed_out = true;
         sk_conn_touch(x->conn);
-        sk_exchange_deny(x, 408, SK_AUDIT_DECISION_DENY, sk_refusal_text(SK_REFUSAL_TIMEOUT));
+        sk_exchange_deny(x, 408, SK_AUDIT_DECISION_ERROR, sk_refusal_text(SK_REFUSAL_TIMEOUT));
         return;
     }
     if (x->responded && up->paused) {

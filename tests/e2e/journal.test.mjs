@@ -494,7 +494,7 @@ async function breakCalls(pid, call, error) {
   } };
 }
 
-for (const [call, error] of [['fdatasync', 'EIO'], ['pwrite64', 'EIO']]) {
+for (const [call, error] of [['pwritev2', 'EIO'], ['pwritev2', 'ENOSPC']]) {
   test(`a disk that fails (${call}: ${error}) shuts the gate; when it is well again the gate opens, and nothing acknowledged is lost`, async (t) => {
     const panel = await upstreamFor(t);
     const gateway = await gatewayFor(t, { tenants: [openTenant('acme', panel.url)], settings: { ...SMALL, workers: 2 } });
