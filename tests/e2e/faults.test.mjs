@@ -317,7 +317,7 @@ describe('a process that is away and cannot be started again', () => {
     });
   }
 
-  for (const kind of ['auth', 'audit']) {
+  for (const kind of ['auth', 'store', 'audit']) {
     test(`${kind}: the gate stays shut at every attempt to start it again`, { timeout: 60000 }, async (t) => {
       const panel = await upstreamFor(t);
       const programs = programsFor(t);

@@ -579,6 +579,29 @@ describe('time', () => {
     wire.destroy();
   });
 
+  it('a client that opens no window for its answer is cut off (HTTP/2)', async () => {
+    const session = await hasty.h2(HOST);
+    const stream = session.request({ ':path': '/endless/2', ':authority': HOST, authorization: hasty.basic('hanako') });
+    stream.on('error', () => {});
+    stream.pause();
+    await dropped('/endless/2');
+    session.destroy();
+  });
+
+  it('a body that stops is cut off though other streams of its connection go on (HTTP/2)', async () => {
+    const session = await hasty.h2(HOST);
+    const stalled = session.request({ ':method': 'POST', ':path': '/stalls', ':authority': HOST, authorization: hasty.basic('hanako') }, { endStream: false });
+    let ended = false;
+    stalled.on('error', () => {}).on('close', () => { ended = true; }).on('response', () => { ended = true; });
+    stalled.write('half');
+    await until(() => upstream.requests.some((one) => one.url === '/stalls'), 'the request at the upstream');
+    await until(async () => {
+      assert.equal((await hasty.request({ version: 2, session, user: 'hanako' })).status, 200);
+      return ended;
+    }, 'the end of the stream that stopped', 8000, 200);
+    session.destroy();
+  });
+
   it('a connection without a request is closed after the idle time, and no request is needed to see it', async () => {
     const wire = await hasty.rawTls(HOST);
     await wire.closed(6000);

@@ -120,6 +120,19 @@ describe('a connection belongs to the tenant of its server name', () => {
     }
   });
 
+  it('has as many certificates as its file lists', async (t) => {
+    const own = await startGateway({ tenants: [openTenant('acme', upstreams.acme.url)] });
+    t.after(() => own.stop());
+    const hosts = Array.from({ length: 12 }, (_, i) => `h${i}.test`);
+    const certificates = hosts.map((host) => own.authority.issue(host, [host])).map(({ cert, key }) => ({ cert_file: cert, key_file: key }));
+    assert.equal((await own.reload((one) => one.tenant(openTenant('acme', upstreams.acme.url, { hosts, certificates })))).id, 'SK1102');
+    for (const host of hosts) {
+      const socket = await own.tls(host);
+      assert.equal(socket.getPeerCertificate().subject.CN, host);
+      socket.destroy();
+    }
+  });
+
   it('is picked among thousands of hosts, each with its own certificate and app', { timeout: 120000 }, async (t) => {
     const many = Array.from({ length: 40 }, (_, n) => openTenant(`many${n}`, upstreams.globex.url, {
       hosts: Array.from({ length: 64 }, (_x, i) => `h${i}.many${n}.test`), users: [{ name: `user${n}`, roles: ['all'] }] }));
