@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { deadline, openTenant, startGateway, until } from './lib/gateway.mjs';
-import { Browser, SESSION_COOKIE, allRecords, elapse, gatewayFor, loggedIn, programsFor, startLoad, upstreamFor } from './lib/person.mjs';
+import { allRecords, Browser, elapse, gatewayFor, loggedIn, problemOf, programsFor, SESSION_COOKIE, startLoad, upstreamFor } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
 let upstream, gateway, run = 0;
@@ -93,6 +93,25 @@ describe('kill -9 under load', () => {
       assert.match(died.tenant_id, /^0+$/);
     });
   }
+
+  test('store, while a request waits for what is injected: 503 with its reason, and the worker goes on', async (t) => {
+    const own = await gatewayFor(t, { settings: { workers: 1 }, tenants: [openTenant('acme', upstream.url, { apps: [
+      { name: 'plain', kind: 'api', path: '/plain', upstreams: [upstream.url] },
+      { name: 'keyed', kind: 'api', path: '/', upstreams: [upstream.url], inject: [{ header: 'X-API-Key', value: 'the key' }] }],
+    roles: [{ name: 'all', allow: ['plain * /**', 'keyed * /**'] }] })] });
+    const worker = own.pids('worker');
+    assert.equal((await own.request({ user: 'hanako', path: '/plain' })).status, 200);
+    const { grants_asked_total: asked } = await own.metrics();
+    own.kill('store', 'SIGSTOP');
+    const waiting = own.request({ user: 'hanako', path: '/keyed', ms: 10000 });
+    await until(async () => (await own.metrics()).grants_asked_total > asked, 'the question for the key');
+    own.kill('store');
+    const answer = await waiting;
+    assert.deepEqual([answer.status, problemOf(answer).reason], [503, 'secrets-unavailable']);
+    assert.ok(!upstream.requests.some((one) => one.url === '/keyed'), 'without its key nothing is sent');
+    await until(async () => /"x-api-key":"the key"/.test((await own.request({ user: 'hanako', path: '/keyed', ms: 5000 })).text), 'the key with the next store', 8000);
+    assert.deepEqual(own.pids('worker'), worker);
+  });
 
   test('all at once: audit, auth, store and the workers', async (t) => {
     const load = mixedLoad(t);

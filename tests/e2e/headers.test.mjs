@@ -4,6 +4,7 @@ import { createPublicKey, verify } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 
 import { openTenant, PASSWORD, startGateway } from './lib/gateway.mjs';
+import { allRecords } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
 const HOST = 'acme.test';
@@ -115,6 +116,26 @@ describe('a name the gateway speaks with', () => {
     const other = await gateway.request({ user: 'hanako', path: '/plain', headers: { 'X-API-Key': 'mine' } });
     assert.equal(other.json().headers['x-api-key'], 'mine', 'elsewhere the name is free');
   });
+});
+
+describe('a name that an app injects', () => {
+  for (const version of [1, 2]) {
+    it(`is refused in a trailer in every spelling: the upstream would take it for the gateway's (HTTP/${version})`, async () => {
+      for (const name of ['X-API-Key', 'x-api-key', 'X_API_Key', 'X.Api.Key']) {
+        const options = { version, user: 'hanako', method: 'POST', body: 'x', headers: version === 1 ? { 'transfer-encoding': 'chunked' } : {},
+          trailers: { [version === 2 ? name.toLowerCase() : name]: 'mine-in-a-trailer' } };
+        const answer = await gateway.request({ ...options, path: '/inject/trailer' });
+        assert.deepEqual([answer.status, answer.json().reason], [400, 'bad-trailer'], name);
+        const record = (await allRecords(gateway)).find((r) => r.request === answer.json().id && r.stage !== 'intent');
+        assert.equal(record?.reason, 'bad-trailer');
+        assert.equal((await gateway.request({ ...options, path: '/plain' })).status, 200, 'elsewhere the name is free');
+      }
+      assert.ok(!upstream.requests.some((one) => one.url === '/inject/trailer' && one.sha256), 'no upstream has a whole request');
+      for (const connection of upstream.connections) {
+        assert.doesNotMatch(connection.text, /POST \/inject\/trailer[^]*mine-in-a-trailer/);
+      }
+    });
+  }
 });
 
 describe('the way of the request', () => {

@@ -116,6 +116,30 @@ describe('what is recorded', () => {
     assert.equal(answered[1].status, 200);
   });
 
+  test('100 Continue is an answer: it is not said before a record is in the journal, to a GET with a body neither', async (t) => {
+    const upstream = await upstreamFor(t);
+    const own = await gatewayFor(t, { tenants: [openTenant('acme', upstream.url)], settings: { workers: 1, journal: { flush_deadline: '30s' } } });
+    assert.equal((await own.request({ user: 'hanako' })).status, 200);
+    for (const method of ['GET', 'POST']) {
+      const wire = await own.rawTls('acme.test');
+      const [audit] = own.kill('audit', 'SIGSTOP');
+      try {
+        const { records_total: before } = await own.metrics();
+        wire.write(`${method} /asks HTTP/1.1\r\nHost: acme.test\r\nAuthorization: ${own.basic('hanako')}\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n`);
+        await until(async () => (await own.metrics()).records_total > before || wire.text, 'a record on its way');
+        assert.equal(wire.text, '', method);
+      } finally {
+        process.kill(audit, 'SIGCONT');
+      }
+      assert.equal((await wire.response()).status, 100);
+      const records = (await allRecords(own)).filter((r) => r.path === '/asks' && r.method === method);
+      assert.deepEqual(records.map(({ stage }) => stage), ['intent'], method);
+      wire.write('body');
+      assert.equal((await wire.response()).status, 200);
+      wire.destroy();
+    }
+  });
+
   test('each method that can change something has a pair, each that cannot one record', async () => {
     for (const method of ['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE']) {
       assert.equal((await gateway.request({ path: `/api/m/${method}`, method, user: 'hanako' })).status, 200, method);

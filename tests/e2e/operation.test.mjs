@@ -7,8 +7,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { ROOT, deadline, freePorts, hashPassword, makeAuthority, openTenant, PASSWORD, startGateway, until } from './lib/gateway.mjs';
-import { SEKISHO, SEKISHOD, endedAfter, gatewayFor, halt, loggedIn, openDownload, openWebSocket, sekishoLive, startPanel, upstreamFor } from './lib/person.mjs';
+import { deadline, freePorts, hashPassword, makeAuthority, openTenant, PASSWORD, ROOT, startGateway, until } from './lib/gateway.mjs';
+import { endedAfter, gatewayFor, halt, loggedIn, openDownload, openWebSocket, SEKISHO, SEKISHOD, sekishoLive, sql, startLoad, startPanel, upstreamFor } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
 // ---- what --check says
@@ -386,6 +386,38 @@ describe('reload', () => {
     for (let i = 0; i < 4; i++) {
       assert.equal((await gateway.request({ host: 'keyed.test', user: 'hanako' })).json().headers['x-api-key'], 'in place');
     }
+  });
+
+  test('once a reload is in force no request gets a value that was injected before, however busy its app', async (t) => {
+    const upstream = await upstreamFor(t, (request, response) => response.end(request.headers['x-api-key'] ?? 'none'));
+    const names = ['aaa', 'zzz', ...Array.from({ length: 12 }, (_, i) => `t${i}`)];
+    const keyed = (name, value) => openTenant(name, upstream.url, { apps: [{ name: 'api', kind: 'api', path: '/', upstreams: [upstream.url], inject: [{ header: 'X-API-Key', value }] }],
+      users: Array.from({ length: 20 }, (_, i) => ({ name: i ? `user${i}` : 'hanako', roles: ['all'] })) });
+    const own = await gatewayFor(t, { settings: { workers: 1 }, tenants: names.map((name) => keyed(name, 'key-0')) });
+    const seen = [];
+    startLoad(t, own, 2, (_, client) => ({ host: `${names[client]}.test`, user: 'hanako' }), ({ status, response }) => seen.push([status, response?.text]));
+    for (let turn = 1; turn <= 4; turn++) {
+      const value = `key-${turn}`;
+      assert.equal((await own.reload(() => names.forEach((name) => own.tenant({ ...keyed(name, value), certificates: own.certificates[name] })))).id, 'SK1102');
+      const got = await Promise.all(names.map((name) => own.request({ host: `${name}.test`, user: 'hanako' }).then(({ text }) => text)));
+      assert.deepEqual(got, names.map(() => value));
+    }
+    assert.deepEqual(seen.filter(([status, text]) => status !== 200 || !/^key-\d$/.test(text)), [], 'and meanwhile each has one of both');
+  });
+
+  test('a request whose injected value the store does not have is 503: it is not sent without', async (t) => {
+    const upstream = await upstreamFor(t);
+    const inject = ['X-API-Key', 'X-Other-Key'].map((header) => ({ header, value: `the ${header}` }));
+    const own = await gatewayFor(t, { settings: { workers: 1 }, tenants: [openTenant('acme', upstream.url, { apps: [{ name: 'api', kind: 'api', path: '/', upstreams: [upstream.url], inject }] })] });
+    const folder = path.join(own.data, 'store');
+    const files = fs.readdirSync(folder, { recursive: true }).map((name) => path.join(folder, name)).filter((name) => /tenants.*\.db$/.test(name));
+    assert.equal(files.length, 1);
+    sql(files[0], 'DELETE FROM secrets WHERE header_hash = (SELECT min(header_hash) FROM secrets)');
+    for (let i = 0; i < 2; i++) {
+      const answer = await own.request({ user: 'hanako' });
+      assert.deepEqual([answer.status, answer.json().reason], [503, 'secrets-unavailable']);
+    }
+    assert.deepEqual(upstream.requests, []);
   });
 
   const settings = (change) => gateway.file('sekisho.yaml', { ...gateway.settings, ...change });

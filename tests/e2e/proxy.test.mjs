@@ -7,10 +7,12 @@ import fs from 'node:fs';
 import http2 from 'node:http2';
 import https from 'node:https';
 import net from 'node:net';
-import { Readable } from 'node:stream';
+import { Duplex, Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
+import tls from 'node:tls';
 
-import { deadline, freePorts, makeAuthority, openTenant, startGateway, until } from './lib/gateway.mjs';
+import { Wire, deadline, freePorts, makeAuthority, openTenant, startGateway, until } from './lib/gateway.mjs';
+import { elapse, gatewayFor, problemOf, upstreamFor } from './lib/person.mjs';
 import { echo, startRawUpstream, startSilent, startUpstream } from './lib/upstream.mjs';
 import { BINARY, CLOSE, Endpoint, TEXT, PING, PONG, acceptFor, echoWebSockets, handshake, frame } from './lib/websocket.mjs';
 
@@ -100,6 +102,36 @@ async function stalled(number) {
     }
     return now > 0 && Date.now() - since > 400;
   }, 'a stall', 15000);
+}
+
+// Processor time that a process has used so far, in ms.
+function processorTime(pid) {
+  const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+// Says that the worker of `own` rests: a loop that spins would use all of that second.
+async function atRest(own) {
+  const [worker] = own.pids('worker');
+  const before = processorTime(worker);
+  await elapse(1000);
+  const used = processorTime(worker) - before;
+  assert.ok(used < 300, `the worker used ${used} ms of a second in which nobody asked for anything`);
+}
+
+// Holds the journal back while `act` runs.
+async function unrecorded(act) {
+  const [audit] = gateway.kill('audit', 'SIGSTOP');
+  try {
+    await act();
+  } finally {
+    process.kill(audit, 'SIGCONT');
+  }
+}
+
+// Whatever was sent on an HTTP/2 session before has been read when this is over.
+function arrived(session) {
+  return deadline(new Promise((resolve, reject) => session.ping((error) => (error ? reject(error) : resolve()))), 'a PING');
 }
 
 before(async () => {
@@ -454,6 +486,16 @@ for (const version of [1, 2]) {
       assert.equal((await request({})).status, 200);
     });
 
+    it('passes an answer with as many fields as there may be', async (t) => {
+      const fields = Array.from({ length: 99 }, (_, i) => `x-${i}: value ${i}\r\n`).join('');
+      for (const [what, bytes] of [['a length', `${fields}Content-Length: 2\r\n\r\nok`], ['an end', `${fields}x-99: value 99\r\n\r\nok`]]) {
+        rawAnswering(t, ({ socket }) => (what === 'an end' ? socket.end(`HTTP/1.1 200 OK\r\n${bytes}`) : socket.write(`HTTP/1.1 200 OK\r\n${bytes}`)));
+        const answer = await request({ path: '/raw/fields' });
+        assert.deepEqual([answer.status, answer.text], [200, 'ok'], what);
+        assert.deepEqual(Array.from({ length: 99 }, (_, i) => answer.headers[`x-${i}`]), Array.from({ length: 99 }, (_, i) => `value ${i}`));
+      }
+    });
+
     it('answers 504 to an upstream that stays silent, in the time that is set, and asks once', async (t) => {
       let asked = 0;
       rawAnswering(t, () => { asked++; });
@@ -602,6 +644,87 @@ describe('connections of clients', () => {
     }
     session.destroy();
   });
+
+  it('that fall silent in the middle of a TLS record cost no processor time, and others are served', async () => {
+    const socket = net.connect(gateway.port, '127.0.0.1');
+    let left = Infinity;
+    const pipe = new Duplex({ read() {}, write(chunk, _, done) {
+      const part = chunk.subarray(0, left);
+      left -= part.length;
+      socket.write(part, done);
+    } });
+    socket.on('data', (chunk) => pipe.push(chunk)).on('close', () => pipe.destroy()).on('error', () => {});
+    const client = tls.connect({ socket: pipe, servername: HOST, ca: gateway.authority.pem, ALPNProtocols: ['http/1.1'] });
+    client.on('error', () => {});
+    const wire = new Wire(client);
+    await deadline(new Promise((resolve) => client.once('secureConnect', resolve)), 'the handshake');
+    wire.write(`GET / HTTP/1.1\r\nHost: ${HOST}\r\n${authLine()}\r\n`);
+    assert.equal((await wire.response()).status, 200);
+    left = 20;
+    await new Promise((resolve) => client.write('GET / HTTP/1.1\r\n', resolve));
+    assert.equal(left, 0, 'a part of the record is sent');
+    assert.equal((await gateway.request({ user: 'hanako', ms: 5000 })).status, 200);
+    await atRest(gateway);
+    socket.destroy();
+  });
+
+  describe('for which nobody moves', () => {
+    let own, large, quiet;
+    before(async () => {
+      large = await startUpstream((_, response) => response.end(Buffer.alloc(MIB)));
+      quiet = await startUpstream((request, response) => {
+        if (request.url.startsWith('/fast')) {
+          response.end('ok');
+        } else {
+          request.socket.pause();
+        }
+      }, { stream: true });
+      own = await startGateway({ settings: { workers: 1, timeouts: { request: '2s', idle: '2s' } }, tenants: [openTenant('acme', quiet.url, {
+        apps: [{ name: 'api', kind: 'api', path: '/', upstreams: [quiet.url] }, { name: 'large', kind: 'api', path: '/large', upstreams: [large.url] }],
+        roles: [{ name: 'all', allow: ['api * /**', 'large * /**'] }] })] });
+    });
+    after(async () => {
+      await own?.stop();
+      await large?.close();
+      await quiet?.close();
+    });
+
+    it('are ended after the idle time when they take nothing of what they asked for, and what is held for them at upstreams too', async () => {
+      const session = await own.h2(HOST, { settings: { initialWindowSize: 0 } });
+      for (let i = 0; i < 50; i++) {
+        session.request({ ':path': `/large/${i}`, ':authority': HOST, authorization: own.basic('hanako') }).on('error', () => {}).pause();
+      }
+      await until(() => large.requests.length === 50, 'the requests at the upstream');
+      await deadline(new Promise((resolve) => (session.closed ? resolve() : session.on('close', resolve))), 'the end of the session', 8000);
+      await until(() => large.connections.every((one) => !one.open), 'the end of the upstream connections');
+      await until(async () => (await own.metrics()).open_requests === 1, 'no request but the one that asks for this');
+    });
+
+    it('are ended as well when all of the answers is here and waits for them', async () => {
+      const session = await own.h2(HOST, { settings: { initialWindowSize: 0 } });
+      const answered = Array.from({ length: 5 }, (_, i) => new Promise((resolve) => {
+        session.request({ ':path': `/fast/${i}`, ':authority': HOST, authorization: own.basic('hanako') }).on('error', () => {}).on('response', resolve).pause();
+      }));
+      await deadline(Promise.all(answered), 'the heads');
+      await deadline(new Promise((resolve) => (session.closed ? resolve() : session.on('close', resolve))), 'the end of the session', 8000);
+    });
+
+    it('do not wait for a body that stops while other requests go on: 408, on record', async () => {
+      const session = await own.h2(HOST);
+      const stream = session.request({ ':method': 'POST', ':path': '/stops', ':authority': HOST, authorization: own.basic('hanako') }, { endStream: false });
+      let status = 0, text = '';
+      stream.on('response', (head) => { status = head[':status']; }).on('data', (chunk) => { text += chunk; }).on('error', () => {});
+      stream.write('half');
+      await until(async () => {
+        assert.equal((await own.request({ version: 2, session, user: 'hanako', path: '/fast' })).status, 200);
+        return text.endsWith('}\n');
+      }, 'the answer', 8000, 50);
+      assert.deepEqual([status, JSON.parse(text).reason], [408, 'request-timeout']);
+      const records = await own.recorded((r) => r.path === '/stops' && r.stage === 'outcome');
+      assert.deepEqual(records.map((r) => [r.decision, r.status, r.reason, r.subject]), [['deny', 408, 'request-timeout', 'hanako']]);
+      session.destroy();
+    });
+  });
 });
 
 describe('connections to upstreams', () => {
@@ -728,6 +851,58 @@ describe('connections to upstreams', () => {
     assert.equal(answer.status, 504);
     assert.equal(answer.json().reason, 'upstream-timeout');
     assert.ok(Date.now() - start < 5500, `after ${Date.now() - start} ms with a time-out of 3 s`);
+  });
+
+  it('that have answered anything at all are not tried again, whatever the method', async (t) => {
+    let count = 0;
+    rawAnswering(t, ({ socket }) => {
+      count++;
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx');
+    });
+    for (const method of ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'POST']) {
+      count = 0;
+      const answer = await gateway.request({ user: 'hanako', path: '/raw/nonsense', method });
+      assert.deepEqual([answer.status, count], [502, 1], method);
+    }
+  });
+
+  it('give a TLS record that came behind an answer to nobody', async (t) => {
+    const leaf = authority.issue('poisoner', ['upstream.test']);
+    let connections = 0;
+    const poisoner = await startRawUpstream(null, { onConnection({ socket }) {
+      const first = ++connections === 1;
+      let held = null; // what is to arrive at once
+      const pipe = new Duplex({ read() {}, write(chunk, _, done) {
+        if (held) {
+          held.push(chunk);
+          done();
+        } else {
+          socket.write(chunk, done);
+        }
+      } });
+      socket.on('data', (chunk) => pipe.push(chunk));
+      const secure = new tls.TLSSocket(pipe, { isServer: true, cert: leaf.certPem, key: leaf.keyPem });
+      secure.on('error', () => {}).on('data', () => {
+        if (!first) {
+          secure.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhonest');
+          return;
+        }
+        held = [];
+        secure.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhonest');
+        secure.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npoisoned', () => {
+          const records = Buffer.concat(held);
+          held = null;
+          socket.write(records);
+        });
+      });
+    } });
+    t.after(() => poisoner.close());
+    const url = `https://upstream.test@127.0.0.1:${poisoner.port}`;
+    const own = await gatewayFor(t, { settings: { workers: 1 }, tenants: [openTenant('acme', url, {
+      apps: [{ name: 'api', kind: 'api', path: '/', upstreams: [url], ca_file: authority.cert }], users: ['hanako', 'taro'].map((name) => ({ name, roles: ['all'] })) })] });
+    assert.equal((await own.request({ user: 'hanako' })).text, 'honest');
+    assert.equal((await own.request({ user: 'taro' })).text, 'honest');
+    assert.equal(connections, 2);
   });
 
   it('avoid a dead address: first by trying the next one, then without trying it', async () => {
@@ -981,6 +1156,63 @@ describe('WebSocket', () => {
     await deadline(end.ended, 'the end of the stream');
     await until(() => upstream.closed, 'the upstream end');
     session.destroy();
+  });
+
+  // A WebSocket over HTTP/2 whose client sends without waiting for the answer, and its request as the upstream has it.
+  const eager = async (t, data) => {
+    const asked = new Promise((resolve) => rawAnswering(t, resolve));
+    const session = await gateway.h2(HOST);
+    t.after(() => session.destroy());
+    const stream = session.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/raw/eager', ':authority': HOST, ':scheme': 'https',
+      'sec-websocket-version': '13', ...auth() }, { endStream: false });
+    let body = '';
+    stream.on('error', () => {}).on('data', (chunk) => { body += chunk; });
+    const answer = new Promise((resolve) => stream.on('response', (head) => { stream.on('end', () => resolve({ status: head[':status'], text: body })); }));
+    const opened = new Promise((resolve) => { stream.on('response', resolve); });
+    stream.write(data);
+    await arrived(session);
+    const upstream = await deadline(asked, 'the handshake at the upstream');
+    const behind = () => upstream.bytes.subarray(upstream.text.indexOf('\r\n\r\n') + 4);
+    return { session, answer, opened, upstream, behind };
+  };
+  const smuggled = `DELETE /smuggled HTTP/1.1\r\nHost: ${HOST}\r\nX-Forwarded-User: root\r\nContent-Length: 0\r\n\r\n`;
+
+  it('over HTTP/2: what is sent before the upstream has agreed reaches it after the 101 and its durable record', async (t) => {
+    const data = frame(TEXT, 'eager', true);
+    const { session, opened, upstream, behind } = await eager(t, data);
+    let answered = false;
+    void opened.then(() => { answered = true; });
+    assert.equal(behind().length, 0, 'sent before the 101');
+    await unrecorded(async () => {
+      const { records_total: before } = await gateway.metrics();
+      const [, key] = /sec-websocket-key: (\S+)/i.exec(upstream.text);
+      upstream.socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${acceptFor(key)}\r\n\r\n`);
+      await until(async () => (await gateway.metrics()).records_total > before, 'the record of the 101 on its way');
+      await arrived(session);
+      assert.deepEqual([behind().length, answered], [0, false], 'sent before the record is durable');
+    });
+    assert.equal((await deadline(opened, 'the answer'))[':status'], 200);
+    assert.equal(gateway.records().filter((r) => r.path === '/raw/eager' && r.stage === 'start').length, 1);
+    await until(() => behind().equals(data), 'the frame');
+  });
+
+  it('over HTTP/2: an upstream that declines never sees what was sent before its answer', async (t) => {
+    const { answer, upstream, behind } = await eager(t, smuggled);
+    upstream.socket.write('HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno');
+    assert.deepEqual(await deadline(answer, 'the answer'), { status: 404, text: 'no' });
+    await until(() => !upstream.open, 'the end of the upstream connection');
+    assert.equal(behind().toString(), '');
+  });
+
+  it('over HTTP/2: an upstream that answers 2xx without an upgrade is 502: its client would take the WebSocket for open', async (t) => {
+    for (const head of ['200 OK\r\nContent-Length: 2\r\n\r\nok', '204 No Content\r\n\r\n', '200 OK\r\nTransfer-Encoding: chunked\r\n\r\n']) {
+      const { answer, upstream, behind } = await eager(t, smuggled);
+      upstream.socket.write(`HTTP/1.1 ${head}`);
+      const { status, text } = await deadline(answer, 'the answer');
+      assert.deepEqual([status, JSON.parse(text).reason], [502, 'upstream-malformed']);
+      await until(() => !upstream.open, 'the end of the upstream connection');
+      assert.equal(behind().toString(), '');
+    }
   });
 
   it('frames sent along with the handshake are not lost', async () => {

@@ -158,6 +158,17 @@ describe('list and revoke', () => {
     assert.ok(pair.every(({ subject }) => subject === 'ops'), 'who did it');
   });
 
+  test('who ends all of his own sessions is told what was done', async () => {
+    const before = (await api({ path: '/.sekisho/api/v1/sessions?user=ops' })).json().sessions.length;
+    const browser = await loggedIn(gateway, 'acme.test', 'ops');
+    const answer = await api({ method: 'DELETE', path: '/.sekisho/api/v1/sessions?user=ops' });
+    assert.equal(answer.status, 200, answer.text);
+    assert.ok(answer.json().ended >= before + 1, answer.text);
+    assert.deepEqual(await statuses(browser), [303]);
+    const outcomes = (await gateway.recorded((r) => r.op === 'request' && r.stage === 'outcome' && r.method === 'DELETE' && r.subject === 'ops'));
+    assert.deepEqual([outcomes.at(-1).decision, outcomes.at(-1).status], ['allow', 200]);
+  });
+
   test('to end a session that is not there ends nothing, and says so', async () => {
     const answer = await api({ method: 'DELETE', path: `/.sekisho/api/v1/sessions/${'0'.repeat(64)}` });
     assert.ok(answer.status === 404 || answer.json().ended === 0, `${answer.status} ${answer.text}`);

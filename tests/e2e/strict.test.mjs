@@ -278,7 +278,7 @@ describe('HTTP/1 is read in one way only', () => {
     });
   }
 
-  it('a fault that comes after the head has been passed on is on record with its reason, for every method', async () => {
+  it('a fault that comes after the head has been passed on is on record with its reason and for whom it was, for every method', async () => {
     for (const method of ['GET', 'POST']) {
       const count = upstream.requests.length, whole = upstream.requests.filter((one) => one.sha256).length;
       const wire = await gateway.rawTls(HOST);
@@ -289,7 +289,8 @@ describe('HTTP/1 is read in one way only', () => {
       await wire.closed();
       assert.doesNotMatch(wire.text, /^HTTP\/1.1 2/);
       assert.equal(upstream.requests.filter((one) => one.sha256).length, whole);
-      await gateway.recorded((r) => r.port === localPort && r.stage !== 'intent' && [r.reason, r.detail].includes('bad-chunk'), `of bad-chunk in ${method}`);
+      const records = await gateway.recorded((r) => r.port === localPort && r.stage !== 'intent' && [r.reason, r.detail].includes('bad-chunk'), `of bad-chunk in ${method}`);
+      assert.deepEqual(records.map(({ subject }) => subject), ['hanako'], 'whose it was');
     }
   });
 
