@@ -457,12 +457,12 @@ static bool is_balancer(const struct sk_gate *gate, const struct sk_addr *addres
 
 /*
  * Who has not finished a handshake is nobody's yet, and could hold every descriptor: when there are no more, the one
- * that has been at it longest makes room. Else the next second is waited for.
+ * that has been at it longest makes room. Else the next second is waited for, by this listener alone.
  */
-static bool make_room(struct sk_gate *gate)
+static bool make_room(struct sk_gate *gate, int listener)
 {
     if (!gate->young) {
-        sk_gate_rest(gate);
+        sk_gate_rest(gate, listener);
         return false;
     }
     /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): who is freed is no longer in the list */
@@ -472,17 +472,40 @@ static bool make_room(struct sk_gate *gate)
     return true;
 }
 
+static void enlist(struct sk_gate *gate, struct sk_conn *conn)
+{
+    conn->next = gate->conns;
+    conn->link = &gate->conns;
+    if (conn->next) {
+        conn->next->link = &conn->next;
+    }
+    gate->conns = conn;
+    gate->conns_count++;
+    if (!conn->observe) {
+        conn->young_link = gate->young_last;
+        *gate->young_last = conn;
+        gate->young_last = &conn->young_next;
+    }
+    SK_COUNT_UP(gate, connections, 1);
+    atomic_fetch_add_explicit(&gate->counters->open_connections, 1, memory_order_relaxed);
+}
+
 bool sk_conn_accept(struct sk_gate *gate, int listener, bool observe)
 {
     struct sockaddr_storage from;
     socklen_t from_len = sizeof(from);
-    if (gate->conns_count >= gate->conns_most && !observe && !make_room(gate)) {
+    bool full = gate->conns_count >= gate->conns_most && !observe;
+    if (full && !gate->young) {
+        sk_gate_rest(gate, listener);
         return false;
     }
     int fd = accept4(listener, (struct sockaddr *)&from, &from_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
-        bool full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-        return full && make_room(gate);
+        full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+        return full && make_room(gate, listener);
+    }
+    if (full) {
+        (void)make_room(gate, listener); /* not before: whoever comes is there now */
     }
     struct sk_conn *conn = calloc(1, sizeof(*conn));
     int on = 1;
@@ -497,20 +520,7 @@ bool sk_conn_accept(struct sk_gate *gate, int listener, bool observe)
     sk_addr_from_sockaddr(&conn->address, &from);
     conn->address_bytes_len = conn->address.family == SK_FAMILY_V4 ? 4 : conn->address.family == SK_FAMILY_V6 ? 16 : 0;
     conn->proxied = !observe && is_balancer(gate, &conn->address);
-    conn->next = gate->conns;
-    conn->link = &gate->conns;
-    if (conn->next) {
-        conn->next->link = &conn->next;
-    }
-    gate->conns = conn;
-    gate->conns_count++;
-    if (!observe) {
-        conn->young_link = gate->young_last;
-        *gate->young_last = conn;
-        gate->young_last = &conn->young_next;
-    }
-    SK_COUNT_UP(gate, connections, 1);
-    atomic_fetch_add_explicit(&gate->counters->open_connections, 1, memory_order_relaxed);
+    enlist(gate, conn);
     sk_io_init(&conn->io, gate->loop, fd, conn_ready);
     sk_timer_init(&conn->timer, gate->loop, conn_expired);
     if (observe) {

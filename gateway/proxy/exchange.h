@@ -67,6 +67,20 @@ struct sk_exchange {
     bool wants_form;
 };
 
+/* conn.c */
+/* Accepts one connection. False when none waits. */
+bool sk_conn_accept(struct sk_gate *gate, int fd, bool observe);
+/* Its output changed: it is written before the loop sleeps. */
+void sk_conn_touch(struct sk_conn *conn);
+void sk_conns_flush(struct sk_gate *gate);
+void sk_conn_free(struct sk_conn *conn);
+
+/* tenants.c */
+/* Parses the apps, if that was not done: at the first request, or at once where health is checked. 0 or negative. */
+int sk_site_prepare(struct sk_site *site) sk_nodiscard;
+/* Wipes what is injected for it. */
+void sk_app_forget_secrets(struct sk_app *app);
+
 /* exchange.c */
 extern const struct sk_server_handler sk_exchange_handler;
 /* Goes on from where it waited. */

@@ -29,6 +29,7 @@ static const struct sk_client_handler client_handler;
 static void up_free(struct sk_upstream_conn *up)
 {
     up->dead = true;
+    up->gate->ups_count--;
     sk_io_want(&up->io, 0);
     sk_timer_stop(&up->timer);
     up->tls = sk_tls_free(up->tls);
@@ -83,7 +84,7 @@ static struct sk_upstream_conn *up_connect(struct sk_gate *gate, struct sk_upstr
 {
     struct sockaddr_storage to;
     socklen_t to_len = sk_addr_to_sockaddr(&upstream->address, &to);
-    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = gate->ups_count >= gate->conns_most ? -1 : socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
     if (fd < 0) {
         return NULL;
@@ -106,6 +107,7 @@ static struct sk_upstream_conn *up_connect(struct sk_gate *gate, struct sk_upstr
     sk_io_init(&up->io, gate->loop, fd, up_ready);
     sk_timer_init(&up->timer, gate->loop, up_expired);
     sk_io_want(&up->io, SK_WRITE);
+    gate->ups_count++;
     SK_COUNT_UP(gate, upstream_connections, 1);
     return up;
 }

@@ -45,24 +45,20 @@ static void before_sleep(struct sk_idle *idle)
     sk_recorder_flush(&gate->recorder);
 }
 
-static void listen_for(struct sk_gate *gate, int events)
+void sk_gate_rest(struct sk_gate *gate, int fd)
 {
     for (struct sk_listener *listener = gate->listeners; listener; listener = listener->next) {
-        sk_io_want(&listener->io, events);
+        if (listener->io.ev.fd == fd) {
+            sk_io_want(&listener->io, 0);
+        }
     }
-    gate->deaf = events == 0;
-}
-
-void sk_gate_rest(struct sk_gate *gate)
-{
-    listen_for(gate, 0);
 }
 
 static void on_tick(struct sk_timer *timer)
 {
     struct sk_gate *gate = SK_CONTAINER(timer, struct sk_gate, tick);
-    if (gate->deaf) {
-        listen_for(gate, SK_READ);
+    for (struct sk_listener *listener = gate->listeners; listener; listener = listener->next) {
+        sk_io_want(&listener->io, SK_READ);
     }
     sk_grants_tick(gate);
     if (gate->forsaken && gate->forsaken++ == FORSAKEN_MAX && gate->abandoned) {

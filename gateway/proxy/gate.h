@@ -152,8 +152,7 @@ struct sk_gate {
     struct sk_table tenants, hosts, grants;
     struct sk_conn *conns, *dirty;
     struct sk_conn *young, **young_last;
-    size_t conns_count, conns_most; /* the other half of the descriptors is for upstreams */
-    bool deaf; /* not accepting, for want of descriptors */
+    size_t conns_count, ups_count, conns_most; /* the last: of each of the two, that neither takes the other's descriptors */
     struct sk_exchange *exchanges;
     struct sk_listener *listeners;
     struct sk_cidr balancers[64];
@@ -175,8 +174,8 @@ int sk_gate_share(struct sk_gate *gate, int fd) sk_nodiscard;
 void sk_gate_balancers(struct sk_gate *gate, struct sk_slice cidrs);
 /* Stops accepting, lets open requests finish. */
 void sk_gate_drain(struct sk_gate *gate);
-/* Accepts nobody until the next second. */
-void sk_gate_rest(struct sk_gate *gate);
+/* Accepts nobody there until the next second. */
+void sk_gate_rest(struct sk_gate *gate, int fd);
 /* May a request pass at all? Without auth or audit the gate is shut. */
 bool sk_gate_open(const struct sk_gate *gate);
 
@@ -190,10 +189,6 @@ struct sk_site *sk_site_ref(struct sk_site *site);
 struct sk_site *sk_site_unref(struct sk_site *site);
 /* The certificate for the host; NULL when none can be read. */
 struct sk_tls_identity *sk_site_identity(struct sk_site *site, struct sk_slice host);
-/* Parses the apps, if that was not done: at the first request, or at once where health is checked. 0 or negative. */
-int sk_site_prepare(struct sk_site *site) sk_nodiscard;
-/* Wipes what is injected for it. */
-void sk_app_forget_secrets(struct sk_app *app);
 struct sk_usage *sk_tenant_usage(struct sk_tenant *tenant);
 /* One connection more (1) or less (-1) at this worker. The number open at all workers after it. */
 uint64_t sk_tenant_connections(struct sk_tenant *tenant, int more);
@@ -203,10 +198,3 @@ int sk_auth_connect(struct sk_gate *gate, int fd) sk_nodiscard;
 void sk_auth_lost(struct sk_gate *gate);
 /* Once a second: renews what open streams need, forgets what nobody does. */
 void sk_grants_tick(struct sk_gate *gate);
-/* conn.c */
-/* Accepts one connection. False when none waits. */
-bool sk_conn_accept(struct sk_gate *gate, int fd, bool observe);
-/* Its output changed: it is written before the loop sleeps. */
-void sk_conn_touch(struct sk_conn *conn);
-void sk_conns_flush(struct sk_gate *gate);
-void sk_conn_free(struct sk_conn *conn);

@@ -725,6 +725,73 @@ describe('connections of clients', () => {
       session.destroy();
     });
   });
+
+  describe('when descriptors are few', () => {
+    const LIMIT = 140, CLIENTS = LIMIT / 2 - 32;
+    let own;
+    before(async () => {
+      own = await startGateway({ settings: { workers: 1 }, tenants: [openTenant('acme', raw.url)], through: ['prlimit', `--nofile=${LIMIT}:${LIMIT}`] });
+    });
+    after(() => own?.stop());
+
+    // TCP connections that say nothing.
+    const silent = (count) => Promise.all(Array.from({ length: count }, () => own.raw()));
+    const ended = (crowd) => crowd.filter((wire) => wire.end !== null).length;
+    const tooMany = () => own.records().filter((r) => r.op === 'connection-refused' && r.reason === 'too-many-connections').length;
+    const leave = async (crowd) => {
+      crowd.forEach((wire) => wire.destroy());
+      await until(async () => (await own.metrics()).open_connections <= 1, 'their end');
+    };
+
+    it('make room for others while they have not finished a handshake, the oldest first, and the record says so', async () => {
+      const crowd = await silent(3 * CLIENTS);
+      await until(() => ended(crowd) >= 2 * CLIENTS, 'the end of the oldest');
+      await until(() => tooMany() >= 2 * CLIENTS, 'their records');
+      for (let i = 0; i < 3; i++) {
+        assert.equal((await own.request({ ms: 5000 })).status, 401);
+      }
+      await atRest(own);
+      await leave(crowd);
+    });
+
+    it('leave them to each other: those to upstreams never take the last', async (t) => {
+      const asked = [];
+      rawAnswering(t, (connection) => asked.push(connection));
+      const sessions = await Promise.all([own.h2(HOST), own.h2(HOST)]);
+      const refused = [];
+      for (let i = 0; i < LIMIT; i++) {
+        sessions[i % 2].request({ ':path': `/${i}`, ':authority': HOST, authorization: own.basic('hanako') }).on('error', () => {}).on('response', (head) => refused.push(head[':status']));
+      }
+      await until(() => refused.length + asked.length === LIMIT, 'upstream connections as many as there may be');
+      assert.equal(asked.length, CLIENTS);
+      assert.deepEqual(new Set(refused), new Set([502]));
+      const crowd = await silent(2 * CLIENTS);
+      assert.equal((await own.request({ ms: 5000 })).status, 401);
+      assert.equal(await own.ready(), true);
+      sessions.forEach((session) => session.destroy());
+      await leave(crowd);
+    });
+
+    it('wait when all others have finished theirs, and the operator still sees how it is', async () => {
+      const crowd = [];
+      while (crowd.length < CLIENTS) {
+        const wire = await own.rawTls(HOST);
+        wire.write(`GET / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
+        assert.equal((await wire.response()).status, 401);
+        crowd.push(wire);
+      }
+      let served = false;
+      const waiting = own.request().then(({ status }) => { served = true; return status; });
+      for (let i = 0; i < 5; i++) {
+        assert.equal(await own.ready(), true);
+      }
+      await atRest(own);
+      assert.deepEqual([served, ended(crowd)], [false, 0]);
+      crowd[0].destroy();
+      assert.equal(await waiting, 401);
+      await leave(crowd);
+    });
+  });
 });
 
 describe('connections to upstreams', () => {
