@@ -766,14 +766,18 @@ static void up_expired(struct sk_timer *timer)
         up_free(up);
         return;
     }
-    /* A stream may be silent for a while, and a client may be slow to send or to take: each may stand still for so long. */
-    uint64_t quiet = sk_clock_boot() - x->progress, limit = up->gate->limits.idle;
-    bool sending = !up->answered && !x->body_ended && !x->stream->request.websocket;
-    if (!up->connecting && (x->responded || sending) && quiet < limit) {
+    /*
+     * A stream may be silent for a while, and a client may be slow to send or to take: each may stand still for the idle
+     * time. An answer has its time from the last byte of the request.
+     */
+    bool websocket = x->stream->request.websocket, sending = !up->answered && !x->body_ended && !websocket;
+    const struct sk_control_limits *limits = &up->gate->limits;
+    uint64_t quiet = sk_clock_boot() - x->progress, limit = x->responded || sending ? limits->idle : limits->request;
+    if (!up->connecting && (x->responded || !websocket) && quiet < limit) {
         sk_timer_set(timer, limit - quiet);
         return;
     }
-    if (!up->connecting && sending) {
+    if (!up->connecting && sending && x->unconsumed == 0) { /* else it is the upstream that does not take */
         x->timed_out = true;
         sk_conn_touch(x->conn);
         sk_exchange_deny(x, 408, SK_AUDIT_DECISION_ERROR, sk_refusal_text(SK_REFUSAL_TIMEOUT));

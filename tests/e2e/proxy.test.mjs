@@ -673,7 +673,9 @@ describe('connections of clients', () => {
     before(async () => {
       large = await startUpstream((_, response) => response.end(Buffer.alloc(MIB)));
       quiet = await startUpstream((request, response) => {
-        if (request.url.startsWith('/fast')) {
+        if (request.url === '/fast/late') {
+          request.resume().on('end', () => setTimeout(() => response.end('ok'), 1000));
+        } else if (request.url.startsWith('/fast')) {
           response.end('ok');
         } else {
           request.socket.pause();
@@ -707,6 +709,24 @@ describe('connections of clients', () => {
       }));
       await deadline(Promise.all(answered), 'the heads');
       await deadline(new Promise((resolve) => (session.closed ? resolve() : session.on('close', resolve))), 'the end of the session', 8000);
+    });
+
+    for (const version of [1, 2]) {
+      it(`are not blamed for an upload that the upstream does not take: 504 (HTTP/${version})`, async () => {
+        const answer = await own.request({ version, user: 'hanako', method: 'PUT', path: '/stuck', body: pattern(40 * MIB).stream, ms: 12000 });
+        assert.deepEqual([answer.status, problemOf(answer).reason], [504, 'upstream-timeout']);
+      });
+    }
+
+    it('leave the upstream its whole time for an answer, however long the body took to come', async () => {
+      const wire = await own.rawTls(HOST);
+      wire.write(`POST /fast/late HTTP/1.1\r\nHost: ${HOST}\r\nAuthorization: ${own.basic('hanako')}\r\nContent-Length: 10\r\n\r\n`);
+      for (let i = 0; i < 10; i++) { // the time-outs are 2 s each
+        await elapse(370);
+        wire.write('x');
+      }
+      assert.equal((await wire.response()).status, 200);
+      wire.destroy();
     });
 
     it('do not wait for a body that stops while other requests go on: 408, on record', async () => {
