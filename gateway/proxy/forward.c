@@ -80,6 +80,21 @@ static void idle_add(struct sk_upstream_conn *up)
     sk_timer_set(&up->timer, SK_UPSTREAM_IDLE_TIME);
 }
 
+/* One on which nothing has come since: what an upstream says unasked would answer the next request. NULL when none is left. */
+static struct sk_upstream_conn *idle_take(struct sk_upstream *upstream)
+{
+    while (upstream->idle) {
+        struct sk_upstream_conn *up = upstream->idle;
+        char byte;
+        idle_remove(up);
+        if (recv(up->io.ev.fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN) {
+            return up;
+        }
+        up_free(up);
+    }
+    return NULL;
+}
+
 static struct sk_upstream_conn *up_connect(struct sk_gate *gate, struct sk_upstream *upstream)
 {
     struct sockaddr_storage to;
@@ -435,12 +450,8 @@ enum sk_go sk_forward(struct sk_exchange *x)
     }
     x->give_up = x->tries ? x->give_up : sk_clock_boot() + x->gate->limits.request;
     struct sk_upstream *upstream = choose(app, x->tries ? x->upstream : NULL);
-    struct sk_upstream_conn *up = x->tries ? NULL : upstream->idle;
-    if (up) {
-        idle_remove(up);
-    } else {
-        up = up_connect(x->gate, upstream);
-    }
+    struct sk_upstream_conn *up = x->tries ? NULL : idle_take(upstream);
+    up = up ? up : up_connect(x->gate, upstream);
     x->tries++;
     x->upstream = upstream;
     if (!up) {

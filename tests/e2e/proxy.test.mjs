@@ -992,6 +992,27 @@ describe('connections to upstreams', () => {
     assert.equal(connections, 2);
   });
 
+  it('give what came on them while nobody had asked to nobody, though it be there before it is noticed', async (t) => {
+    let first = null;
+    rawAnswering(t, (connection) => {
+      first ??= connection;
+      connection.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhonest');
+    });
+    const wire = await gateway.rawTls(HOST);
+    const bytes = `GET /raw HTTP/1.1\r\nHost: ${HOST}\r\n${authLine()}\r\n`;
+    wire.write(bytes);
+    assert.equal((await wire.response()).body.toString(), 'honest');
+    const [worker] = gateway.kill('worker', 'SIGSTOP');
+    try {
+      await new Promise((resolve) => first.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npoisoned', resolve));
+      await new Promise((resolve) => wire.socket.write(bytes, resolve));
+    } finally {
+      process.kill(worker, 'SIGCONT');
+    }
+    assert.equal((await wire.response()).body.toString(), 'honest');
+    wire.destroy();
+  });
+
   it('avoid a dead address: first by trying the next one, then without trying it', async () => {
     const from = gateway.log.length;
     for (let i = 0; i < 10; i++) {
