@@ -763,7 +763,7 @@ static void record_end(struct sk_exchange *x, bool clean)
         x->reason = x->timed_out ? sk_refusal_text(SK_REFUSAL_TIMEOUT) : x->conn->why ? sk_slice_str(x->conn->why)
                     : x->body_ended || x->stream->request.websocket ? SK_LIT("client-gone") : sk_refusal_text(SK_REFUSAL_BODY_SHORT);
         (void)!put_record(x, x->intended ? SK_AUDIT_STAGE_OUTCOME : SK_AUDIT_STAGE_SINGLE, NULL);
-    } else if (x->streaming && x->responded) {
+    } else if (x->streaming) {
         x->detail = x->detail.len ? x->detail : clean ? SK_LIT("closed") : SK_LIT("aborted");
         (void)!put_record(x, SK_AUDIT_STAGE_END, NULL);
     }

@@ -6,9 +6,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { LOOPBACK, PASSWORD, SERVICE, deadline, openTenant, startGateway, until } from './lib/gateway.mjs';
-import { Browser, SESSION_COOKIE, allRecords, elapse, endedAfter, halt, loggedIn, openDownload, openWebSocket, problemOf, sessionTool, sql, startPanel,
+import { Browser, SESSION_COOKIE, allRecords, elapse, endedAfter, gatewayFor, halt, loggedIn, openDownload, openWebSocket, problemOf, sessionTool, sql, startPanel,
   startShut } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
+import { handshake } from './lib/websocket.mjs';
 
 const SECRET = 'upstream-key-4f1c9a';
 
@@ -347,6 +348,28 @@ describe('what is open is cut within a second', () => {
         [method === 'GET' ? 'single' : 'outcome', 'deny', 'policy-changed', 'hanako']);
       assert.equal((await gateway.reload(() => gateway.tenant(tenant))).id, 'SK1102');
     }
+  });
+
+  test('a WebSocket that waits for its record: the tenant closes, and it never opens', async (t) => {
+    const own = await gatewayFor(t, { settings: { workers: 1, journal: { flush_deadline: '30s' } }, tenants: [tenantFile('acme')] });
+    const browser = new Browser(own, 'acme.test');
+    assert.equal((await browser.login('hanako')).status, 303);
+    const [audit] = own.kill('audit', 'SIGSTOP');
+    const wire = await own.rawTls('acme.test');
+    try {
+      const { records_total: before } = await own.metrics();
+      wire.write(handshake('acme.test', '/late', { Cookie: `${SESSION_COOKIE}=${browser.session}` }).text);
+      await until(async () => (await own.metrics()).records_total > before, 'the record of the start on its way');
+      own.tenant({ ...tenantFile('acme', { open: false }), certificates: own.certificates.acme });
+      own.child.kill('SIGHUP');
+      await until(async () => (await own.metrics()).streams_cut_total === 1, 'the cut', 5000);
+    } finally {
+      process.kill(audit, 'SIGCONT');
+    }
+    await wire.closed();
+    assert.equal(wire.text, '');
+    const records = await own.recorded((r) => r.path === '/late' && r.stage === 'end');
+    assert.deepEqual(records.map((r) => [r.op, r.subject, r.detail]), [['stream', 'hanako', 'policy-changed']], 'what was on record as open is on record as over');
   });
 
   test('an app that is gone takes its streams with it', async () => {
