@@ -99,7 +99,7 @@ static struct sk_upstream_conn *up_connect(struct sk_gate *gate, struct sk_upstr
 {
     struct sockaddr_storage to;
     socklen_t to_len = sk_addr_to_sockaddr(&upstream->address, &to);
-    int fd = gate->ups_count >= gate->conns_most ? -1 : socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
     if (fd < 0) {
         return NULL;
@@ -451,6 +451,9 @@ enum sk_go sk_forward(struct sk_exchange *x)
     x->give_up = x->tries ? x->give_up : sk_clock_boot() + x->gate->limits.request;
     struct sk_upstream *upstream = choose(app, x->tries ? x->upstream : NULL);
     struct sk_upstream_conn *up = x->tries ? NULL : idle_take(upstream);
+    if (!up && x->gate->ups_count >= x->gate->conns_most) {
+        return no_upstream(x, 503, "upstream-unavailable"); /* that is not the address's fault */
+    }
     up = up ? up : up_connect(x->gate, upstream);
     x->tries++;
     x->upstream = upstream;
