@@ -1,0 +1,230 @@
+/* What tenant files say, taken whole or not at all. Runs in store alone. */
+#include "store/rows.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* A part of an import, with its sealed value behind it. */
+struct part {
+    uint32_t len; /* of the value */
+    bool secret;
+    uint8_t hash[SK_NAME_HASH], header[SK_NAME_HASH]; /* of the user's name; of app and header */
+};
+
+/* The digest of what was last taken stands in the operator's file: an unchanged tenant's file need not be opened. */
+static void digest_key(const uint8_t tenant[SK_ID_SIZE], char key[64])
+{
+    char hex[2 * SK_ID_SIZE + 1];
+    sk_hex_encode(tenant, SK_ID_SIZE, hex);
+    (void)snprintf(key, 64, "digest %s", hex);
+}
+
+int sk_engine_begin(struct sk_engine *e, const struct sk_store_begin *begin)
+{
+    struct sk_buf digest SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(256);
+    struct sk_file *file = NULL;
+    char key[64];
+    sk_engine_cancel(e);
+    digest_key(begin->tenant, key);
+    int r = sk_meta_get(&e->operator, key, &digest);
+    if (r < 0 || (r == 0 && begin->digest.len && sk_slice_eq(sk_buf_peek(&digest), begin->digest))) {
+        return r < 0 ? r : 1;
+    }
+    e->unsure = r == 0 && sk_buf_len(&digest) == 0;
+    r = sk_engine_file(e, begin->tenant, begin, &file);
+    if (r) {
+        return r < 0 ? r : -EPROTO;
+    }
+    e->importing = true;
+    memcpy(e->tenant, begin->tenant, SK_ID_SIZE);
+    e->digest_len = begin->digest.len < sizeof(e->digest) ? begin->digest.len : sizeof(e->digest);
+    memcpy(e->digest, begin->digest.data, e->digest_len);
+    return 0;
+}
+
+void sk_engine_cancel(struct sk_engine *e)
+{
+    e->importing = false;
+    sk_buf_free(&e->parts);
+}
+
+static int note_changed(struct sk_buf *changed, struct sk_slice name)
+{
+    int r = sk_buf_len(changed) ? sk_buf_put(changed, SK_LIT(",")) : 0;
+    return r ? r : sk_buf_put(changed, name);
+}
+
+/* A user as a supervisor's message says and as the sealed row keeps it: the same fields. */
+static bool same_user(const struct sk_store_user *a, const struct sk_store_user *b)
+{
+    return a->backend == b->backend && a->restricted == b->restricted && a->disabled == b->disabled && sk_slice_eq(a->hash, b->hash) &&
+           sk_slice_eq(a->roles, b->roles) && sk_slice_eq(a->networks, b->networks);
+}
+
+/* The file of the import under way, when it is this tenant's. */
+static int importing_file(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], struct sk_file **file)
+{
+    if (!e->importing || memcmp(e->tenant, tenant, SK_ID_SIZE) != 0) {
+        return -EPROTO;
+    }
+    int r = sk_engine_file(e, tenant, NULL, file);
+    return r > 0 ? -EPROTO : r;
+}
+
+static int put_part(struct sk_engine *e, struct part *part, struct sk_slice sealed)
+{
+    part->len = (uint32_t)sealed.len;
+    char *to = sk_buf_reserve(&e->parts, sizeof(*part) + sealed.len);
+    if (!to) {
+        return -ENOMEM;
+    }
+    memcpy(to, part, sizeof(*part));
+    memcpy(to + sizeof(*part), sealed.data, sealed.len);
+    sk_buf_commit(&e->parts, sizeof(*part) + sealed.len);
+    return 0;
+}
+
+int sk_engine_put_user(struct sk_engine *e, const struct sk_store_user *user)
+{
+    struct sk_buf sealed SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+    struct part part = {.secret = false};
+    struct sk_file *file;
+    int r = importing_file(e, user->tenant, &file);
+    if (r == 0) {
+        sk_row_name_hash(file, user->name, part.hash);
+        r = sk_row_seal(file, "user", SK_STORE_USER, user, &sealed);
+    }
+    return r ? r : put_part(e, &part, sk_buf_peek(&sealed));
+}
+
+int sk_engine_put_secret(struct sk_engine *e, const struct sk_store_secret *secret)
+{
+    struct sk_buf sealed SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+    struct part part = {.secret = true};
+    struct sk_file *file;
+    int r = importing_file(e, secret->tenant, &file);
+    if (r == 0) {
+        sk_row_name_hash(file, secret->app, part.hash);
+        sk_row_name_hash(file, secret->header, part.header);
+        r = sk_row_seal(file, "secret", SK_STORE_SECRET, secret, &sealed);
+    }
+    return r ? r : put_part(e, &part, sk_buf_peek(&sealed));
+}
+
+/* Notes the user's name when a row of it is there and says something else. */
+static int compare_user(struct sk_engine *e, struct sk_file *file, const struct part *part, struct sk_slice sealed, struct sk_buf *changed)
+{
+    struct sk_buf plain SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+    struct sk_buf old SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+    union sk_ipc_any message, before;
+    const struct sk_store_user *user = (const void *)&message;
+    sqlite3_stmt *get = sk_file_statement(file, SK_SQL_GET_USER);
+    sk_file_bind(get, 1, sk_slice(part->hash, SK_NAME_HASH));
+    int step = get ? sqlite3_step(get) : SQLITE_ERROR;
+    int r = step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -EIO;
+    if (step == SQLITE_ROW) {
+        r = sk_row_unseal(file, "user", SK_STORE_USER, sealed, &plain, &message);
+        bool same = r == 0 && !e->unsure && sk_row_unseal(file, "user", SK_STORE_USER, sk_file_column(get, 0), &old, &before) == 0 &&
+                    same_user(user, (const struct sk_store_user *)(const void *)&before);
+        r = r || same ? r : note_changed(changed, user->name);
+    }
+    if (get) {
+        (void)sqlite3_reset(get);
+    }
+    return r;
+}
+
+static int write_part(struct sk_engine *e, struct sk_file *file, int64_t mark, const struct part *part, struct sk_slice sealed, struct sk_buf *changed)
+{
+    int at = 0, r = part->secret ? 0 : compare_user(e, file, part, sealed, changed);
+    sqlite3_stmt *put = sk_file_statement(file, part->secret ? SK_SQL_PUT_SECRET : SK_SQL_PUT_USER);
+    sk_file_bind(put, ++at, sk_slice(part->hash, SK_NAME_HASH));
+    if (part->secret) {
+        sk_file_bind(put, ++at, sk_slice(part->header, SK_NAME_HASH));
+    }
+    sk_file_bind(put, ++at, sealed);
+    if (put) {
+        (void)sqlite3_bind_int64(put, ++at, mark);
+    }
+    return r ? r : sk_file_run(put);
+}
+
+/* Names of users that the file no longer has, for their grants to be dropped. */
+static int note_gone(struct sk_file *file, int64_t mark, struct sk_buf *changed)
+{
+    sqlite3_stmt *old = sk_file_statement(file, SK_SQL_OLD_USERS);
+    int r = old ? 0 : -EIO, step = SQLITE_DONE;
+    if (old) {
+        (void)sqlite3_bind_int64(old, 1, mark);
+    }
+    while (r == 0 && (step = sqlite3_step(old)) == SQLITE_ROW) {
+        struct sk_buf plain SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+        union sk_ipc_any user;
+        r = sk_row_unseal(file, "user", SK_STORE_USER, sk_file_column(old, 1), &plain, &user);
+        if (r == 0) {
+            r = note_changed(changed, ((const struct sk_store_user *)(const void *)&user)->name);
+        } else if (r == -EBADMSG) {
+            r = 0; /* nobody could log in by this row */
+        }
+    }
+    if (old) {
+        (void)sqlite3_reset(old);
+    }
+    return r ? r : step == SQLITE_DONE ? 0 : -EIO;
+}
+
+static int drop_old(struct sk_file *file, int64_t mark, enum sk_statement which)
+{
+    sqlite3_stmt *drop = sk_file_statement(file, which);
+    if (drop) {
+        (void)sqlite3_bind_int64(drop, 1, mark);
+    }
+    return sk_file_run(drop);
+}
+
+/* All of the import in one transaction. On failure the file is as it was. */
+static int write_import(struct sk_engine *e, struct sk_file *file, struct sk_buf *changed)
+{
+    int64_t mark = (int64_t)(sk_clock_wall() & INT64_MAX);
+    struct sk_slice parts = sk_buf_peek(&e->parts);
+    int r = sk_file_run(sk_file_statement(file, SK_SQL_BEGIN));
+    while (r == 0 && parts.len) {
+        struct part part;
+        memcpy(&part, parts.data, sizeof(part));
+        parts = sk_slice_from(parts, sizeof(part));
+        r = write_part(e, file, mark, &part, sk_slice_cut(parts, part.len), changed);
+        parts = sk_slice_from(parts, part.len);
+    }
+    r = r ? r : note_gone(file, mark, changed);
+    r = r ? r : drop_old(file, mark, SK_SQL_DROP_USERS);
+    r = r ? r : drop_old(file, mark, SK_SQL_DROP_SECRETS);
+    r = r ? r : sk_file_run(sk_file_statement(file, SK_SQL_COMMIT));
+    if (r) {
+        (void)!sk_file_run(sk_file_statement(file, SK_SQL_ROLLBACK));
+        if (!sqlite3_get_autocommit(file->db)) {
+            sk_engine_close_file(e, file); /* without memory even a rollback fails: closing takes the rest back */
+        }
+    }
+    return r;
+}
+
+int sk_engine_end(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], struct sk_buf *changed)
+{
+    struct sk_file *file;
+    char key[64];
+    digest_key(tenant, key);
+    int r = importing_file(e, tenant, &file);
+    /* No digest stands while the rows change: one that is too old would let a later import be taken for needless. */
+    r = r ? r : sk_meta_put(&e->operator, key, SK_SLICE_NULL);
+    r = r ? r : write_import(e, file, changed);
+    if (r == 0) {
+        (void)!sk_meta_put(&e->operator, key, sk_slice(e->digest, e->digest_len)); /* without it the file is taken once more */
+    }
+    if (r != -EPROTO) {
+        sk_engine_cancel(e);
+    }
+    return r;
+}
