@@ -29,45 +29,10 @@ struct tenant {
     uint64_t inactivity, expiration; /* ns */
 };
 
-/* A user as the store knows it; texts owned. */
-struct user {
-    char *texts; /* one allocation for all */
-    struct sk_slice name, hash, roles, networks;
-    uint64_t backend;
-    bool restricted, disabled, known;
-};
-
-/* One request of a worker, from its arrival to its answer. */
-struct job {
-    struct auth *auth;
-    struct job *next, **link; /* all jobs */
-    uint64_t id;              /* ticket towards store and helpers */
-    uint16_t kind;            /* SK_AUTH_LOGIN … */
-    uint64_t worker, ticket;
-    uint8_t tenant[SK_ID_SIZE], request[SK_ID_SIZE];
-    uint8_t address[16];
-    uint8_t address_len;
-    uint16_t port;
-    char host[262], agent[257];
-    char name[257];     /* user asked for */
-    char password[1025]; /* wiped as soon as it was used */
-    size_t password_len;
-    char session[65];   /* id asked for, or made */
-    char target[65];
-    char app[65];
-    uint64_t used;      /* boot ns */
-    char token[45];     /* of a new session */
-    char state[33];     /* of a PAM conversation */
-    struct user user;
-    uint64_t started; /* of the session, wall */
-    char factors[65];
-    const char *reason; /* of a refusal */
-    void (*store_done)(struct job *job, uint16_t code, const void *message);
-    struct helper *helper;
-    struct job *queue_next; /* waits for a helper */
-    struct sk_record_wait wait;
-    struct sk_timer timer;
-    bool basic_hit, retried, stale;
+/* A worker's channel. `number` is this channel's alone: the next process of the same index gets another. */
+struct worker {
+    struct sk_channel *channel; /* NULL: none */
+    uint64_t number;
 };
 
 struct helper {
@@ -100,12 +65,17 @@ struct auth {
     uint8_t secret[32];
     struct sk_recorder recorder;
     uint64_t flush_deadline;
-    struct sk_channel *workers[WORKERS_MAX];
+    struct worker workers[WORKERS_MAX];
+    uint64_t last_number; /* of a worker's channel */
+    struct sk_timer reap; /* jobs of workers that are gone end in a turn of their own */
     struct sk_channel *store;
     struct pool factor, pam;
     struct sk_table tenants;
     struct sk_table remembered_by_key, remembered_by_session;
     struct remembered *newest, *oldest;
+    struct sk_table touched;
+    struct touched *touched_newest, *touched_oldest;
+    struct sk_timer touched_due;
     struct job *jobs;
     size_t jobs_count;
     uint64_t next_id;
@@ -115,30 +85,26 @@ struct auth {
 };
 
 /* main.c */
-void auth_answer(struct auth *auth, uint64_t worker, uint16_t code, const void *message);
+/* The worker with that number; NULL when its channel is gone. */
+struct worker *auth_worker(struct auth *auth, uint64_t number);
+/* 0; -EPIPE when the asker is gone; -EMSGSIZE when it was too large and nothing was sent. A worker that takes no more
+ * loses its channel. */
+int auth_answer(struct auth *auth, uint64_t worker, uint16_t code, const void *message);
 void auth_broadcast(struct auth *auth, uint16_t code, const void *message);
 /* Recomputes whether auth can decide, and tells the workers when that changed. */
 void auth_state(struct auth *auth);
 
-/* jobs.c */
-void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const void *message);
-void auth_from_store(struct auth *auth, uint16_t code, const void *message);
-/* Every job that waits for the store is refused. */
-void auth_store_lost(struct auth *auth);
-void auth_worker_lost(struct auth *auth, uint64_t worker);
+/* tenants.c */
 struct tenant *auth_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE]);
+void auth_set_tenant(struct auth *auth, const struct sk_control_tenant *m);
 void auth_drop_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE]);
-/* Drops what is remembered and every worker's grants; either text may be empty. */
-void auth_revoke(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session, struct sk_slice subject);
 
-/* verify.c: the password's verdict comes back through these. */
-enum verdict { VERDICT_RIGHT, VERDICT_WRONG, VERDICT_DISABLED, VERDICT_EXPIRED, VERDICT_BROKEN };
-void auth_verify(struct job *job);
-void auth_verified(struct job *job, enum verdict verdict);
-void auth_prompt(struct job *job, struct sk_slice prompts);
-void auth_continue(struct job *job, struct sk_slice answers);
-void auth_verify_cancel(struct job *job);
-void auth_helper_add(struct auth *auth, bool pam, uint64_t index, int fd);
+/* used.c */
+/* The session was used at that wall time: the store will know it within some seconds. */
+void auth_used_now(struct auth *auth, const struct tenant *tenant, struct sk_slice session, uint64_t used);
+/* 0: the store knows. */
+uint64_t auth_used_last(struct auth *auth, const struct tenant *tenant, struct sk_slice session);
+void auth_used_due(struct auth *auth);
 
 /* remember.c */
 void auth_remember_key(const struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, struct sk_slice password,

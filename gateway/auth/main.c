@@ -2,7 +2,7 @@
  * Auth: decides who somebody is. It holds the session key, the signing key and the login state machines; it asks the
  * store for facts and helpers for verdicts, records each login before it answers, and never waits. Own uid, no files.
  */
-#include "auth/auth.h"
+#include "auth/jobs.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -11,20 +11,51 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-void auth_answer(struct auth *auth, uint64_t worker, uint16_t code, const void *message)
+struct worker *auth_worker(struct auth *auth, uint64_t number)
+{
+    for (size_t i = 0; i < WORKERS_MAX; i++) {
+        if (auth->workers[i].channel && auth->workers[i].number == number) {
+            return &auth->workers[i];
+        }
+    }
+    return NULL;
+}
+
+/* Its jobs end later: one of them may be what is being answered. */
+static void worker_lost(struct auth *auth, struct worker *worker)
+{
+    worker->channel = sk_channel_free(worker->channel);
+    sk_timer_set(&auth->reap, 0);
+}
+
+static void on_reap(struct sk_timer *timer)
+{
+    auth_reap(SK_CONTAINER(timer, struct auth, reap));
+}
+
+static void on_touched_due(struct sk_timer *timer)
+{
+    auth_used_due(SK_CONTAINER(timer, struct auth, touched_due));
+}
+
+int auth_answer(struct auth *auth, uint64_t number, uint16_t code, const void *message)
 {
     uint64_t ticket = *(const uint64_t *)message;
-    if (ticket && worker < WORKERS_MAX && auth->workers[worker]) {
-        (void)!sk_channel_send(auth->workers[worker], code, message, NULL);
+    struct worker *worker = ticket ? auth_worker(auth, number) : NULL;
+    int r = worker ? sk_channel_send(worker->channel, code, message, NULL) : -EPIPE;
+    if (worker && r < 0 && r != -EMSGSIZE) {
+        worker_lost(auth, worker);
+        r = -EPIPE;
     }
+    return r;
 }
 
 void auth_broadcast(struct auth *auth, uint16_t code, const void *message)
 {
     for (size_t i = 0; i < WORKERS_MAX; i++) {
-        if (auth->workers[i] && sk_channel_send(auth->workers[i], code, message, NULL) < 0) {
-            /* A worker that cannot be told of a revocation must not go on: it loses its channel and admits nobody. */
-            auth->workers[i] = sk_channel_free(auth->workers[i]);
+        struct worker *worker = &auth->workers[i];
+        if (worker->channel && sk_channel_send(worker->channel, code, message, NULL) < 0) {
+            worker_lost(auth, worker); /* who cannot be told of a revocation must not go on: it admits nobody then */
         }
     }
 }
@@ -48,8 +79,8 @@ void auth_state(struct auth *auth)
     }
     auth->open = open;
     for (size_t i = 0; i < WORKERS_MAX; i++) {
-        if (auth->workers[i]) {
-            send_state(auth, auth->workers[i]);
+        if (auth->workers[i].channel) {
+            send_state(auth, auth->workers[i].channel);
         }
     }
     if (open) {
@@ -59,33 +90,29 @@ void auth_state(struct auth *auth)
 
 /* ---- workers ---- */
 
-static uint64_t worker_index(const struct auth *auth, const struct sk_channel *channel)
+static struct worker *worker_of(struct auth *auth, const struct sk_channel *channel)
 {
-    uint64_t i = 0;
-    while (i < WORKERS_MAX && auth->workers[i] != channel) {
+    size_t i = 0;
+    while (i < WORKERS_MAX - 1 && auth->workers[i].channel != channel) {
         i++;
     }
-    return i;
+    return &auth->workers[i]; /* a channel that speaks stands in one */
 }
 
 static void from_worker(struct sk_channel *channel, uint16_t code, const void *message, const int *fds sk_unused, void *context)
 {
     struct auth *auth = context;
-    auth_from_worker(auth, worker_index(auth, channel), code, message);
+    auth_from_worker(auth, worker_of(auth, channel)->number, code, message);
 }
 
 static void worker_ended(struct sk_channel *channel, bool bad, void *context)
 {
     struct auth *auth = context;
-    uint64_t index = worker_index(auth, channel);
+    struct worker *worker = worker_of(auth, channel);
     if (bad) {
-        sk_log(SK_EVENT_PEER_BAD, SK_TEXT("peer", "worker"), SK_NUMBER("index", index));
+        sk_log(SK_EVENT_PEER_BAD, SK_TEXT("peer", "worker"), SK_NUMBER("index", (uint64_t)(worker - auth->workers)));
     }
-    (void)sk_channel_free(channel);
-    if (index < WORKERS_MAX) {
-        auth->workers[index] = NULL;
-        auth_worker_lost(auth, index);
-    }
+    worker_lost(auth, worker);
 }
 
 static void add_worker(struct auth *auth, uint64_t index, int fd)
@@ -95,12 +122,12 @@ static void add_worker(struct auth *auth, uint64_t index, int fd)
         (void)close(fd);
         return;
     }
-    if (auth->workers[index]) {
-        worker_ended(auth->workers[index], false, auth);
-    }
-    auth->workers[index] = sk_channel_new(auth->child.loop, fd, &handler, auth);
-    if (auth->workers[index]) {
-        send_state(auth, auth->workers[index]);
+    struct worker *worker = &auth->workers[index];
+    worker_lost(auth, worker);
+    worker->channel = sk_channel_new(auth->child.loop, fd, &handler, auth);
+    worker->number = ++auth->last_number;
+    if (worker->channel) {
+        send_state(auth, worker->channel);
     }
 }
 
@@ -190,21 +217,6 @@ static void add_peer(struct auth *auth, const struct sk_control_peer *m, int fd)
     }
 }
 
-static void set_tenant(struct auth *auth, const struct sk_control_tenant *m)
-{
-    struct tenant *tenant = auth_tenant(auth, m->tenant);
-    if (!tenant) {
-        tenant = calloc(1, sizeof(*tenant));
-        if (!tenant || sk_table_add(&auth->tenants, &tenant->node, sk_table_hash(sk_slice(m->tenant, SK_ID_SIZE)))) {
-            free(tenant);
-            return;
-        }
-        memcpy(tenant->id, m->tenant, SK_ID_SIZE);
-    }
-    tenant->inactivity = m->inactivity;
-    tenant->expiration = m->expiration;
-}
-
 static int on_hello(struct sk_child *child, const struct sk_control_hello *hello)
 {
     struct auth *auth = child->context;
@@ -217,6 +229,8 @@ static int on_hello(struct sk_child *child, const struct sk_control_hello *hello
     auth->pam = (struct pool){.auth = auth, .pam = true};
     auth->pam.last = &auth->pam.first;
     sk_recorder_init(&auth->recorder, child->loop);
+    sk_timer_init(&auth->reap, child->loop, on_reap);
+    sk_timer_init(&auth->touched_due, child->loop, on_touched_due);
     return 0;
 }
 
@@ -243,7 +257,7 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
         }
         break;
     case SK_CONTROL_TENANT:
-        set_tenant(auth, message);
+        auth_set_tenant(auth, message);
         break;
     case SK_CONTROL_GONE:
         auth_drop_tenant(auth, ((const struct sk_control_gone *)message)->tenant);

@@ -1,5 +1,5 @@
 /* Passwords are verified by helpers: Argon2id in the factor pool, PAM in its own. auth itself never waits. */
-#include "auth/auth.h"
+#include "auth/jobs.h"
 
 #include "base/clock.h"
 #include "base/log.h"

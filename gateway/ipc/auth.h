@@ -21,7 +21,8 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 /* A session was used under a grant that still holds. `used`: boot time. No answer. */
 #define SK_AUTH_USED_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) U(used)
 #define SK_AUTH_LOGOUT_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64)
-/* The sessions of one user, or of all when `user` is empty. */
+/* The sessions of one user, or of all when `user` is empty: some of them, those used last; DONE's count says how many
+ * there are. */
 #define SK_AUTH_LIST_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) T(user, 256)
 /* Ends one session, or all of a user when `target` is empty. `session` is the asker's own. */
 #define SK_AUTH_REVOKE_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(target, 64) T(user, 256)
@@ -29,7 +30,7 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 
 /* `token`: after a login alone. `roles`, `networks`: names, comma between. `lifetime`: ns until it must be renewed. */
 #define SK_AUTH_GRANT_FIELDS(U, I, T)                                                                        \
-    U(ticket) T(token, 64) T(session, 64) T(subject, 256) T(roles, 8192) T(networks, 8192) U(restricted)     \
+    U(ticket) I(tenant) T(token, 64) T(session, 64) T(subject, 256) T(roles, 8192) T(networks, 8192) U(restricted)     \
     U(lifetime) T(factors, 128) T(assertion, 4096)
 #define SK_AUTH_REFUSED_FIELDS(U, I, T) U(ticket) T(reason, 64)
 /* More is asked before the login is decided. `prompts`: one a line, "h" hidden or "v" visible before each, "i"/"e" text. */

@@ -6,7 +6,7 @@
 
 #include "ipc/interface.h"
 
-enum { SK_STORE_FROM_AUTH = 1, SK_STORE_FROM_SUPERVISOR = 2, SK_STORE_FROM_STORE = 4 };
+enum { SK_STORE_FROM_AUTH = 1, SK_STORE_FROM_SUPERVISOR = 2, SK_STORE_FROM_STORE = 4, SK_STORE_IN_ROW = 8 };
 
 /* A tenant as its file says, all or nothing: BEGIN, then users and secrets, then END. `digest`: of the file's content. */
 #define SK_STORE_BEGIN_FIELDS(U, I, T) U(ticket) I(tenant) T(name, 64) T(service, 64) T(digest, 64)
@@ -17,13 +17,19 @@ enum { SK_STORE_FROM_AUTH = 1, SK_STORE_FROM_SUPERVISOR = 2, SK_STORE_FROM_STORE
 
 #define SK_STORE_GET_USER_FIELDS(U, I, T) U(ticket) I(tenant) T(name, 256)
 #define SK_STORE_GET_SECRETS_FIELDS(U, I, T) U(ticket) I(tenant) T(app, 64)
-/* `key`: keyed hash of the token. Times are wall ns. */
-#define SK_STORE_PUT_SESSION_FIELDS(U, I, T)                                                                 \
+/* `key`: keyed hash of the token. Times are wall ns. A session as its row keeps it, and as it is put there; sessions that
+ * were not used since `sweep` go in the same transaction, some at a time. */
+#define SK_STORE_SESSION_FIELDS(U, I, T)                                                                     \
     U(ticket) I(tenant) T(key, 64) T(subject, 256) U(started) U(used) T(address, 16) T(factors, 128)
+#define SK_STORE_PUT_SESSION_FIELDS(U, I, T) SK_STORE_SESSION_FIELDS(U, I, T) U(sweep)
 #define SK_STORE_TOUCH_SESSION_FIELDS(U, I, T) I(tenant) T(key, 64) U(used)
-#define SK_STORE_DROP_SESSION_FIELDS(U, I, T) U(ticket) I(tenant) T(key, 64)
+/* One by its key, or, when that is empty, all of a subject: in one transaction. `count`: of those that were started and
+ * used since. */
+#define SK_STORE_DROP_SESSIONS_FIELDS(U, I, T) U(ticket) I(tenant) T(key, 64) T(subject, 256) U(started) U(used)
 #define SK_STORE_GET_SESSION_FIELDS(U, I, T) U(ticket) I(tenant) T(key, 64)
-#define SK_STORE_LIST_SESSIONS_FIELDS(U, I, T) U(ticket) I(tenant)
+/* Of one subject, or of all when it is empty, that were started and used since; the `most` that were used last. `count`:
+ * how many there are. */
+#define SK_STORE_LIST_SESSIONS_FIELDS(U, I, T) U(ticket) I(tenant) T(subject, 256) U(started) U(used) U(most)
 #define SK_STORE_GET_KEY_FIELDS(U, I, T) U(ticket)
 #define SK_STORE_PUT_KEY_FIELDS(U, I, T) U(ticket) T(der, 1024)
 
@@ -45,9 +51,10 @@ enum { SK_STORE_FROM_AUTH = 1, SK_STORE_FROM_SUPERVISOR = 2, SK_STORE_FROM_STORE
     M(STORE_END, store_end, 4, SK_STORE_FROM_SUPERVISOR, 0, SK_STORE_END_FIELDS)                             \
     M(STORE_GET_USER, store_get_user, 10, SK_STORE_FROM_AUTH, 0, SK_STORE_GET_USER_FIELDS)                   \
     M(STORE_GET_SECRETS, store_get_secrets, 11, SK_STORE_FROM_AUTH, 0, SK_STORE_GET_SECRETS_FIELDS)          \
-    M(STORE_PUT_SESSION, store_put_session, 12, SK_STORE_FROM_AUTH, 0, SK_STORE_PUT_SESSION_FIELDS)          \
+    M(STORE_SESSION, store_session, 12, SK_STORE_IN_ROW, 0, SK_STORE_SESSION_FIELDS)                         \
+    M(STORE_PUT_SESSION, store_put_session, 19, SK_STORE_FROM_AUTH, 0, SK_STORE_PUT_SESSION_FIELDS)          \
     M(STORE_TOUCH_SESSION, store_touch_session, 13, SK_STORE_FROM_AUTH, 0, SK_STORE_TOUCH_SESSION_FIELDS)    \
-    M(STORE_DROP_SESSION, store_drop_session, 14, SK_STORE_FROM_AUTH, 0, SK_STORE_DROP_SESSION_FIELDS)       \
+    M(STORE_DROP_SESSIONS, store_drop_sessions, 14, SK_STORE_FROM_AUTH, 0, SK_STORE_DROP_SESSIONS_FIELDS)    \
     M(STORE_GET_SESSION, store_get_session, 15, SK_STORE_FROM_AUTH, 0, SK_STORE_GET_SESSION_FIELDS)          \
     M(STORE_LIST_SESSIONS, store_list_sessions, 16, SK_STORE_FROM_AUTH, 0, SK_STORE_LIST_SESSIONS_FIELDS)    \
     M(STORE_GET_KEY, store_get_key, 17, SK_STORE_FROM_AUTH, 0, SK_STORE_GET_KEY_FIELDS)                      \

@@ -546,12 +546,24 @@ int sk_secrets_need(struct sk_exchange *x, struct sk_app *app)
 
 /* ---- the channel ---- */
 
+/* Is it a grant of the tenant that was asked for? Nothing crosses tenants, whatever went wrong before it came here. */
+static bool is_own(const struct sk_ask *ask, const struct sk_auth_grant *m)
+{
+    const struct sk_tenant *tenant = ask->grant ? ask->grant->tenant : ask->x ? ask->x->site->tenant : NULL;
+    return tenant && memcmp(tenant->id, m->tenant, SK_ID_SIZE) == 0;
+}
+
 static void told(struct sk_gate *gate, uint16_t code, const void *message)
 {
     uint64_t ticket = *(const uint64_t *)message;
     struct sk_ask *ask = ask_find(gate, ticket);
+    struct sk_auth_refused refused = {.ticket = ticket, .reason = SK_LIT("internal-error")};
     if (!ask) {
         return;
+    }
+    if (code == SK_AUTH_GRANT && !is_own(ask, message)) {
+        code = SK_AUTH_REFUSED;
+        message = &refused;
     }
     bool more = code == SK_AUTH_SECRET || code == SK_AUTH_SESSION;
     struct sk_grant *grant = ask->grant;

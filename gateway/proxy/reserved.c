@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#define LIST_MAX ((size_t)64 << 10) /* bytes of a list of sessions: its copy fits in the arena */
 #define PREFIX "/.sekisho"
 #define JWKS "/.well-known/sekisho/jwks.json"
 
@@ -337,35 +338,40 @@ void sk_reserved_api(struct sk_exchange *x)
     }
 }
 
+/* One more of a list; what does not fit is counted alone. */
 static void gather_session(struct sk_exchange *x, const struct sk_auth_session *m)
 {
+    struct sk_buf row SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
     struct sk_addr address = {.family = m->address.len == 4 ? SK_FAMILY_V4 : SK_FAMILY_V6};
     char text[SK_ADDR_TEXT], started[32], used[32];
     memcpy(address.bytes, m->address.data, m->address.len);
     (void)sk_addr_text(&address, text);
     sk_time_text(m->started, started);
     sk_time_text(m->used, used);
-    int failed = sk_buf_printf(&x->told, "%s{\"id\":\"%.*s\",\"subject\":", sk_buf_len(&x->told) ? "," : "", (int)m->session.len, m->session.data);
-    failed |= sk_json_put_string(&x->told, m->subject);
-    failed |= sk_buf_printf(&x->told, ",\"address\":\"%s\",\"started\":\"%s\",\"used\":\"%s\"}", text, started, used);
-    (void)failed;
+    int r = sk_buf_printf(&row, "%s{\"id\":\"%.*s\",\"subject\":", sk_buf_len(&x->told) ? "," : "", (int)m->session.len, m->session.data);
+    r = r ? r : sk_json_put_string(&row, m->subject);
+    r = r ? r : sk_buf_printf(&row, ",\"address\":\"%s\",\"started\":\"%s\",\"used\":\"%s\"}", text, started, used);
+    if (r == 0 && sk_buf_len(&x->told) + sk_buf_len(&row) <= LIST_MAX) {
+        (void)!sk_buf_put(&x->told, sk_buf_peek(&row));
+    }
 }
 
 static void told_done(struct sk_exchange *x, const struct sk_auth_done *m)
 {
     const struct sk_request *r = &x->stream->request;
+    unsigned long long count = (unsigned long long)m->count;
     if (sk_slice_eq(r->path, path_logout)) {
         logged_out(x);
     } else if (sk_slice_eq(r->method, SK_LIT("GET"))) {
         struct sk_slice list = sk_buf_peek(&x->told);
-        struct sk_slice body = sk_arena_printf(x->arena, "{\"sessions\":[%.*s]}\n", (int)list.len, list.data ? list.data : "");
+        struct sk_slice body = sk_arena_printf(x->arena, "{\"sessions\":[%.*s],\"total\":%llu}\n", (int)list.len, list.data ? list.data : "", count);
         if (body.data) {
             answer_json(x, 200, body);
         } else {
-            sk_exchange_deny(x, 500, SK_AUDIT_DECISION_ERROR, SK_LIT("too-many-sessions"));
+            sk_exchange_deny(x, 500, SK_AUDIT_DECISION_ERROR, SK_LIT("internal-error"));
         }
     } else {
-        answer_json(x, 200, sk_arena_printf(x->arena, "{\"ended\":%llu}\n", (unsigned long long)m->count));
+        answer_json(x, 200, sk_arena_printf(x->arena, "{\"ended\":%llu}\n", count));
     }
 }
 

@@ -18,18 +18,21 @@ struct sk_engine *sk_engine_free(struct sk_engine *engine);
 int sk_engine_begin(struct sk_engine *engine, const struct sk_store_begin *begin) sk_nodiscard;
 int sk_engine_put_user(struct sk_engine *engine, const struct sk_store_user *user) sk_nodiscard;
 int sk_engine_put_secret(struct sk_engine *engine, const struct sk_store_secret *secret) sk_nodiscard;
-/* Takes all that was put since begin, at once: nobody sees any of it before. Users and secrets not named are gone. Puts the names of users that changed or went, comma between. */
+/* Takes all that was put since begin, at once: nobody sees any of it before. Users and secrets not named are gone. Puts the names of users that changed or went, comma between. Sessions of users that are new, gone, disabled, or have another password go with it. */
 int sk_engine_end(struct sk_engine *engine, const uint8_t tenant[SK_ID_SIZE], struct sk_buf *changed) sk_nodiscard;
 void sk_engine_cancel(struct sk_engine *engine);
 
 /* The results' texts live in `buf`. */
 int sk_engine_get_user(struct sk_engine *engine, const struct sk_store_get_user *get, struct sk_buf *buf, struct sk_store_got_user *got) sk_nodiscard;
 int sk_engine_get_secrets(struct sk_engine *engine, const struct sk_store_get_secrets *get, void (*each)(void *context, struct sk_slice header, struct sk_slice value), void *context) sk_nodiscard;
+/* Some of the sessions not used since put->sweep go with it. */
 int sk_engine_put_session(struct sk_engine *engine, const struct sk_store_put_session *put) sk_nodiscard;
 int sk_engine_touch_session(struct sk_engine *engine, const struct sk_store_touch_session *touch) sk_nodiscard;
-int sk_engine_drop_session(struct sk_engine *engine, const struct sk_store_drop_session *drop) sk_nodiscard;
+/* In one transaction. `count`: how many went, of those started and used since. */
+int sk_engine_drop_sessions(struct sk_engine *engine, const struct sk_store_drop_sessions *drop, uint64_t *count) sk_nodiscard;
 int sk_engine_get_session(struct sk_engine *engine, const struct sk_store_get_session *get, struct sk_buf *buf, struct sk_store_got_session *got) sk_nodiscard;
-int sk_engine_list_sessions(struct sk_engine *engine, const struct sk_store_list_sessions *list, void (*each)(void *context, const struct sk_store_got_session *session), void *context) sk_nodiscard;
+/* `count`: how many there are, of which at most list->most are told. */
+int sk_engine_list_sessions(struct sk_engine *engine, const struct sk_store_list_sessions *list, void (*each)(void *context, const struct sk_store_got_session *session), void *context, uint64_t *count) sk_nodiscard;
 /* auth's signing key, the operator's. */
 int sk_engine_get_key(struct sk_engine *engine, struct sk_buf *der) sk_nodiscard;
 int sk_engine_put_key(struct sk_engine *engine, struct sk_slice der) sk_nodiscard;

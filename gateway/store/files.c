@@ -25,6 +25,7 @@ static const char *const sql[SK_SQL_COUNT] = {
         [SK_SQL_DROP_SESSION] = "DELETE FROM sessions WHERE key = ?1",
         [SK_SQL_GET_SESSION] = "SELECT key, used, sealed FROM sessions WHERE key = ?1",
         [SK_SQL_LIST_SESSIONS] = "SELECT key, used, sealed FROM sessions ORDER BY used DESC",
+        [SK_SQL_SWEEP_SESSIONS] = "DELETE FROM sessions WHERE key IN (SELECT key FROM sessions WHERE used < ?1 LIMIT 64)",
         [SK_SQL_GET_TENANT] = "SELECT wrapped_key FROM tenants WHERE id = ?1",
         [SK_SQL_PUT_TENANT] = "INSERT INTO tenants (id, name, service, wrapped_key) VALUES (?1, ?2, ?3, ?4)",
 };

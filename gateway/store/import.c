@@ -6,6 +6,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#define ENDED_MAX ((size_t)64 << 20)
 
 /* A part of an import, with its sealed value behind it. */
 struct part {
@@ -64,6 +67,11 @@ static bool same_user(const struct sk_store_user *a, const struct sk_store_user 
            sk_slice_eq(a->roles, b->roles) && sk_slice_eq(a->networks, b->networks);
 }
 
+static bool same_password(const struct sk_store_user *a, const struct sk_store_user *b)
+{
+    return a->backend == b->backend && sk_slice_eq(a->hash, b->hash);
+}
+
 /* The file of the import under way, when it is this tenant's. */
 static int importing_file(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], struct sk_file **file)
 {
@@ -114,22 +122,40 @@ int sk_engine_put_secret(struct sk_engine *e, const struct sk_store_secret *secr
     return r ? r : put_part(e, &part, sk_buf_peek(&sealed));
 }
 
-/* Notes the user's name when a row of it is there and says something else. */
-static int compare_user(struct sk_engine *e, struct sk_file *file, const struct part *part, struct sk_slice sealed, struct sk_buf *changed)
+/* What an import changes, noted on the way. */
+struct note {
+    struct sk_engine *engine;
+    struct sk_file *file;
+    struct sk_buf *changed; /* names */
+    struct sk_buf *ended;   /* hashes of the names of users whose sessions end */
+};
+
+static int note_ended(struct note *note, const uint8_t hash[SK_NAME_HASH])
+{
+    return sk_buf_put(note->ended, sk_slice(hash, SK_NAME_HASH));
+}
+
+/* Notes the user's name when a row of it is there and says something else. A session is a proof of the password: it ends
+ * with it, and does not come back with a user of the same name. */
+static int compare_user(struct note *note, const struct part *part, struct sk_slice sealed)
 {
     struct sk_buf plain SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
     struct sk_buf old SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
-    union sk_ipc_any message, before;
-    const struct sk_store_user *user = (const void *)&message;
-    sqlite3_stmt *get = sk_file_statement(file, SK_SQL_GET_USER);
+    union sk_ipc_any message, row;
+    const struct sk_store_user *user = (const void *)&message, *before = NULL;
+    sqlite3_stmt *get = sk_file_statement(note->file, SK_SQL_GET_USER);
     sk_file_bind(get, 1, sk_slice(part->hash, SK_NAME_HASH));
     int step = get ? sqlite3_step(get) : SQLITE_ERROR;
     int r = step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -EIO;
-    if (step == SQLITE_ROW) {
-        r = sk_row_unseal(file, "user", SK_STORE_USER, sealed, &plain, &message);
-        bool same = r == 0 && !e->unsure && sk_row_unseal(file, "user", SK_STORE_USER, sk_file_column(get, 0), &old, &before) == 0 &&
-                    same_user(user, (const struct sk_store_user *)(const void *)&before);
-        r = r || same ? r : note_changed(changed, user->name);
+    r = r ? r : sk_row_unseal(note->file, "user", SK_STORE_USER, sealed, &plain, &message);
+    if (r == 0 && step == SQLITE_ROW && sk_row_unseal(note->file, "user", SK_STORE_USER, sk_file_column(get, 0), &old, &row) == 0) {
+        before = (const void *)&row;
+    }
+    if (r == 0 && step == SQLITE_ROW && (note->engine->unsure || !before || !same_user(user, before))) {
+        r = note_changed(note->changed, user->name);
+    }
+    if (r == 0 && (user->disabled || !before || !same_password(user, before))) {
+        r = note_ended(note, part->hash);
     }
     if (get) {
         (void)sqlite3_reset(get);
@@ -137,10 +163,10 @@ static int compare_user(struct sk_engine *e, struct sk_file *file, const struct 
     return r;
 }
 
-static int write_part(struct sk_engine *e, struct sk_file *file, int64_t mark, const struct part *part, struct sk_slice sealed, struct sk_buf *changed)
+static int write_part(struct note *note, int64_t mark, const struct part *part, struct sk_slice sealed)
 {
-    int at = 0, r = part->secret ? 0 : compare_user(e, file, part, sealed, changed);
-    sqlite3_stmt *put = sk_file_statement(file, part->secret ? SK_SQL_PUT_SECRET : SK_SQL_PUT_USER);
+    int at = 0, r = part->secret ? 0 : compare_user(note, part, sealed);
+    sqlite3_stmt *put = sk_file_statement(note->file, part->secret ? SK_SQL_PUT_SECRET : SK_SQL_PUT_USER);
     sk_file_bind(put, ++at, sk_slice(part->hash, SK_NAME_HASH));
     if (part->secret) {
         sk_file_bind(put, ++at, sk_slice(part->header, SK_NAME_HASH));
@@ -152,10 +178,10 @@ static int write_part(struct sk_engine *e, struct sk_file *file, int64_t mark, c
     return r ? r : sk_file_run(put);
 }
 
-/* Names of users that the file no longer has, for their grants to be dropped. */
-static int note_gone(struct sk_file *file, int64_t mark, struct sk_buf *changed)
+/* Names of users that the file no longer has, for their grants and sessions to be dropped. */
+static int note_gone(struct note *note, int64_t mark)
 {
-    sqlite3_stmt *old = sk_file_statement(file, SK_SQL_OLD_USERS);
+    sqlite3_stmt *old = sk_file_statement(note->file, SK_SQL_OLD_USERS);
     int r = old ? 0 : -EIO, step = SQLITE_DONE;
     if (old) {
         (void)sqlite3_bind_int64(old, 1, mark);
@@ -163,9 +189,11 @@ static int note_gone(struct sk_file *file, int64_t mark, struct sk_buf *changed)
     while (r == 0 && (step = sqlite3_step(old)) == SQLITE_ROW) {
         struct sk_buf plain SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
         union sk_ipc_any user;
-        r = sk_row_unseal(file, "user", SK_STORE_USER, sk_file_column(old, 1), &plain, &user);
+        struct sk_slice hash = sk_file_column(old, 0);
+        r = hash.len == SK_NAME_HASH ? note_ended(note, (const uint8_t *)hash.data) : 0;
+        r = r ? r : sk_row_unseal(note->file, "user", SK_STORE_USER, sk_file_column(old, 1), &plain, &user);
         if (r == 0) {
-            r = note_changed(changed, ((const struct sk_store_user *)(const void *)&user)->name);
+            r = note_changed(note->changed, ((const struct sk_store_user *)(const void *)&user)->name);
         } else if (r == -EBADMSG) {
             r = 0; /* nobody could log in by this row */
         }
@@ -185,30 +213,41 @@ static int drop_old(struct sk_file *file, int64_t mark, enum sk_statement which)
     return sk_file_run(drop);
 }
 
+static int compare_hashes(const void *a, const void *b)
+{
+    return memcmp(a, b, SK_NAME_HASH);
+}
+
+static int drop_sessions(struct sk_file *file, struct sk_buf *ended)
+{
+    size_t count = sk_buf_len(ended) / SK_NAME_HASH;
+    if (count == 0) {
+        return 0;
+    }
+    qsort(ended->data + ended->start, count, SK_NAME_HASH, compare_hashes);
+    return sk_sessions_drop_users(file, (const uint8_t (*)[SK_NAME_HASH])(const void *)sk_buf_peek(ended).data, count);
+}
+
 /* All of the import in one transaction. On failure the file is as it was. */
 static int write_import(struct sk_engine *e, struct sk_file *file, struct sk_buf *changed)
 {
+    struct sk_buf ended SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(ENDED_MAX);
+    struct note note = {e, file, changed, &ended};
     int64_t mark = (int64_t)(sk_clock_wall() & INT64_MAX);
     struct sk_slice parts = sk_buf_peek(&e->parts);
-    int r = sk_file_run(sk_file_statement(file, SK_SQL_BEGIN));
+    int r = sk_engine_transaction(file);
     while (r == 0 && parts.len) {
         struct part part;
         memcpy(&part, parts.data, sizeof(part));
         parts = sk_slice_from(parts, sizeof(part));
-        r = write_part(e, file, mark, &part, sk_slice_cut(parts, part.len), changed);
+        r = write_part(&note, mark, &part, sk_slice_cut(parts, part.len));
         parts = sk_slice_from(parts, part.len);
     }
-    r = r ? r : note_gone(file, mark, changed);
+    r = r ? r : note_gone(&note, mark);
     r = r ? r : drop_old(file, mark, SK_SQL_DROP_USERS);
     r = r ? r : drop_old(file, mark, SK_SQL_DROP_SECRETS);
-    r = r ? r : sk_file_run(sk_file_statement(file, SK_SQL_COMMIT));
-    if (r) {
-        (void)!sk_file_run(sk_file_statement(file, SK_SQL_ROLLBACK));
-        if (!sqlite3_get_autocommit(file->db)) {
-            sk_engine_close_file(e, file); /* without memory even a rollback fails: closing takes the rest back */
-        }
-    }
-    return r;
+    r = r ? r : drop_sessions(file, &ended);
+    return sk_engine_commit(e, file, r);
 }
 
 int sk_engine_end(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], struct sk_buf *changed)

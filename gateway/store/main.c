@@ -4,7 +4,6 @@
  */
 #include "store/engine.h"
 #include "store/files.h"
-#include "store/files.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -64,7 +63,6 @@ static void each_secret(void *context, struct sk_slice header, struct sk_slice v
 static void each_session(void *context, const struct sk_store_got_session *session)
 {
     struct listing *l = context;
-    l->count++;
     send(l->store, l->store->auth, SK_STORE_GOT_SESSION, session);
 }
 
@@ -110,6 +108,7 @@ static void from_auth(struct sk_channel *channel, uint16_t code, const void *mes
 {
     struct store *store = context;
     struct sk_engine *e = store->engine;
+    uint64_t count;
     int r;
     switch (code) {
     case SK_STORE_GET_USER:
@@ -132,9 +131,9 @@ static void from_auth(struct sk_channel *channel, uint16_t code, const void *mes
             failed("touch session", r);
         }
         break;
-    case SK_STORE_DROP_SESSION:
-        r = sk_engine_drop_session(e, message);
-        result(store, channel, "drop session", ((const struct sk_store_drop_session *)message)->ticket, r, 0);
+    case SK_STORE_DROP_SESSIONS:
+        r = sk_engine_drop_sessions(e, message, &count);
+        result(store, channel, "drop sessions", ((const struct sk_store_drop_sessions *)message)->ticket, r, count);
         break;
     case SK_STORE_GET_SESSION:
         get_session(store, message);
@@ -142,8 +141,8 @@ static void from_auth(struct sk_channel *channel, uint16_t code, const void *mes
     case SK_STORE_LIST_SESSIONS: {
         const struct sk_store_list_sessions *m = message;
         struct listing listing = {store, m->ticket, 0};
-        r = sk_engine_list_sessions(e, m, each_session, &listing);
-        result(store, channel, "list sessions", m->ticket, r, listing.count);
+        r = sk_engine_list_sessions(e, m, each_session, &listing, &count);
+        result(store, channel, "list sessions", m->ticket, r, count);
         break;
     }
     case SK_STORE_GET_KEY:

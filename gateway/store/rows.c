@@ -50,7 +50,7 @@ int sk_row_unseal(const struct sk_file *file, const char *column, uint16_t code,
         return r < 0 ? r : -EBADMSG;
     }
     struct sk_slice plain = sk_slice_from(sk_buf_peek(buf), before);
-    if (sk_ipc_decode(&sk_store_interface, SK_STORE_FROM_AUTH | SK_STORE_FROM_SUPERVISOR | SK_STORE_FROM_STORE, plain, message, &layout)) {
+    if (sk_ipc_decode(&sk_store_interface, SK_STORE_FROM_SUPERVISOR | SK_STORE_IN_ROW, plain, message, &layout)) {
         return -EBADMSG;
     }
     return layout->code == code ? 0 : -EBADMSG;
@@ -181,4 +181,23 @@ int sk_meta_put(struct sk_file *file, const char *key, struct sk_slice value)
     (void)sqlite3_bind_text(put, 1, key, -1, SQLITE_STATIC);
     sk_file_bind(put, 2, value);
     return sk_file_run(put);
+}
+
+/* ---- transactions ---- */
+
+int sk_engine_transaction(struct sk_file *file)
+{
+    return sk_file_run(sk_file_statement(file, SK_SQL_BEGIN));
+}
+
+int sk_engine_commit(struct sk_engine *e, struct sk_file *file, int r)
+{
+    r = r ? r : sk_file_run(sk_file_statement(file, SK_SQL_COMMIT));
+    if (r) {
+        (void)!sk_file_run(sk_file_statement(file, SK_SQL_ROLLBACK));
+        if (!sqlite3_get_autocommit(file->db)) {
+            sk_engine_close_file(e, file); /* without memory even a rollback fails: closing takes the rest back */
+        }
+    }
+    return r;
 }

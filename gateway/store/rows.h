@@ -27,6 +27,10 @@ struct sk_engine {
  * -EPROTONOSUPPORT when its file is of a newer schema. */
 int sk_engine_file(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], const struct sk_store_begin *begin, struct sk_file **file) sk_nodiscard;
 void sk_engine_close_file(struct sk_engine *e, struct sk_file *file);
+/* All between the two, or nothing when `r` is not 0 or the commit fails; then the file is perhaps closed. As `r`, else 0 or
+ * negative. */
+int sk_engine_transaction(struct sk_file *file) sk_nodiscard;
+int sk_engine_commit(struct sk_engine *e, struct sk_file *file, int r) sk_nodiscard;
 
 /* A name's keyed hash, by which its row is found. */
 void sk_row_name_hash(const struct sk_file *file, struct sk_slice name, uint8_t out[SK_NAME_HASH]);
@@ -38,3 +42,6 @@ int sk_row_unseal(const struct sk_file *file, const char *column, uint16_t code,
 /* 0; 1 not there; negative. */
 int sk_meta_get(struct sk_file *file, const char *key, struct sk_buf *out) sk_nodiscard;
 int sk_meta_put(struct sk_file *file, const char *key, struct sk_slice value) sk_nodiscard;
+
+/* sessions.c: inside a transaction. Drops the sessions of these users, given by their names' hashes in order. */
+int sk_sessions_drop_users(struct sk_file *file, const uint8_t (*users)[SK_NAME_HASH], size_t count) sk_nodiscard;

@@ -2,16 +2,16 @@
 #include "store/rows.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
-int sk_engine_put_session(struct sk_engine *e, const struct sk_store_put_session *put)
+#define KEYS_MAX ((size_t)256 << 20)
+
+static int insert(struct sk_file *file, const struct sk_store_put_session *put)
 {
     struct sk_buf sealed SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
-    struct sk_file *file;
-    int r = sk_engine_file(e, put->tenant, NULL, &file);
-    if (r) {
-        return r;
-    }
-    r = sk_row_seal(file, "session", SK_STORE_PUT_SESSION, put, &sealed);
+    const struct sk_store_session row = {.key = put->key, .subject = put->subject, .started = put->started, .used = put->used,
+            .address = put->address, .factors = put->factors};
+    int r = sk_row_seal(file, "session", SK_STORE_SESSION, &row, &sealed);
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_PUT_SESSION);
     sk_file_bind(statement, 1, put->key);
     sk_file_bind(statement, 3, sk_buf_peek(&sealed));
@@ -19,6 +19,28 @@ int sk_engine_put_session(struct sk_engine *e, const struct sk_store_put_session
         (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)put->used);
     }
     return r ? r : sk_file_run(statement);
+}
+
+static int sweep(struct sk_file *file, uint64_t used)
+{
+    sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_SWEEP_SESSIONS);
+    if (statement) {
+        (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)used);
+    }
+    return sk_file_run(statement);
+}
+
+int sk_engine_put_session(struct sk_engine *e, const struct sk_store_put_session *put)
+{
+    struct sk_file *file;
+    int r = sk_engine_file(e, put->tenant, NULL, &file);
+    if (r) {
+        return r;
+    }
+    r = sk_engine_transaction(file);
+    r = r ? r : insert(file, put);
+    r = r ? r : sweep(file, put->sweep);
+    return sk_engine_commit(e, file, r);
 }
 
 int sk_engine_touch_session(struct sk_engine *e, const struct sk_store_touch_session *touch)
@@ -36,30 +58,17 @@ int sk_engine_touch_session(struct sk_engine *e, const struct sk_store_touch_ses
     return sk_file_run(statement);
 }
 
-int sk_engine_drop_session(struct sk_engine *e, const struct sk_store_drop_session *drop)
-{
-    struct sk_file *file;
-    int r = sk_engine_file(e, drop->tenant, NULL, &file);
-    if (r) {
-        return r;
-    }
-    sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_DROP_SESSION);
-    sk_file_bind(statement, 1, drop->key);
-    r = sk_file_run(statement);
-    return r ? r : sqlite3_changes(file->db) == 0;
-}
-
 static int row_session(const struct sk_file *file, sqlite3_stmt *statement, struct sk_buf *buf, struct sk_store_got_session *got)
 {
     union sk_ipc_any message;
-    int r = sk_row_unseal(file, "session", SK_STORE_PUT_SESSION, sk_file_column(statement, 2), buf, &message);
+    int r = sk_row_unseal(file, "session", SK_STORE_SESSION, sk_file_column(statement, 2), buf, &message);
     if (r == 0) {
-        const struct sk_store_put_session *put = (const void *)&message;
-        if (!sk_slice_eq(put->key, sk_file_column(statement, 0))) {
+        const struct sk_store_session *row = (const void *)&message;
+        if (!sk_slice_eq(row->key, sk_file_column(statement, 0))) {
             return -EBADMSG;
         }
-        *got = (struct sk_store_got_session){.key = put->key, .subject = put->subject, .started = put->started,
-                .used = (uint64_t)sqlite3_column_int64(statement, 1), .address = put->address, .factors = put->factors};
+        *got = (struct sk_store_got_session){.key = row->key, .subject = row->subject, .started = row->started,
+                .used = (uint64_t)sqlite3_column_int64(statement, 1), .address = row->address, .factors = row->factors};
     }
     return r;
 }
@@ -82,27 +91,129 @@ int sk_engine_get_session(struct sk_engine *e, const struct sk_store_get_session
     return r;
 }
 
-int sk_engine_list_sessions(struct sk_engine *e, const struct sk_store_list_sessions *list,
-        void (*each)(void *context, const struct sk_store_got_session *session), void *context)
+/* Every session of the tenant, the last used first, until `each` gives what is not 0. A row that does not unseal is
+ * nobody's. */
+static int walk(struct sk_file *file, int (*each)(void *context, struct sk_store_got_session *session), void *context)
 {
-    struct sk_file *file;
-    int r = sk_engine_file(e, list->tenant, NULL, &file);
-    if (r) {
-        return r;
-    }
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_LIST_SESSIONS);
-    int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    int r = 0, step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
     for (; r == 0 && step == SQLITE_ROW; step = sqlite3_step(statement)) {
         struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
         struct sk_store_got_session got = {.ticket = 0};
         r = row_session(file, statement, &buf, &got);
-        if (r == 0) {
-            got.ticket = list->ticket;
-            each(context, &got);
-        }
+        r = r == 0 ? each(context, &got) : r == -EBADMSG ? 0 : r;
     }
     if (statement) {
         (void)sqlite3_reset(statement);
     }
     return r ? r : step == SQLITE_DONE ? 0 : -EIO;
+}
+
+struct listing {
+    const struct sk_store_list_sessions *list;
+    void (*each)(void *context, const struct sk_store_got_session *session);
+    void *context;
+    uint64_t count;
+};
+
+static int list_one(void *context, struct sk_store_got_session *session)
+{
+    struct listing *l = context;
+    bool same = session->started >= l->list->started && session->used >= l->list->used &&
+                (l->list->subject.len == 0 || sk_slice_eq(session->subject, l->list->subject));
+    if (same && l->count++ < l->list->most) {
+        session->ticket = l->list->ticket;
+        l->each(l->context, session);
+    }
+    return 0;
+}
+
+int sk_engine_list_sessions(struct sk_engine *e, const struct sk_store_list_sessions *list,
+        void (*each)(void *context, const struct sk_store_got_session *session), void *context, uint64_t *count)
+{
+    struct listing l = {list, each, context, 0};
+    struct sk_file *file;
+    int r = sk_engine_file(e, list->tenant, NULL, &file);
+    r = r ? r : walk(file, list_one, &l);
+    *count = l.count;
+    return r;
+}
+
+/* ---- dropping ---- */
+
+/* Keys to drop: gathered first, for a table is not changed while it is walked. */
+struct dropping {
+    struct sk_file *file;
+    const struct sk_store_drop_sessions *drop; /* of one subject, or NULL */
+    const uint8_t (*users)[SK_NAME_HASH];      /* else of these */
+    size_t users_count;
+    struct sk_buf keys; /* each with its length before it */
+    uint64_t count;     /* of those started and used since */
+};
+
+static int compare_hashes(const void *a, const void *b)
+{
+    return memcmp(a, b, SK_NAME_HASH);
+}
+
+static int gather_one(void *context, struct sk_store_got_session *session)
+{
+    struct dropping *d = context;
+    const uint8_t len = (uint8_t)session->key.len;
+    bool same;
+    if (d->drop) {
+        same = sk_slice_eq(session->subject, d->drop->subject);
+        d->count += same && session->started >= d->drop->started && session->used >= d->drop->used;
+    } else {
+        uint8_t hash[SK_NAME_HASH];
+        sk_row_name_hash(d->file, session->subject, hash);
+        same = bsearch(hash, d->users, d->users_count, SK_NAME_HASH, compare_hashes) != NULL;
+    }
+    int r = same ? sk_buf_put(&d->keys, sk_slice(&len, 1)) : 0;
+    return r || !same ? r : sk_buf_put(&d->keys, session->key);
+}
+
+static int drop_key(struct sk_file *file, struct sk_slice key)
+{
+    sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_DROP_SESSION);
+    sk_file_bind(statement, 1, key);
+    return sk_file_run(statement);
+}
+
+static int drop_gathered(struct dropping *d)
+{
+    int r = walk(d->file, gather_one, d);
+    for (struct sk_slice keys = sk_buf_peek(&d->keys); r == 0 && keys.len;) {
+        size_t len = (uint8_t)keys.data[0];
+        r = drop_key(d->file, sk_slice(keys.data + 1, len));
+        keys = sk_slice_from(keys, len + 1);
+    }
+    sk_buf_free(&d->keys);
+    return r;
+}
+
+int sk_sessions_drop_users(struct sk_file *file, const uint8_t (*users)[SK_NAME_HASH], size_t count)
+{
+    struct dropping d = {.file = file, .users = users, .users_count = count, .keys = SK_BUF_INIT(KEYS_MAX)};
+    return drop_gathered(&d);
+}
+
+int sk_engine_drop_sessions(struct sk_engine *e, const struct sk_store_drop_sessions *drop, uint64_t *count)
+{
+    struct dropping d = {.drop = drop, .keys = SK_BUF_INIT(KEYS_MAX)};
+    int r = sk_engine_file(e, drop->tenant, NULL, &d.file);
+    *count = 0;
+    if (r) {
+        return r;
+    }
+    if (drop->key.len) {
+        r = drop_key(d.file, drop->key);
+        *count = r == 0 && sqlite3_changes(d.file->db) > 0;
+        return r ? r : *count == 0;
+    }
+    r = sk_engine_transaction(d.file);
+    r = r ? r : drop_gathered(&d);
+    r = sk_engine_commit(e, d.file, r);
+    *count = r ? 0 : d.count;
+    return r;
 }

@@ -1,6 +1,6 @@
 /*
  * sekisho session list and session revoke: a client of the gateway's own API, with HTTP Basic over verified TLS. What
- * the caller may do there is decided there. GET gives {"sessions": [{"id", "subject", "address", "started", "used"}]},
+ * the caller may do there is decided there. GET gives {"sessions": [{"id", "subject", "address", "started", "used"}], "total"},
  * DELETE gives {"ended": NUMBER}, an error application/problem+json (RFC 9457) with "reason" and "id" besides.
  */
 #include "tools/tools.h"
@@ -225,6 +225,10 @@ static int run_list(const struct sk_tool_values *operands sk_unused, const struc
         r = json_dumpf(sessions, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) || putchar('\n') == EOF;
     } else {
         r = print_table(sessions);
+    }
+    json_int_t total = json_integer_value(json_object_get(answer, "total"));
+    if (total > (json_int_t)json_array_size(sessions)) {
+        (void)fprintf(stderr, "sekisho: the last used %zu of %lld sessions; --of names a user\n", json_array_size(sessions), (long long)total);
     }
     json_decref(answer);
     return r;

@@ -384,6 +384,55 @@ describe('what is open is cut within a second', () => {
   });
 });
 
+describe('a session is a proof of the password', () => {
+  async function changed(t, name, users) {
+    const tenant = tenantFile(name);
+    assert.equal((await gateway.reload(() => gateway.tenant(tenant))).id, 'SK1102');
+    const browser = await loggedIn(gateway, `${name}.test`, 'hanako');
+    const other = await loggedIn(gateway, `${name}.test`, 'jiro');
+    assert.deepEqual(await statuses(browser), [200]);
+    for (const edit of users) {
+      await gateway.reload(() => change(name, { users: edit(tenant.users) }));
+    }
+    assert.deepEqual(await statuses(browser), [303]);
+    assert.deepEqual(await statuses(other), [200], 'another user\'s');
+    return (await api(name)).json().sessions.map(({ subject }) => subject);
+  }
+  const api = (name) => gateway.request({ host: `${name}.test`, path: '/.sekisho/api/v1/sessions', user: 'ops' });
+  const hanako = (own) => (users) => users.map((user) => (user.name === 'hanako' ? { ...user, ...own } : user));
+  const as = (users) => users;
+
+  test('and ends when the password is changed', async (t) => {
+    assert.deepEqual(await changed(t, 'other-password', [hanako({ password: 'a brand new pass phrase' })]), ['jiro']);
+  });
+
+  test('and does not come back when its user is disabled and enabled again', async (t) => {
+    assert.deepEqual(await changed(t, 'disabled', [hanako({ disabled: true }), as]), ['jiro']);
+  });
+
+  test('and does not come back when a user of its name is made again', async (t) => {
+    assert.deepEqual(await changed(t, 'made-again', [(users) => users.filter(({ name }) => name !== 'hanako'), as]), ['jiro']);
+  });
+});
+
+test('a long list says how many there are, and all of a user end at once', async () => {
+  const tenant = tenantFile('long', { users: [{ name: 'hanako', roles: ['all'] }, { name: 'ops', roles: ['ops'] }] });
+  await gateway.reload(() => gateway.tenant(tenant));
+  const api = (method) => gateway.request({ host: 'long.test', method, path: '/.sekisho/api/v1/sessions?user=hanako', user: 'ops' });
+  const all = [];
+  while (all.length < 210) {
+    all.push(...await Promise.all(Array.from({ length: 15 }, () => loggedIn(gateway, 'long.test', 'hanako'))));
+  }
+  const listed = (await api('GET')).json();
+  assert.equal(listed.sessions.length, 200);
+  assert.equal(listed.total, all.length);
+  const tool = await sessionTool(gateway, 'long.test', 'ops', ['list']);
+  assert.match(tool.stderr, /the last used 200 of 210 sessions/);
+  assert.deepEqual((await api('DELETE')).json(), { ended: all.length });
+  assert.deepEqual((await api('GET')).json(), { sessions: [], total: 0 });
+  assert.deepEqual(await statuses(all[0]), [303]);
+});
+
 describe('restarts', () => {
   const survives = async (browser, what) => {
     assert.deepEqual(await statuses(browser, 8), [200], what);

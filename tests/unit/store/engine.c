@@ -442,10 +442,11 @@ static void each_session(void *context sk_unused, const struct sk_store_got_sess
 
 static int list(unsigned tenant)
 {
-    struct sk_store_list_sessions m = {.ticket = 8};
+    struct sk_store_list_sessions m = {.ticket = 8, .most = 100};
     shop_tenant(tenant, m.tenant);
     listed[0] = '\0';
-    return sk_engine_list_sessions(shop.engine, &m, each_session, NULL);
+    uint64_t count;
+    return sk_engine_list_sessions(shop.engine, &m, each_session, NULL, &count);
 }
 
 Test(store_engine, sessions_are_listed_newest_use_first_for_their_tenant)

@@ -425,9 +425,10 @@ int shop_put_session(struct shop *shop, unsigned tenant, const char *key, const 
 
 int shop_drop_session(struct shop *shop, unsigned tenant, const char *key)
 {
-    struct sk_store_drop_session drop = {.key = sk_slice_str(key)};
+    struct sk_store_drop_sessions drop = {.key = sk_slice_str(key)};
+    uint64_t count;
     shop_tenant(tenant, drop.tenant);
-    return sk_engine_drop_session(shop->engine, &drop);
+    return sk_engine_drop_sessions(shop->engine, &drop, &count);
 }
 
 int shop_get_session(struct shop *shop, unsigned tenant, const char *key, uint64_t *used)

@@ -1,0 +1,115 @@
+/* A question under way, and what its steps share. Between auth's own files. */
+#pragma once
+
+#include "auth/auth.h"
+
+/* A user as the store knows it; texts owned. */
+struct user {
+    char *texts; /* one allocation for all */
+    struct sk_slice name, hash, roles, networks;
+    uint64_t backend;
+    bool restricted, disabled, known;
+};
+
+typedef void auth_then(struct job *job, uint16_t code, const void *message);
+
+/* One request of a worker, from its arrival to its answer. */
+struct job {
+    struct auth *auth;
+    struct tenant *tenant;
+    struct job *next, **link; /* all jobs */
+    uint64_t id;              /* ticket towards store and helpers */
+    uint16_t kind;            /* SK_AUTH_LOGIN … */
+    uint64_t worker, ticket;  /* the worker's number; 0: nobody waits at present */
+    uint8_t request[SK_ID_SIZE];
+    uint8_t address[16];
+    uint8_t address_len;
+    uint16_t port;
+    char host[262], agent[257];
+    char name[257];     /* user asked for */
+    char password[1025]; /* wiped as soon as it was used */
+    size_t password_len;
+    char session[65];   /* id asked for, or made */
+    char target[65];
+    char app[65];
+    uint64_t used;      /* boot ns */
+    char token[45];     /* of a new session */
+    char state[33];     /* of a PAM conversation */
+    struct user user;
+    uint64_t started; /* of the session, wall */
+    char factors[65];
+    const char *reason; /* of a refusal */
+    auth_then *store_done;
+    void (*again)(struct job *job); /* reads the facts anew when a revocation made them old; NULL: it is refused then */
+    struct helper *helper;
+    struct job *queue_next; /* waits for a helper */
+    struct sk_record_wait wait;
+    struct sk_timer timer;
+    bool basic_hit, retried;
+    bool stale;  /* of its user or session something was revoked since it began */
+    bool stored; /* the store was given a session that nobody was granted yet */
+};
+
+/* jobs.c */
+void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const void *message);
+void auth_from_store(struct auth *auth, uint16_t code, const void *message);
+/* Every job is refused: what it was told may have changed before the next store is there. */
+void auth_store_lost(struct auth *auth);
+/* Jobs whose asker is gone end without an answer. */
+void auth_reap(struct auth *auth);
+/* NULL: it was refused. */
+struct job *auth_job(struct auth *auth, uint64_t worker, uint64_t ticket, uint16_t kind, const uint8_t tenant[SK_ID_SIZE]);
+/* These end the job: it is freed. */
+void auth_refuse(struct job *job, const char *reason);
+void auth_done(struct job *job, uint64_t count);
+void auth_job_free(struct job *job);
+/* Asks; `then` gets the answer. Every message to the store begins with the job's id as its ticket. */
+void auth_ask_store(struct job *job, uint16_t code, const void *message, auth_then *then);
+void auth_ask_user(struct job *job, struct sk_slice name, auth_then *then);
+void auth_record(struct job *job, enum sk_audit_op op, enum sk_audit_decision decision, const char *reason,
+        void (*then)(struct sk_record_wait *wait, bool durable));
+/* Drops what is remembered and every worker's grants, and marks jobs under way; either text may be empty. */
+void auth_revoke(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session, struct sk_slice subject);
+void auth_copy(char *to, size_t size, struct sk_slice from);
+
+/* How the client came, from a message that says it. */
+#define TAKE_ORIGIN(job, m)                                                                                  \
+    do {                                                                                                     \
+        memcpy((job)->request, (m)->request, SK_ID_SIZE);                                                    \
+        (job)->address_len = (uint8_t)((m)->address.len);                                                    \
+        memcpy((job)->address, (m)->address.data, (m)->address.len);                                         \
+        (job)->port = (uint16_t)(m)->port;                                                                   \
+        auth_copy((job)->host, sizeof((job)->host), (m)->host);                                              \
+        auth_copy((job)->agent, sizeof((job)->agent), (m)->agent);                                           \
+    } while (0)
+
+/* grants.c */
+int auth_take_user(struct job *job, const struct sk_store_got_user *got) sk_nodiscard;
+/* The one place that grants. Ends the job, or has it begin again. */
+void auth_grant(struct job *job, uint64_t lifetime);
+
+/* login.c */
+void auth_login(struct auth *auth, uint64_t worker, const struct sk_auth_login *m);
+void auth_login_answer(struct auth *auth, uint64_t worker, const struct sk_auth_answer *m);
+void auth_basic(struct auth *auth, uint64_t worker, const struct sk_auth_basic *m);
+
+/* sessions.c */
+/* The session's id is a keyed hash of its token: who reads a record or the store cannot make the token of it. */
+void auth_session_id(const struct auth *auth, const struct tenant *tenant, struct sk_slice token, char out[65]);
+void auth_check(struct auth *auth, uint64_t worker, const struct sk_auth_check *m);
+void auth_renew(struct auth *auth, uint64_t worker, const struct sk_auth_renew *m);
+void auth_used(struct auth *auth, const struct sk_auth_used *m);
+void auth_logout(struct auth *auth, uint64_t worker, const struct sk_auth_logout *m);
+void auth_list(struct auth *auth, uint64_t worker, const struct sk_auth_list *m);
+void auth_revoke_sessions(struct auth *auth, uint64_t worker, const struct sk_auth_revoke *m);
+/* Grants by a password that was verified before: the user alone is looked up. */
+void auth_renew_remembered(struct job *job, const struct remembered *r);
+
+/* verify.c: the password's verdict comes back through these of login.c. */
+enum verdict { VERDICT_RIGHT, VERDICT_WRONG, VERDICT_DISABLED, VERDICT_EXPIRED, VERDICT_BROKEN };
+void auth_verify(struct job *job);
+void auth_verified(struct job *job, enum verdict verdict);
+void auth_prompt(struct job *job, struct sk_slice prompts);
+void auth_continue(struct job *job, struct sk_slice answers);
+void auth_verify_cancel(struct job *job);
+void auth_helper_add(struct auth *auth, bool pam, uint64_t index, int fd);

@@ -1,0 +1,192 @@
+/* Logins, on the page and with HTTP Basic: look the user up, verify, record, grant. */
+#include "auth/jobs.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <errno.h>
+
+#define SWEEP_SLACK (60 * SK_SECOND) /* the store hears late of what a session is used for */
+
+static void wipe_password(struct job *job)
+{
+    sk_wipe(job->password, sizeof(job->password));
+    job->password_len = 0;
+}
+
+static void refused_recorded(struct sk_record_wait *wait, bool durable)
+{
+    struct job *job = SK_CONTAINER(wait, struct job, wait);
+    auth_refuse(job, durable ? job->reason : "audit-unavailable");
+}
+
+static void login_user(struct job *job, uint16_t code, const void *message)
+{
+    const struct sk_store_result *result = message;
+    if (code == SK_STORE_RESULT && result->status != 1) {
+        auth_refuse(job, "store-unavailable");
+        return;
+    }
+    if (code == SK_STORE_GOT_USER && auth_take_user(job, message)) {
+        auth_refuse(job, "internal-error");
+        return;
+    }
+    auth_verify(job);
+}
+
+static void login_recorded(struct sk_record_wait *wait, bool durable)
+{
+    struct job *job = SK_CONTAINER(wait, struct job, wait);
+    bool session = job->kind != SK_AUTH_BASIC;
+    if (durable) {
+        auth_grant(job, session ? job->tenant->inactivity : GRANT_LIFETIME);
+    } else {
+        auth_refuse(job, "audit-unavailable");
+    }
+}
+
+static void session_stored(struct job *job, uint16_t code, const void *message)
+{
+    const struct sk_store_result *result = message;
+    if (code != SK_STORE_RESULT || result->status != 0) {
+        auth_refuse(job, "store-unavailable");
+        return;
+    }
+    auth_record(job, SK_AUDIT_LOGIN, SK_AUDIT_DECISION_ALLOW, "login", login_recorded);
+}
+
+static void new_session(struct job *job)
+{
+    uint8_t random[32];
+    sk_random(random, sizeof(random));
+    (void)sk_base64url_encode(sk_slice(random, sizeof(random)), job->token);
+    sk_wipe(random, sizeof(random));
+    auth_session_id(job->auth, job->tenant, sk_slice_str(job->token), job->session);
+    const struct tenant *tenant = job->tenant;
+    uint64_t now = sk_clock_wall(), limit = tenant->inactivity < tenant->expiration ? tenant->inactivity : tenant->expiration;
+    struct sk_store_put_session put = {.ticket = job->id,
+            .key = sk_slice_str(job->session),
+            .subject = job->user.name,
+            .started = now,
+            .used = now,
+            .address = sk_slice(job->address, job->address_len),
+            .factors = sk_slice_str(job->factors),
+            .sweep = now > 2 * limit + SWEEP_SLACK ? now - 2 * limit - SWEEP_SLACK : 0};
+    memcpy(put.tenant, job->tenant->id, SK_ID_SIZE);
+    job->stored = true;
+    auth_ask_store(job, SK_STORE_PUT_SESSION, &put, session_stored);
+}
+
+static void verified_basic(struct job *job)
+{
+    uint8_t key[SK_SHA256_SIZE];
+    auth_remember_key(job->auth, job->tenant->id, sk_slice_str(job->name), sk_slice(job->password, job->password_len), key);
+    wipe_password(job);
+    struct remembered *r = auth_remember(job->auth, job->tenant->id, sk_slice_str(job->name), key);
+    if (!r) {
+        auth_refuse(job, "busy");
+        return;
+    }
+    auth_copy(job->session, sizeof(job->session), sk_slice_str(r->session));
+    auth_record(job, SK_AUDIT_LOGIN, SK_AUDIT_DECISION_ALLOW, "login", login_recorded);
+}
+
+void auth_verified(struct job *job, enum verdict verdict)
+{
+    static const char *const reasons[] = {"login", "wrong-password", "account-disabled", "password-expired", "verification-failed"};
+    const char *reason = reasons[verdict];
+    bool known = job->user.known;
+    if (known && verdict == VERDICT_RIGHT && job->user.disabled) {
+        verdict = VERDICT_DISABLED;
+        reason = reasons[VERDICT_DISABLED];
+    }
+    if (!known && verdict != VERDICT_BROKEN) {
+        reason = "unknown-user";
+    }
+    if (verdict == VERDICT_RIGHT && job->stale) {
+        verdict = VERDICT_BROKEN;
+        reason = "account-changed";
+    }
+    if (verdict != VERDICT_RIGHT) {
+        job->reason = verdict == VERDICT_BROKEN ? "verification-failed" : "login-failed";
+        wipe_password(job);
+        auth_record(job, SK_AUDIT_LOGIN, verdict == VERDICT_BROKEN ? SK_AUDIT_DECISION_ERROR : SK_AUDIT_DECISION_DENY, reason, refused_recorded);
+        return;
+    }
+    auth_copy(job->factors, sizeof(job->factors), SK_LIT("pwd"));
+    if (job->kind == SK_AUTH_BASIC) {
+        verified_basic(job);
+        return;
+    }
+    wipe_password(job);
+    new_session(job);
+}
+
+/* PAM asks more. A panel's user is asked on a page; a program with Basic cannot answer. */
+void auth_prompt(struct job *job, struct sk_slice prompts)
+{
+    if (job->kind == SK_AUTH_BASIC) {
+        auth_verify_cancel(job);
+        auth_verified(job, VERDICT_WRONG);
+        return;
+    }
+    uint8_t id[16];
+    sk_random(id, sizeof(id));
+    sk_hex_encode(id, sizeof(id), job->state);
+    struct sk_auth_prompt m = {.ticket = job->ticket, .state = sk_slice_str(job->state), .prompts = prompts};
+    if (auth_answer(job->auth, job->worker, SK_AUTH_PROMPT, &m) == -EMSGSIZE) {
+        auth_refuse(job, "answer-too-large");
+        return;
+    }
+    job->ticket = 0;
+    sk_timer_set(&job->timer, CONVERSATION_LIFETIME);
+}
+
+void auth_login(struct auth *auth, uint64_t worker, const struct sk_auth_login *m)
+{
+    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_LOGIN, m->tenant);
+    if (job) {
+        TAKE_ORIGIN(job, m);
+        auth_copy(job->name, sizeof(job->name), m->user);
+        memcpy(job->password, m->password.data, m->password.len);
+        job->password_len = m->password.len;
+        auth_ask_user(job, m->user, login_user);
+    }
+}
+
+void auth_login_answer(struct auth *auth, uint64_t worker, const struct sk_auth_answer *m)
+{
+    struct sk_auth_refused refused = {.ticket = m->ticket, .reason = SK_LIT("login-expired")};
+    for (struct job *job = auth->jobs; job && m->state.len; job = job->next) {
+        bool same = job->helper && memcmp(job->tenant->id, m->tenant, SK_ID_SIZE) == 0 && job->ticket == 0 &&
+                    sk_digest_equal(sk_slice_str(job->state), m->state);
+        if (same) {
+            job->worker = worker;
+            job->ticket = m->ticket;
+            TAKE_ORIGIN(job, m);
+            auth_continue(job, m->answers);
+            return;
+        }
+    }
+    (void)auth_answer(auth, worker, SK_AUTH_REFUSED, &refused);
+}
+
+void auth_basic(struct auth *auth, uint64_t worker, const struct sk_auth_basic *m)
+{
+    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_BASIC, m->tenant);
+    uint8_t key[SK_SHA256_SIZE];
+    if (!job) {
+        return;
+    }
+    TAKE_ORIGIN(job, m);
+    auth_copy(job->name, sizeof(job->name), m->user);
+    auth_remember_key(auth, m->tenant, m->user, m->password, key);
+    struct remembered *r = auth_remembered(auth, key);
+    if (r) {
+        auth_renew_remembered(job, r);
+        return;
+    }
+    memcpy(job->password, m->password.data, m->password.len);
+    job->password_len = m->password.len;
+    auth_ask_user(job, m->user, login_user);
+}
