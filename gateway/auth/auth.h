@@ -23,9 +23,19 @@
 struct auth;
 struct job;
 
+/* A host that a tenant may be asked for. */
+struct host {
+    struct sk_table_node node;
+    struct host *next; /* of the same tenant */
+    struct tenant *tenant;
+    struct sk_slice name;
+};
+
 struct tenant {
     struct sk_table_node node;
     uint8_t id[SK_ID_SIZE];
+    char name[130]; /* NAME@SERVICE */
+    struct host *hosts;
     uint64_t inactivity, expiration; /* ns */
 };
 
@@ -70,7 +80,7 @@ struct auth {
     struct sk_timer reap; /* jobs of workers that are gone end in a turn of their own */
     struct sk_channel *store;
     struct pool factor, pam;
-    struct sk_table tenants;
+    struct sk_table tenants, hosts;
     struct sk_table remembered_by_key, remembered_by_session;
     struct remembered *newest, *oldest;
     struct sk_table touched;
@@ -80,7 +90,7 @@ struct auth {
     size_t jobs_count;
     uint64_t next_id;
     struct sk_sign_key *key;
-    uint64_t generation; /* last LOADED */
+    uint64_t generation; /* last LOADED; 0: tenants are still to come */
     bool open;           /* as the workers were told */
 };
 
@@ -96,6 +106,7 @@ void auth_state(struct auth *auth);
 
 /* tenants.c */
 struct tenant *auth_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE]);
+bool auth_tenant_has(struct auth *auth, const struct tenant *tenant, struct sk_slice host);
 void auth_set_tenant(struct auth *auth, const struct sk_control_tenant *m);
 void auth_drop_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE]);
 

@@ -1,11 +1,19 @@
-/* Grants: what auth says of a subject, signed, and for how long. */
+/*
+ * Grants: what auth says of a subject, signed, and for how long. With each goes a proof, by which its worker may ask
+ * about the session later: a keyed hash that outlives a restart of auth, names tenant, session and worker, and is void
+ * soon after the grant is.
+ */
 #include "auth/jobs.h"
 
 #include "base/clock.h"
 #include "base/text.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+#define PROOF_SIZE (8 + SK_SHA256_SIZE)
+#define PROOF_SLACK (60 * SK_SECOND) /* a worker renews late where auth was away */
 
 int auth_take_user(struct job *job, const struct sk_store_got_user *got)
 {
@@ -32,14 +40,47 @@ int auth_take_user(struct job *job, const struct sk_store_got_user *got)
     return 0;
 }
 
+static void make_proof(struct auth *auth, const struct worker *worker, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session, uint64_t until,
+        uint8_t proof[PROOF_SIZE])
+{
+    uint8_t inner[SK_SHA256_SIZE], numbers[16];
+    for (int i = 0; i < 8; i++) {
+        numbers[i] = (uint8_t)(until >> (8 * i));
+        numbers[8 + i] = (uint8_t)((uint64_t)(worker - auth->workers) >> (8 * i));
+    }
+    const struct sk_slice parts[] = {SK_LIT("grant"), sk_slice(tenant, SK_ID_SIZE), sk_slice(numbers, sizeof(numbers)), session};
+    sk_digest_sha256_parts(parts, SK_COUNT(parts), inner);
+    memcpy(proof, numbers, 8);
+    sk_digest_hmac(sk_slice(auth->secret, sizeof(auth->secret)), sk_slice(inner, sizeof(inner)), proof + 8);
+}
+
+bool auth_proven(struct auth *auth, uint64_t number, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session, struct sk_slice proof)
+{
+    const struct worker *worker = auth_worker(auth, number);
+    uint8_t right[PROOF_SIZE];
+    uint64_t until = 0;
+    if (!worker || proof.len != PROOF_SIZE) {
+        return false;
+    }
+    for (int i = 0; i < 8; i++) {
+        until |= (uint64_t)(uint8_t)proof.data[i] << (8 * i);
+    }
+    make_proof(auth, worker, tenant, session, until, right);
+    return sk_digest_equal(sk_slice(right, sizeof(right)), proof) && sk_clock_boot() < until;
+}
+
 static int put_claims(struct job *job, struct sk_buf *claims)
 {
     uint64_t now = sk_clock_wall() / SK_SECOND;
     struct sk_slice host = sk_slice_str(job->host), roles = job->user.roles;
-    int r = sk_buf_put(claims, SK_LIT("{\"iss\":\"https://"));
-    r = r ? r : sk_buf_put(claims, host);
-    r = r ? r : sk_buf_put(claims, SK_LIT("\",\"aud\":"));
+    char issuer[sizeof(job->host) + 8];
+    (void)snprintf(issuer, sizeof(issuer), "https://%s", job->host);
+    int r = sk_buf_put(claims, SK_LIT("{\"iss\":"));
+    r = r ? r : sk_json_put_string(claims, sk_slice_str(issuer));
+    r = r ? r : sk_buf_put(claims, SK_LIT(",\"aud\":"));
     r = r ? r : sk_json_put_string(claims, host);
+    r = r ? r : sk_buf_put(claims, SK_LIT(",\"tenant\":"));
+    r = r ? r : sk_json_put_string(claims, sk_slice_str(job->tenant->name));
     r = r ? r : sk_buf_put(claims, SK_LIT(",\"sub\":"));
     r = r ? r : sk_json_put_string(claims, job->user.name);
     r = r ? r : sk_buf_put(claims, SK_LIT(",\"groups\":["));
@@ -68,22 +109,31 @@ void auth_grant(struct job *job, uint64_t lifetime)
 {
     struct sk_buf claims SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(16384);
     struct sk_buf jws SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(32768);
+    uint8_t proof[PROOF_SIZE];
     if (job->stale) {
         begin_again(job);
+        return;
+    }
+    const struct worker *worker = auth_worker(job->auth, job->worker);
+    if (!worker) {
+        auth_job_free(job);
         return;
     }
     if (put_claims(job, &claims) || sk_sign_jws(job->auth->key, sk_buf_peek(&claims), &jws)) {
         auth_refuse(job, "internal-error");
         return;
     }
+    lifetime = lifetime < GRANT_LIFETIME ? lifetime : GRANT_LIFETIME;
+    make_proof(job->auth, worker, job->tenant->id, sk_slice_str(job->session), sk_clock_boot() + lifetime + PROOF_SLACK, proof);
     struct sk_auth_grant m = {.ticket = job->ticket,
             .token = sk_slice_str(job->token),
             .session = sk_slice_str(job->session),
+            .proof = sk_slice(proof, sizeof(proof)),
             .subject = job->user.name,
             .roles = job->user.roles,
             .networks = job->user.networks,
             .restricted = job->user.restricted,
-            .lifetime = lifetime < GRANT_LIFETIME ? lifetime : GRANT_LIFETIME,
+            .lifetime = lifetime,
             .factors = sk_slice_str(job->factors),
             .assertion = sk_buf_peek(&jws)};
     memcpy(m.tenant, job->tenant->id, SK_ID_SIZE);

@@ -68,14 +68,25 @@ void auth_copy(char *to, size_t size, struct sk_slice from)
     to[len] = '\0';
 }
 
-struct job *auth_job(struct auth *auth, uint64_t worker, uint64_t ticket, uint16_t kind, const uint8_t tenant_id[SK_ID_SIZE])
+static struct job *not_begun(struct auth *auth, uint64_t worker, uint64_t ticket, const char *reason)
+{
+    struct sk_auth_refused m = {.ticket = ticket, .reason = sk_slice_str(reason)};
+    (void)auth_answer(auth, worker, SK_AUTH_REFUSED, &m);
+    return NULL;
+}
+
+struct job *auth_job(struct auth *auth, uint64_t worker, uint64_t ticket, uint16_t kind, const uint8_t tenant_id[SK_ID_SIZE], struct sk_slice host)
 {
     struct tenant *tenant = auth_tenant(auth, tenant_id);
-    struct sk_auth_refused m = {.ticket = ticket, .reason = tenant ? SK_LIT("busy") : SK_LIT("tenant-unknown")};
-    struct job *job = tenant && auth->jobs_count < JOBS_MAX ? calloc(1, sizeof(*job)) : NULL;
+    if (!tenant) {
+        return not_begun(auth, worker, ticket, "tenant-unknown");
+    }
+    if (host.len && !auth_tenant_has(auth, tenant, host)) {
+        return not_begun(auth, worker, ticket, "host-unknown");
+    }
+    struct job *job = auth->jobs_count < JOBS_MAX ? calloc(1, sizeof(*job)) : NULL;
     if (!job) {
-        (void)auth_answer(auth, worker, SK_AUTH_REFUSED, &m);
-        return NULL;
+        return not_begun(auth, worker, ticket, "busy");
     }
     *job = (struct job){.auth = auth, .tenant = tenant, .id = ++auth->next_id, .kind = kind, .worker = worker, .ticket = ticket};
     sk_timer_init(&job->timer, auth->child.loop, job_expired);
@@ -87,6 +98,20 @@ struct job *auth_job(struct auth *auth, uint64_t worker, uint64_t ticket, uint16
     }
     auth->jobs = job;
     auth->jobs_count++;
+    return job;
+}
+
+struct job *auth_job_under(struct auth *auth, uint64_t worker, uint64_t ticket, uint16_t kind, const uint8_t tenant[SK_ID_SIZE],
+        struct sk_slice host, struct sk_slice session, struct sk_slice proof)
+{
+    if (!auth_proven(auth, worker, tenant, session, proof)) {
+        return not_begun(auth, worker, ticket, "not-granted");
+    }
+    struct job *job = auth_job(auth, worker, ticket, kind, tenant, host);
+    if (job) {
+        auth_copy(job->host, sizeof(job->host), host);
+        auth_copy(job->session, sizeof(job->session), session);
+    }
     return job;
 }
 
@@ -178,7 +203,7 @@ static void secret_row(struct job *job, uint16_t code, const void *message)
 
 static void begin_secrets(struct auth *auth, uint64_t worker, const struct sk_auth_secrets *m)
 {
-    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_SECRETS, m->tenant);
+    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_SECRETS, m->tenant, SK_SLICE_NULL);
     if (job) {
         struct sk_store_get_secrets get = {.ticket = job->id, .app = m->app};
         memcpy(get.tenant, job->tenant->id, SK_ID_SIZE);
@@ -216,7 +241,7 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
         auth_revoke_sessions(auth, worker, message);
         break;
     case SK_AUTH_USED:
-        auth_used(auth, message);
+        auth_used(auth, worker, message);
         break;
     case SK_AUTH_SECRETS:
         begin_secrets(auth, worker, message);

@@ -57,8 +57,11 @@ void auth_from_store(struct auth *auth, uint16_t code, const void *message);
 void auth_store_lost(struct auth *auth);
 /* Jobs whose asker is gone end without an answer. */
 void auth_reap(struct auth *auth);
-/* NULL: it was refused. */
-struct job *auth_job(struct auth *auth, uint64_t worker, uint64_t ticket, uint16_t kind, const uint8_t tenant[SK_ID_SIZE]);
+/* A question of a worker for a tenant, at one of its hosts; `host` empty where none matters. NULL: it was refused. */
+struct job *auth_job(struct auth *auth, uint64_t worker, uint64_t ticket, uint16_t kind, const uint8_t tenant[SK_ID_SIZE], struct sk_slice host);
+/* The same about a session or in its name: only with the proof that this worker has a grant of it. */
+struct job *auth_job_under(struct auth *auth, uint64_t worker, uint64_t ticket, uint16_t kind, const uint8_t tenant[SK_ID_SIZE],
+        struct sk_slice host, struct sk_slice session, struct sk_slice proof);
 /* These end the job: it is freed. */
 void auth_refuse(struct job *job, const char *reason);
 void auth_done(struct job *job, uint64_t count);
@@ -85,6 +88,8 @@ void auth_copy(char *to, size_t size, struct sk_slice from);
 
 /* grants.c */
 int auth_take_user(struct job *job, const struct sk_store_got_user *got) sk_nodiscard;
+/* Was the worker granted this session, a short time ago at most? */
+bool auth_proven(struct auth *auth, uint64_t worker, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session, struct sk_slice proof);
 /* The one place that grants. Ends the job, or has it begin again. */
 void auth_grant(struct job *job, uint64_t lifetime);
 
@@ -98,7 +103,7 @@ void auth_basic(struct auth *auth, uint64_t worker, const struct sk_auth_basic *
 void auth_session_id(const struct auth *auth, const struct tenant *tenant, struct sk_slice token, char out[65]);
 void auth_check(struct auth *auth, uint64_t worker, const struct sk_auth_check *m);
 void auth_renew(struct auth *auth, uint64_t worker, const struct sk_auth_renew *m);
-void auth_used(struct auth *auth, const struct sk_auth_used *m);
+void auth_used(struct auth *auth, uint64_t worker, const struct sk_auth_used *m);
 void auth_logout(struct auth *auth, uint64_t worker, const struct sk_auth_logout *m);
 void auth_list(struct auth *auth, uint64_t worker, const struct sk_auth_list *m);
 void auth_revoke_sessions(struct auth *auth, uint64_t worker, const struct sk_auth_revoke *m);

@@ -144,7 +144,7 @@ void auth_prompt(struct job *job, struct sk_slice prompts)
 
 void auth_login(struct auth *auth, uint64_t worker, const struct sk_auth_login *m)
 {
-    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_LOGIN, m->tenant);
+    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_LOGIN, m->tenant, m->host);
     if (job) {
         TAKE_ORIGIN(job, m);
         auth_copy(job->name, sizeof(job->name), m->user);
@@ -159,7 +159,7 @@ void auth_login_answer(struct auth *auth, uint64_t worker, const struct sk_auth_
     struct sk_auth_refused refused = {.ticket = m->ticket, .reason = SK_LIT("login-expired")};
     for (struct job *job = auth->jobs; job && m->state.len; job = job->next) {
         bool same = job->helper && memcmp(job->tenant->id, m->tenant, SK_ID_SIZE) == 0 && job->ticket == 0 &&
-                    sk_digest_equal(sk_slice_str(job->state), m->state);
+                    auth_tenant_has(auth, job->tenant, m->host) && sk_digest_equal(sk_slice_str(job->state), m->state);
         if (same) {
             job->worker = worker;
             job->ticket = m->ticket;
@@ -173,7 +173,7 @@ void auth_login_answer(struct auth *auth, uint64_t worker, const struct sk_auth_
 
 void auth_basic(struct auth *auth, uint64_t worker, const struct sk_auth_basic *m)
 {
-    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_BASIC, m->tenant);
+    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_BASIC, m->tenant, m->host);
     uint8_t key[SK_SHA256_SIZE];
     if (!job) {
         return;

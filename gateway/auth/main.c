@@ -73,7 +73,7 @@ static void send_state(struct auth *auth, struct sk_channel *worker)
 
 void auth_state(struct auth *auth)
 {
-    bool open = auth->store && auth->key && auth->recorder.open;
+    bool open = auth->store && auth->key && auth->recorder.open && auth->generation;
     if (open == auth->open) {
         return;
     }
@@ -262,12 +262,15 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
     case SK_CONTROL_GONE:
         auth_drop_tenant(auth, ((const struct sk_control_gone *)message)->tenant);
         break;
-    case SK_CONTROL_LOADED:
+    case SK_CONTROL_LOADED: {
+        bool open = auth->open;
         auth->generation = ((const struct sk_control_loaded *)message)->generation;
-        if (auth->open) {
+        auth_state(auth);
+        if (open) {
             sk_child_ready(child, auth->generation);
         }
         break;
+    }
     default:
         break;
     }

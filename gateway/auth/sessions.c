@@ -118,7 +118,7 @@ static void check(struct job *job)
 
 void auth_check(struct auth *auth, uint64_t worker, const struct sk_auth_check *m)
 {
-    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_CHECK, m->tenant);
+    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_CHECK, m->tenant, m->host);
     if (job) {
         auth_copy(job->host, sizeof(job->host), m->host);
         job->used = m->used;
@@ -130,20 +130,18 @@ void auth_check(struct auth *auth, uint64_t worker, const struct sk_auth_check *
 
 void auth_renew(struct auth *auth, uint64_t worker, const struct sk_auth_renew *m)
 {
-    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_RENEW, m->tenant);
+    struct job *job = auth_job_under(auth, worker, m->ticket, SK_AUTH_RENEW, m->tenant, m->host, m->session, m->proof);
     if (job) {
-        auth_copy(job->host, sizeof(job->host), m->host);
         job->used = m->used;
-        auth_copy(job->session, sizeof(job->session), m->session);
         job->again = sk_slice_starts(m->session, SK_LIT("basic-")) ? renew_by_remembered : check;
         job->again(job);
     }
 }
 
-void auth_used(struct auth *auth, const struct sk_auth_used *m)
+void auth_used(struct auth *auth, uint64_t worker, const struct sk_auth_used *m)
 {
     const struct tenant *tenant = auth_tenant(auth, m->tenant);
-    if (tenant) {
+    if (tenant && auth_proven(auth, worker, m->tenant, m->session, m->proof)) {
         auth_used_now(auth, tenant, m->session, wall_of(m->used));
     }
 }
@@ -184,11 +182,10 @@ static void logout_session(struct job *job, uint16_t code, const void *message)
 
 void auth_logout(struct auth *auth, uint64_t worker, const struct sk_auth_logout *m)
 {
-    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_LOGOUT, m->tenant);
+    struct job *job = auth_job_under(auth, worker, m->ticket, SK_AUTH_LOGOUT, m->tenant, m->host, m->session, m->proof);
     if (job) {
         struct sk_store_get_session get = {.ticket = job->id, .key = m->session};
         TAKE_ORIGIN(job, m);
-        auth_copy(job->session, sizeof(job->session), m->session);
         memcpy(get.tenant, job->tenant->id, SK_ID_SIZE);
         auth_ask_store(job, SK_STORE_GET_SESSION, &get, logout_session);
     }
@@ -222,7 +219,7 @@ static void list_row(struct job *job, uint16_t code, const void *message)
 
 void auth_list(struct auth *auth, uint64_t worker, const struct sk_auth_list *m)
 {
-    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_LIST, m->tenant);
+    struct job *job = auth_job_under(auth, worker, m->ticket, SK_AUTH_LIST, m->tenant, SK_SLICE_NULL, m->session, m->proof);
     if (job) {
         struct sk_store_list_sessions list = {.ticket = job->id, .subject = m->user, .started = since(job->tenant->expiration),
                 .used = since(job->tenant->inactivity), .most = LIST_MOST};
@@ -263,10 +260,9 @@ void auth_revoke_sessions(struct auth *auth, uint64_t worker, const struct sk_au
         (void)auth_answer(auth, worker, SK_AUTH_REFUSED, &refused);
         return;
     }
-    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_REVOKE, m->tenant);
+    struct job *job = auth_job_under(auth, worker, m->ticket, SK_AUTH_REVOKE, m->tenant, m->host, m->session, m->proof);
     if (job) {
         TAKE_ORIGIN(job, m);
-        auth_copy(job->session, sizeof(job->session), m->session);
         auth_copy(job->target, sizeof(job->target), m->target);
         auth_copy(job->name, sizeof(job->name), m->user);
         auth_record(job, SK_AUDIT_SESSION_ENDED, SK_AUDIT_DECISION_ALLOW, "revoked", revoke_recorded);

@@ -1,6 +1,7 @@
 /* The tenants that auth decides for, as the supervisor names them: for no other is anything done. */
 #include "auth/jobs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct tenant *auth_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE])
@@ -15,6 +16,45 @@ struct tenant *auth_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE])
     return NULL;
 }
 
+bool auth_tenant_has(struct auth *auth, const struct tenant *tenant, struct sk_slice host)
+{
+    for (struct sk_table_node *n = sk_table_first(&auth->hosts, sk_table_hash(host)); n; n = sk_table_next(n)) {
+        const struct host *h = SK_CONTAINER(n, struct host, node);
+        if (h->tenant == tenant && sk_slice_eq(h->name, host)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void drop_hosts(struct auth *auth, struct tenant *tenant)
+{
+    while (tenant->hosts) {
+        struct host *host = tenant->hosts;
+        tenant->hosts = host->next;
+        sk_table_remove(&auth->hosts, &host->node);
+        free(host);
+    }
+}
+
+/* Without memory the tenant lacks some: nobody is logged in there. */
+static void add_hosts(struct auth *auth, struct tenant *tenant, struct sk_slice names)
+{
+    while (names.len) {
+        struct sk_slice name = sk_slice_split(&names, ',');
+        struct host *host = calloc(1, sizeof(*host) + name.len);
+        if (!host || sk_table_add(&auth->hosts, &host->node, sk_table_hash(name))) {
+            free(host);
+            return;
+        }
+        memcpy(host + 1, name.data, name.len);
+        host->name = sk_slice(host + 1, name.len);
+        host->tenant = tenant;
+        host->next = tenant->hosts;
+        tenant->hosts = host;
+    }
+}
+
 void auth_set_tenant(struct auth *auth, const struct sk_control_tenant *m)
 {
     struct tenant *tenant = auth_tenant(auth, m->tenant);
@@ -26,8 +66,13 @@ void auth_set_tenant(struct auth *auth, const struct sk_control_tenant *m)
         }
         memcpy(tenant->id, m->tenant, SK_ID_SIZE);
     }
+    (void)snprintf(tenant->name, sizeof(tenant->name), "%.*s@%.*s", (int)m->name.len, m->name.data, (int)m->service.len, m->service.data);
     tenant->inactivity = m->inactivity;
     tenant->expiration = m->expiration;
+    if (m->part == 0) {
+        drop_hosts(auth, tenant);
+    }
+    add_hosts(auth, tenant, m->hosts);
 }
 
 void auth_drop_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE])
@@ -43,6 +88,7 @@ void auth_drop_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE])
         }
     }
     auth_revoke(auth, id, SK_SLICE_NULL, SK_SLICE_NULL);
+    drop_hosts(auth, tenant);
     sk_table_remove(&auth->tenants, &tenant->node);
     free(tenant);
 }

@@ -1,6 +1,8 @@
 /*
  * Worker ↔ auth. A worker asks; auth re-derives every fact from what it holds and answers by ticket. A credential
  * goes one way only, except the new cookie of a login. Every answer to an unknown or dead ticket is dropped.
+ * auth decides for tenants and hosts that the supervisor named to it, and for no others. What a worker asks about a
+ * session, or in its name, it asks with the `proof` of its grant: it can have none for a session it was not granted.
  */
 #pragma once
 
@@ -17,20 +19,21 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 /* `used`: boot time of the last request under the grant that this one renews, or 0. */
 #define SK_AUTH_CHECK_FIELDS(U, I, T) U(ticket) I(tenant) T(host, 261) T(token, 64) U(used)
 /* Renews a grant by its session where the worker holds no token any more: open streams. */
-#define SK_AUTH_RENEW_FIELDS(U, I, T) U(ticket) I(tenant) T(host, 261) T(session, 64) U(used)
+#define SK_AUTH_RENEW_FIELDS(U, I, T) U(ticket) I(tenant) T(host, 261) T(session, 64) T(proof, 64) U(used)
 /* A session was used under a grant that still holds. `used`: boot time. No answer. */
-#define SK_AUTH_USED_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) U(used)
-#define SK_AUTH_LOGOUT_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64)
+#define SK_AUTH_USED_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) T(proof, 64) U(used)
+#define SK_AUTH_LOGOUT_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64)
 /* The sessions of one user, or of all when `user` is empty: some of them, those used last; DONE's count says how many
- * there are. */
-#define SK_AUTH_LIST_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) T(user, 256)
+ * there are. `session` is the asker's own. */
+#define SK_AUTH_LIST_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) T(proof, 64) T(user, 256)
 /* Ends one session, or all of a user when `target` is empty. `session` is the asker's own. */
-#define SK_AUTH_REVOKE_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(target, 64) T(user, 256)
+#define SK_AUTH_REVOKE_FIELDS(U, I, T)                                                                       \
+    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(target, 64) T(user, 256)
 #define SK_AUTH_SECRETS_FIELDS(U, I, T) U(ticket) I(tenant) T(app, 64)
 
 /* `token`: after a login alone. `roles`, `networks`: names, comma between. `lifetime`: ns until it must be renewed. */
 #define SK_AUTH_GRANT_FIELDS(U, I, T)                                                                        \
-    U(ticket) I(tenant) T(token, 64) T(session, 64) T(subject, 256) T(roles, 8192) T(networks, 8192) U(restricted)     \
+    U(ticket) I(tenant) T(token, 64) T(session, 64) T(proof, 64) T(subject, 256) T(roles, 8192) T(networks, 8192) U(restricted)     \
     U(lifetime) T(factors, 128) T(assertion, 4096)
 #define SK_AUTH_REFUSED_FIELDS(U, I, T) U(ticket) T(reason, 64)
 /* More is asked before the login is decided. `prompts`: one a line, "h" hidden or "v" visible before each, "i"/"e" text. */

@@ -24,9 +24,11 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 #define SK_CONTROL_LISTENER_FIELDS(U, I, T) U(observe)
 /* Sources that speak PROXY protocol v2, as CIDR texts, comma between. */
 #define SK_CONTROL_BALANCERS_FIELDS(U, I, T) T(cidrs, 8192)
-/* A tenant's image (conf/image.h) at `offset` of the memory. For auth without descriptors: TENANT. */
+/* A tenant's image (conf/image.h) at `offset` of the memory. For auth without descriptors: TENANT, with `hosts`, comma
+ * between, in as many messages as they need; `part` 0 begins anew. */
 #define SK_CONTROL_IMAGE_FIELDS(U, I, T) I(tenant) U(slot) U(offset) U(size)
-#define SK_CONTROL_TENANT_FIELDS(U, I, T) I(tenant) T(name, 64) U(inactivity) U(expiration)
+#define SK_CONTROL_TENANT_FIELDS(U, I, T)                                                                    \
+    I(tenant) T(name, 64) T(service, 64) U(inactivity) U(expiration) U(part) T(hosts, 32768)
 #define SK_CONTROL_GONE_FIELDS(U, I, T) I(tenant)
 /* A peer's process died; a new channel or ring follows when it is back. */
 #define SK_CONTROL_LOST_FIELDS(U, I, T) U(peer) U(index)

@@ -306,8 +306,9 @@ struct sk_grant *sk_grant_cookie(struct sk_exchange *x, struct sk_slice token)
 
 static int take_texts(struct sk_grant *grant, const struct sk_auth_grant *m)
 {
-    const struct sk_slice from[] = {m->session, m->subject, m->roles, m->networks, m->factors, m->assertion};
-    struct sk_slice *to[] = {&grant->session, &grant->subject, &grant->roles, &grant->networks, &grant->factors, &grant->assertion};
+    const struct sk_slice from[] = {m->session, m->proof, m->subject, m->roles, m->networks, m->factors, m->assertion};
+    struct sk_slice *to[] = {
+            &grant->session, &grant->proof, &grant->subject, &grant->roles, &grant->networks, &grant->factors, &grant->assertion};
     size_t size = 1;
     for (size_t i = 0; i < SK_COUNT(from); i++) {
         size += from[i].len;
@@ -356,7 +357,7 @@ static void told_grant(struct sk_grant *grant, uint16_t code, const void *messag
 /* Streams outlive their grant's time: it is renewed by its session, without the credential. */
 static void renew(struct sk_grant *grant)
 {
-    struct sk_auth_renew m = {.host = sk_slice_str(grant->host), .session = grant->session, .used = grant->used};
+    struct sk_auth_renew m = {.host = sk_slice_str(grant->host), .session = grant->session, .proof = grant->proof, .used = grant->used};
     struct sk_ask *ask = ask_new(grant->gate);
     memcpy(m.tenant, grant->tenant->id, SK_ID_SIZE);
     if (ask) {
@@ -374,7 +375,7 @@ static void renew(struct sk_grant *grant)
 static void report_used(struct sk_grant *grant)
 {
     struct sk_site *site = grant->tenant->site;
-    struct sk_auth_used m = {.session = grant->session, .used = grant->used};
+    struct sk_auth_used m = {.session = grant->session, .proof = grant->proof, .used = grant->used};
     if (grant->state == SK_GRANT_GOOD && site && grant->used > grant->reported + site->set.inactivity / 10 && grant->gate->auth &&
             !sk_slice_starts(grant->session, SK_LIT("basic-"))) {
         memcpy(m.tenant, grant->tenant->id, SK_ID_SIZE);

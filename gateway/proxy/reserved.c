@@ -293,7 +293,7 @@ static void submit_logout(struct sk_exchange *x)
         logged_out(x);
         return;
     }
-    struct sk_auth_logout m = {.session = x->grant->session};
+    struct sk_auth_logout m = {.session = x->grant->session, .proof = x->grant->proof};
     FILL_ORIGIN(&m, x);
     ask(x, SK_AUTH_LOGOUT, &m);
 }
@@ -326,11 +326,11 @@ void sk_reserved_api(struct sk_exchange *x)
     if (!under(r->path, path_sessions) || user.len > 256) {
         sk_exchange_deny(x, 404, SK_AUDIT_DECISION_DENY, SK_LIT("no-such-resource"));
     } else if (sk_slice_eq(r->method, SK_LIT("GET")) && id.len == 0) {
-        struct sk_auth_list m = {.session = x->grant->session, .user = user};
+        struct sk_auth_list m = {.session = x->grant->session, .proof = x->grant->proof, .user = user};
         memcpy(m.tenant, x->site->tenant->id, SK_ID_SIZE);
         ask(x, SK_AUTH_LIST, &m);
     } else if (sk_slice_eq(r->method, SK_LIT("DELETE")) && (id.len || user.len) && id.len <= 64) {
-        struct sk_auth_revoke m = {.session = x->grant->session, .target = id, .user = id.len ? SK_SLICE_NULL : user};
+        struct sk_auth_revoke m = {.session = x->grant->session, .proof = x->grant->proof, .target = id, .user = id.len ? SK_SLICE_NULL : user};
         FILL_ORIGIN(&m, x);
         ask(x, SK_AUTH_REVOKE, &m);
     } else {

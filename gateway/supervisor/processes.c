@@ -503,6 +503,25 @@ bool processes_gone(const struct supervisor *s)
 
 /* ---- telling ---- */
 
+static void announce_to_auth(struct process *p, const struct tenant *t)
+{
+    struct sk_buf hosts SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(32768);
+    struct sk_control_tenant m = {.name = sk_slice_str(t->name), .service = sk_slice_str(t->service), .inactivity = t->inactivity, .expiration = t->expiration};
+    memcpy(m.tenant, t->id, SK_ID_SIZE);
+    for (size_t i = 0; i < t->hosts_count; i++) {
+        if (sk_buf_printf(&hosts, "%s,", t->hosts[i]) == 0) {
+            continue;
+        }
+        m.hosts = sk_buf_peek(&hosts);
+        process_send(p, SK_CONTROL_TENANT, &m, NULL);
+        sk_buf_take(&hosts, m.hosts.len);
+        (void)!sk_buf_printf(&hosts, "%s,", t->hosts[i]);
+        m.part++;
+    }
+    m.hosts = sk_buf_peek(&hosts);
+    process_send(p, SK_CONTROL_TENANT, &m, NULL);
+}
+
 void announce_tenant(struct supervisor *s, struct process *p, const struct tenant *t)
 {
     (void)s;
@@ -511,9 +530,7 @@ void announce_tenant(struct supervisor *s, struct process *p, const struct tenan
         memcpy(m.tenant, t->id, SK_ID_SIZE);
         process_send(p, SK_CONTROL_IMAGE, &m, &t->memory->fd);
     } else if (p->kind == KIND_AUTH) {
-        struct sk_control_tenant m = {.name = sk_slice_str(t->name), .inactivity = t->inactivity, .expiration = t->expiration};
-        memcpy(m.tenant, t->id, SK_ID_SIZE);
-        process_send(p, SK_CONTROL_TENANT, &m, NULL);
+        announce_to_auth(p, t);
     }
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createPublicKey, verify } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 
-import { openTenant, PASSWORD, startGateway } from './lib/gateway.mjs';
+import { openTenant, PASSWORD, SERVICE, startGateway } from './lib/gateway.mjs';
 import { allRecords } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
@@ -280,6 +280,7 @@ describe('identity', () => {
       assert.equal(said.sub, 'hanako');
       assert.equal(said.aud, HOST);
       assert.equal(said.iss, `https://${HOST}`);
+      assert.equal(said.tenant, `acme@${SERVICE}`);
       assert.deepEqual([...said.groups].sort(), ['all', 'second']);
       assert.ok(said.exp > now && said.exp - now <= 120, `lives for ${said.exp - now} s`);
       assert.ok(said.nbf <= now + 1 && said.iat <= now + 1);

@@ -379,13 +379,14 @@ describe('what is open is cut within a second', () => {
     const wire = await openWebSocket(gateway, 'fewer.test', '/ws', { headers: cookie(browser) });
     await change('fewer', { apps: tenant.apps.slice(0, 2), roles: [{ name: 'all', allow: ['api * /**'] }, { name: 'streamer', allow: ['stream * /**'] },
       { name: 'ops' }, { name: 'looker' }].map((role) => ({ allow: ['api GET /api'], ...role })) });
-    gateway.child.kill('SIGHUP');
+    const reloaded = gateway.reload();
     assert.ok(await endedAfter(wire) < 1000);
+    await reloaded;
   });
 });
 
 describe('a session is a proof of the password', () => {
-  async function changed(t, name, users) {
+  async function changed(name, users) {
     const tenant = tenantFile(name);
     assert.equal((await gateway.reload(() => gateway.tenant(tenant))).id, 'SK1102');
     const browser = await loggedIn(gateway, `${name}.test`, 'hanako');
@@ -402,16 +403,16 @@ describe('a session is a proof of the password', () => {
   const hanako = (own) => (users) => users.map((user) => (user.name === 'hanako' ? { ...user, ...own } : user));
   const as = (users) => users;
 
-  test('and ends when the password is changed', async (t) => {
-    assert.deepEqual(await changed(t, 'other-password', [hanako({ password: 'a brand new pass phrase' })]), ['jiro']);
+  test('and ends when the password is changed', async () => {
+    assert.deepEqual(await changed('other-password', [hanako({ password: 'a brand new pass phrase' })]), ['jiro']);
   });
 
-  test('and does not come back when its user is disabled and enabled again', async (t) => {
-    assert.deepEqual(await changed(t, 'disabled', [hanako({ disabled: true }), as]), ['jiro']);
+  test('and does not come back when its user is disabled and enabled again', async () => {
+    assert.deepEqual(await changed('disabled', [hanako({ disabled: true }), as]), ['jiro']);
   });
 
-  test('and does not come back when a user of its name is made again', async (t) => {
-    assert.deepEqual(await changed(t, 'made-again', [(users) => users.filter(({ name }) => name !== 'hanako'), as]), ['jiro']);
+  test('and does not come back when a user of its name is made again', async () => {
+    assert.deepEqual(await changed('made-again', [(users) => users.filter(({ name }) => name !== 'hanako'), as]), ['jiro']);
   });
 });
 
@@ -434,6 +435,19 @@ test('a long list says how many there are, and all of a user end at once', async
 });
 
 describe('restarts', () => {
+  test('an open stream goes on when auth was replaced: its worker proves that it has the grant', async () => {
+    const browser = await loggedIn(gateway, 'short.test', 'jiro');
+    const start = performance.now();
+    const wire = await openWebSocket(gateway, 'short.test', '/ws', { headers: cookie(browser) });
+    const timer = setInterval(() => wire.write('ping'), 100);
+    gateway.kill('auth');
+    await wire.closed(9000);
+    clearInterval(timer);
+    const end = performance.now() - start;
+    assert.ok(end > 4500 && end < 8000, `at the absolute limit, not before: ${end} ms`);
+    await until(async () => (await gateway.request({ path: '/api/x', user: 'hanako' })).status === 200, 'the gate to be open');
+  });
+
   const survives = async (browser, what) => {
     assert.deepEqual(await statuses(browser, 8), [200], what);
   };

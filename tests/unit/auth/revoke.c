@@ -6,9 +6,12 @@
 
 static struct rig rig;
 
+static struct rig_grant administrator;
+
 static void begin(void)
 {
     rig_start(&rig);
+    rig_admit(&rig, 1, 25, 1, "ops", &administrator);
 }
 
 static void end(void)
@@ -20,8 +23,8 @@ TestSuite(auth_revoke, .init = begin, .fini = end, .timeout = 60);
 
 static void revoke(uint64_t ticket, const char *target, const char *user)
 {
-    struct sk_auth_revoke m = {.ticket = ticket, .host = SK_LIT("one.test"), .address = RIG_ADDRESS, .session = SK_LIT("own"),
-            .target = sk_slice_str(target), .user = sk_slice_str(user)};
+    struct sk_auth_revoke m = {.ticket = ticket, .host = SK_LIT("one.test"), .address = RIG_ADDRESS, .session = administrator.session_text,
+            .proof = administrator.proof_text, .target = sk_slice_str(target), .user = sk_slice_str(user)};
     rig_tenant(1, m.tenant);
     rig_from_worker(&rig, 1, SK_AUTH_REVOKE, &m);
     rig_records(&rig, 1);
@@ -59,6 +62,7 @@ Test(auth_revoke, a_user_changed_while_a_session_is_checked_is_looked_up_again)
     rig_user(&rig, user, "hanako", "owner");
     rig_session(&rig, rig_asked(&rig, SK_STORE_GET_SESSION), "k", "hanako");
     rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "hanako", "reader");
+    (void)rig_at_store(&rig, SK_STORE_TOUCH_SESSION);
     (void)rig_at_worker(&rig, 0, SK_AUTH_REVOKED);
     (void)rig_at_worker(&rig, 0, SK_AUTH_REVOKED);
     const struct sk_auth_grant *grant = rig_granted(&rig, 0, 1, "hanako");

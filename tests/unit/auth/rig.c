@@ -77,7 +77,8 @@ void rig_tenant(unsigned n, uint8_t id[SK_ID_SIZE])
 
 static void announce_tenant(struct rig *rig, unsigned n)
 {
-    struct sk_control_tenant m = {.name = n == 1 ? SK_LIT("one") : SK_LIT("two"), .inactivity = 900 * SK_SECOND, .expiration = 43200 * SK_SECOND};
+    struct sk_control_tenant m = {.name = n == 1 ? SK_LIT("one") : SK_LIT("two"), .service = SK_LIT("dns"),
+            .hosts = n == 1 ? SK_LIT("one.test,also.test,") : SK_LIT("two.test,"), .inactivity = 900 * SK_SECOND, .expiration = 43200 * SK_SECOND};
     rig_tenant(n, m.tenant);
     rig_tell(rig->control, &sk_control_interface, SK_CONTROL_TENANT, &m);
 }
@@ -202,9 +203,44 @@ void rig_login(struct rig *rig, unsigned worker, uint16_t code, uint64_t ticket,
 
 void rig_check(struct rig *rig, unsigned worker, uint64_t ticket, unsigned tenant)
 {
-    struct sk_auth_check m = {.ticket = ticket, .host = host_of(tenant), .token = RIG_TOKEN};
+    char token[43];
+    memset(token, 'a' + (int)(ticket % 26), sizeof(token));
+    struct sk_auth_check m = {.ticket = ticket, .host = host_of(tenant), .token = sk_slice(token, sizeof(token))};
     rig_tenant(tenant, m.tenant);
     rig_from_worker(rig, worker, SK_AUTH_CHECK, &m);
+}
+
+void rig_admit(struct rig *rig, unsigned worker, uint64_t ticket, unsigned tenant, const char *user, struct rig_grant *grant)
+{
+    rig_check(rig, worker, ticket, tenant);
+    rig_session(rig, rig_asked(rig, SK_STORE_GET_SESSION), "key", user);
+    rig_user(rig, rig_asked(rig, SK_STORE_GET_USER), user, "all");
+    (void)rig_at_store(rig, SK_STORE_TOUCH_SESSION);
+    const struct sk_auth_grant *m = rig_granted(rig, worker, ticket, user);
+    memcpy(grant->session, m->session.data, m->session.len);
+    memcpy(grant->proof, m->proof.data, m->proof.len);
+    grant->session_text = sk_slice(grant->session, m->session.len);
+    grant->proof_text = sk_slice(grant->proof, m->proof.len);
+}
+
+const char *rig_claims(struct sk_slice assertion)
+{
+    static char claims[32768];
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    uint32_t bits = 0;
+    size_t len = 0, have = 0;
+    (void)sk_slice_split(&assertion, '.');
+    struct sk_slice middle = sk_slice_split(&assertion, '.');
+    for (size_t i = 0; i < middle.len; i++) {
+        bits = bits << 6 | (uint32_t)(strchr(digits, middle.data[i]) - digits);
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            claims[len++] = (char)(bits >> have);
+        }
+    }
+    claims[len] = '\0';
+    return claims;
 }
 
 /* ---- the store ---- */

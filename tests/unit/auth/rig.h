@@ -15,7 +15,6 @@
 
 #define RIG_WORKERS 2
 #define RIG_ADDRESS SK_LIT("\x7f\0\0\1")
-#define RIG_TOKEN SK_LIT("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
 
 struct rig {
     pid_t pid;
@@ -66,4 +65,14 @@ void rig_durable(struct rig *rig);
 
 /* What the worker asks. */
 void rig_login(struct rig *rig, unsigned worker, uint16_t code, uint64_t ticket, unsigned tenant, const char *user);
+/* Each ticket has a token, and so a session, of its own. */
 void rig_check(struct rig *rig, unsigned worker, uint64_t ticket, unsigned tenant);
+
+/* A grant by a session, as the worker keeps it. */
+struct rig_grant {
+    char session[65], proof[64];
+    struct sk_slice session_text, proof_text;
+};
+void rig_admit(struct rig *rig, unsigned worker, uint64_t ticket, unsigned tenant, const char *user, struct rig_grant *grant);
+/* The claims of an assertion, as JSON. */
+const char *rig_claims(struct sk_slice assertion);
