@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define FILE_MAX ((size_t)16 << 20)
+#define NAMES_MAX 8192 /* as ipc/store.h and ipc/auth.h carry them */
 
 int sk_conf_read_file(const char *path, struct sk_buf *out)
 {
@@ -290,6 +291,16 @@ static int check_user_names(const struct loading *l, const struct sk_conf_tenant
     return r;
 }
 
+/* With a comma between. */
+static size_t names_len(const char *const *names, unsigned count)
+{
+    size_t len = 0;
+    for (unsigned i = 0; i < count; i++) {
+        len += strlen(names[i]) + 1;
+    }
+    return len;
+}
+
 static int check_users(const struct loading *l, const struct sk_conf_tenant *t)
 {
     char path[96];
@@ -303,6 +314,10 @@ static int check_users(const struct loading *l, const struct sk_conf_tenant *t)
         if (local && (!user->password_hash || strncmp(user->password_hash, "$argon2id$", 10) != 0)) {
             return sk_conf_refuse(l->error, l->file, l->text, path,
                     "'%s' needs password_hash: $argon2id$… (made by: sekisho hash-password), or backend: pam", user->name);
+        }
+        if (names_len(user->roles, user->roles_count) > NAMES_MAX || names_len(user->from, user->from_count) > NAMES_MAX) {
+            return sk_conf_refuse(l->error, l->file, l->text, path, "the names of a user's roles, and of its networks, have at most %d bytes together",
+                    NAMES_MAX);
         }
         for (unsigned j = 0; j < user->roles_count; j++) {
             unsigned k = 0;

@@ -214,6 +214,17 @@ Test(conf_load, what_cannot_be_in_a_tenant_file_is_refused_with_its_line)
     tenant_refused("open: true", "open: perhaps", 3, "perhaps");
 }
 
+/* More could not be said of the user to anyone: the import would fail, and nobody of the tenant be known. */
+Test(conf_load, more_roles_than_can_be_said_of_a_user_are_refused)
+{
+    static char list[12000] = "roles: [viewer";
+    for (size_t i = 1; i < 8192 / 7 + 1; i++) {
+        memcpy(list + strlen(list), ",viewer", 8);
+    }
+    memcpy(list + strlen(list), "]", 2);
+    tenant_refused("roles: [viewer]", list, 24, "8192");
+}
+
 /* Without this, the interval is none at all: the worker would ask the upstream without a pause. */
 Test(conf_load, an_interval_of_health_checks_is_a_duration)
 {
