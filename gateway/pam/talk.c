@@ -111,11 +111,6 @@ static int converse(int count, const struct pam_message **messages, struct pam_r
     return r;
 }
 
-/* The gateway itself slows guessing down, for every backend alike: a helper that sleeps is missed by everybody. */
-static void no_delay(int status sk_unused, unsigned microseconds sk_unused, void *context sk_unused)
-{
-}
-
 static enum sk_pam_result authentication_result(int status)
 {
     switch (status) {
@@ -143,14 +138,11 @@ static enum sk_pam_result account_result(int status)
     return status == PAM_AUTH_ERR ? SK_PAM_DISABLED : authentication_result(status);
 }
 
+/* The delay after a failure stays libpam's: it is what slows guessing down. */
 static int set_items(pam_handle_t *pam, const struct sk_talk *talk)
 {
-    void (*delay)(int, unsigned, void *) = no_delay;
-    const void *item;
-    memcpy(&item, &delay, sizeof(item));
     int status = pam_set_item(pam, PAM_RHOST, talk->address);
-    status = status ? status : pam_set_item(pam, PAM_TTY, SK_TALK_SERVICE);
-    return status ? status : pam_set_item(pam, PAM_FAIL_DELAY, item);
+    return status ? status : pam_set_item(pam, PAM_TTY, SK_TALK_SERVICE);
 }
 
 /* The three phases; `status` is libpam's last word. */

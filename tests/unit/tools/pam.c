@@ -332,15 +332,15 @@ Test(pam, a_module_that_hangs_ends_the_process)
     clean(&s);
 }
 
-Test(pam, no_module_makes_the_helper_sleep_after_a_failure)
+Test(pam, a_failure_takes_as_long_as_its_modules_want)
 {
     struct service s;
     struct timespec before, after;
-    begin(&s, "auth optional pam_faildelay.so delay=30000000\nauth required pam_deny.so\n");
+    begin(&s, "auth optional pam_faildelay.so delay=2000000\nauth required pam_deny.so\n");
     (void)clock_gettime(CLOCK_MONOTONIC, &before);
     cr_expect_eq(login(&s, "taro", "first"), SK_PAM_WRONG);
     (void)clock_gettime(CLOCK_MONOTONIC, &after);
-    cr_expect_lt(after.tv_sec - before.tv_sec, 10);
+    cr_expect_geq((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000, 900, "libpam takes half of it to half as much again");
     finish(&s);
 }
 
