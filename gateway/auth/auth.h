@@ -14,7 +14,8 @@
 
 #define WORKERS_MAX 64
 #define HELPERS_MAX 64
-#define JOBS_MAX 4096 /* logins and look-ups under way; more are refused */
+#define JOBS_MAX 16384 /* logins and look-ups under way; more are refused */
+#define JOBS_OF_TENANT 1024
 #define GRANT_LIFETIME (30 * SK_SECOND)
 #define REMEMBER_LIFETIME (300 * SK_SECOND)
 #define CONVERSATION_LIFETIME (60 * SK_SECOND)
@@ -22,6 +23,13 @@
 
 struct auth;
 struct job;
+
+/* Those of a tenant who wait for a helper of one pool. */
+struct line {
+    struct job *first, **last;
+    size_t count;
+    struct line *next; /* the next tenant's turn */
+};
 
 /* A host that a tenant may be asked for. */
 struct host {
@@ -37,6 +45,8 @@ struct tenant {
     char name[130]; /* NAME@SERVICE */
     struct host *hosts;
     uint64_t inactivity, expiration; /* ns */
+    size_t jobs_count;
+    struct line lines[2]; /* factor, pam */
 };
 
 /* A worker's channel. `number` is this channel's alone: the next process of the same index gets another. */
@@ -55,8 +65,7 @@ struct pool {
     struct auth *auth;
     bool pam;
     struct helper helpers[HELPERS_MAX];
-    struct job *first, **last;
-    size_t queued;
+    struct line *first, **last; /* tenants take turns: nobody's guesses keep another's users waiting */
 };
 
 /* A verified password, as a keyed hash, for a short time. */
@@ -87,9 +96,11 @@ struct auth {
     struct touched *touched_newest, *touched_oldest;
     struct sk_timer touched_due;
     struct job *jobs;
-    size_t jobs_count;
+    struct sk_table jobs_by_id;
     uint64_t next_id;
     struct sk_sign_key *key;
+    struct sk_sign_key *made; /* the store is to keep it first */
+    struct sk_timer key_due;
     uint64_t generation; /* last LOADED; 0: tenants are still to come */
     bool open;           /* as the workers were told */
 };
@@ -103,6 +114,13 @@ int auth_answer(struct auth *auth, uint64_t worker, uint16_t code, const void *m
 void auth_broadcast(struct auth *auth, uint16_t code, const void *message);
 /* Recomputes whether auth can decide, and tells the workers when that changed. */
 void auth_state(struct auth *auth);
+
+/* key.c */
+#define AUTH_TICKET_LAST 2 /* of key.c's own towards the store */
+/* Of a new store, or again. */
+void auth_key_ask(struct auth *auth);
+/* Was it an answer to key.c? */
+bool auth_key_told(struct auth *auth, uint16_t code, const void *message);
 
 /* tenants.c */
 struct tenant *auth_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE]);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define CLAIMS_MAX 24000 /* as a JWS they fit in GRANT */
 #define PROOF_SIZE (8 + SK_SHA256_SIZE)
 #define PROOF_SLACK (60 * SK_SECOND) /* a worker renews late where auth was away */
 
@@ -36,7 +37,7 @@ int auth_take_user(struct job *job, const struct sk_store_got_user *got)
         *to[i] = sk_slice(at, from[i].len);
         at += from[i].len;
     }
-    job->user.known = true;
+    job->user.known = got->known;
     return 0;
 }
 
@@ -107,7 +108,7 @@ static void begin_again(struct job *job)
 
 void auth_grant(struct job *job, uint64_t lifetime)
 {
-    struct sk_buf claims SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(16384);
+    struct sk_buf claims SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(CLAIMS_MAX);
     struct sk_buf jws SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(32768);
     uint8_t proof[PROOF_SIZE];
     if (job->stale) {
@@ -119,7 +120,16 @@ void auth_grant(struct job *job, uint64_t lifetime)
         auth_job_free(job);
         return;
     }
-    if (put_claims(job, &claims) || sk_sign_jws(job->auth->key, sk_buf_peek(&claims), &jws)) {
+    if (!job->auth->key) {
+        auth_refuse(job, "store-unavailable");
+        return;
+    }
+    int r = put_claims(job, &claims);
+    if (r == -ENOBUFS) {
+        auth_refuse(job, "answer-too-large");
+        return;
+    }
+    if (r || sk_sign_jws(job->auth->key, sk_buf_peek(&claims), &jws)) {
         auth_refuse(job, "internal-error");
         return;
     }
@@ -137,7 +147,7 @@ void auth_grant(struct job *job, uint64_t lifetime)
             .factors = sk_slice_str(job->factors),
             .assertion = sk_buf_peek(&jws)};
     memcpy(m.tenant, job->tenant->id, SK_ID_SIZE);
-    int r = auth_answer(job->auth, job->worker, SK_AUTH_GRANT, &m);
+    r = auth_answer(job->auth, job->worker, SK_AUTH_GRANT, &m);
     job->stored = job->stored && r < 0;
     if (r == -EMSGSIZE) {
         auth_refuse(job, "answer-too-large");

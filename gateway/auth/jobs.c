@@ -33,7 +33,8 @@ void auth_job_free(struct job *job)
     if (job->next) {
         job->next->link = job->link;
     }
-    job->auth->jobs_count--;
+    sk_table_remove(&job->auth->jobs_by_id, &job->by_id);
+    job->tenant->jobs_count--;
     free(job->user.texts);
     sk_wipe(job, sizeof(*job));
     free(job);
@@ -68,6 +69,11 @@ void auth_copy(char *to, size_t size, struct sk_slice from)
     to[len] = '\0';
 }
 
+static uint64_t hash_id(uint64_t id)
+{
+    return sk_table_hash(sk_slice(&id, sizeof(id)));
+}
+
 static struct job *not_begun(struct auth *auth, uint64_t worker, uint64_t ticket, const char *reason)
 {
     struct sk_auth_refused m = {.ticket = ticket, .reason = sk_slice_str(reason)};
@@ -84,11 +90,18 @@ struct job *auth_job(struct auth *auth, uint64_t worker, uint64_t ticket, uint16
     if (host.len && !auth_tenant_has(auth, tenant, host)) {
         return not_begun(auth, worker, ticket, "host-unknown");
     }
-    struct job *job = auth->jobs_count < JOBS_MAX ? calloc(1, sizeof(*job)) : NULL;
-    if (!job) {
+    bool room = auth->jobs_by_id.count < JOBS_MAX && tenant->jobs_count < JOBS_OF_TENANT;
+    struct job *job = room ? calloc(1, sizeof(*job)) : NULL;
+    if (!job || sk_table_add(&auth->jobs_by_id, &job->by_id, hash_id(auth->next_id + 1))) {
+        free(job);
         return not_begun(auth, worker, ticket, "busy");
     }
-    *job = (struct job){.auth = auth, .tenant = tenant, .id = ++auth->next_id, .kind = kind, .worker = worker, .ticket = ticket};
+    job->auth = auth;
+    job->tenant = tenant;
+    job->id = ++auth->next_id;
+    job->kind = kind;
+    job->worker = worker;
+    job->ticket = ticket;
     sk_timer_init(&job->timer, auth->child.loop, job_expired);
     sk_timer_set(&job->timer, CONVERSATION_LIFETIME);
     job->next = auth->jobs;
@@ -97,7 +110,7 @@ struct job *auth_job(struct auth *auth, uint64_t worker, uint64_t ticket, uint16
         job->next->link = &job->next;
     }
     auth->jobs = job;
-    auth->jobs_count++;
+    tenant->jobs_count++;
     return job;
 }
 
@@ -117,7 +130,8 @@ struct job *auth_job_under(struct auth *auth, uint64_t worker, uint64_t ticket, 
 
 static struct job *job_find(struct auth *auth, uint64_t id)
 {
-    for (struct job *job = auth->jobs; job; job = job->next) {
+    for (struct sk_table_node *n = sk_table_first(&auth->jobs_by_id, hash_id(id)); n; n = sk_table_next(n)) {
+        struct job *job = SK_CONTAINER(n, struct job, by_id);
         if (job->id == id) {
             return job;
         }

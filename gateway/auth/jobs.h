@@ -18,6 +18,7 @@ struct job {
     struct auth *auth;
     struct tenant *tenant;
     struct job *next, **link; /* all jobs */
+    struct sk_table_node by_id;
     uint64_t id;              /* ticket towards store and helpers */
     uint16_t kind;            /* SK_AUTH_LOGIN … */
     uint64_t worker, ticket;  /* the worker's number; 0: nobody waits at present */
@@ -42,7 +43,8 @@ struct job {
     auth_then *store_done;
     void (*again)(struct job *job); /* reads the facts anew when a revocation made them old; NULL: it is refused then */
     struct helper *helper;
-    struct job *queue_next; /* waits for a helper */
+    struct line *line; /* waits there for a helper */
+    struct job *line_next;
     struct sk_record_wait wait;
     struct sk_timer timer;
     bool basic_hit, retried;

@@ -22,12 +22,11 @@ static void refused_recorded(struct sk_record_wait *wait, bool durable)
 
 static void login_user(struct job *job, uint16_t code, const void *message)
 {
-    const struct sk_store_result *result = message;
-    if (code == SK_STORE_RESULT && result->status != 1) {
+    if (code != SK_STORE_GOT_USER) {
         auth_refuse(job, "store-unavailable");
         return;
     }
-    if (code == SK_STORE_GOT_USER && auth_take_user(job, message)) {
+    if (auth_take_user(job, message)) {
         auth_refuse(job, "internal-error");
         return;
     }

@@ -38,6 +38,11 @@ static void on_touched_due(struct sk_timer *timer)
     auth_used_due(SK_CONTAINER(timer, struct auth, touched_due));
 }
 
+static void on_key_due(struct sk_timer *timer)
+{
+    auth_key_ask(SK_CONTAINER(timer, struct auth, key_due));
+}
+
 int auth_answer(struct auth *auth, uint64_t number, uint16_t code, const void *message)
 {
     uint64_t ticket = *(const uint64_t *)message;
@@ -133,42 +138,10 @@ static void add_worker(struct auth *auth, uint64_t index, int fd)
 
 /* ---- store ---- */
 
-static void got_key(struct auth *auth, struct sk_slice der)
-{
-    auth->key = sk_sign_free(auth->key);
-    auth->key = sk_sign_load(der);
-    if (!auth->key) {
-        sk_log(SK_EVENT_FATAL, SK_TEXT("what", "the signing key in the store is not a P-256 key"));
-        sk_loop_stop(auth->child.loop);
-        return;
-    }
-    auth_state(auth);
-}
-
-static void make_key(struct auth *auth)
-{
-    struct sk_buf der SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(1024);
-    struct sk_sign_key *key = sk_sign_generate();
-    if (key && sk_sign_store(key, &der) == 0) {
-        struct sk_store_put_key put = {.ticket = 0, .der = sk_buf_peek(&der)};
-        if (sk_channel_send(auth->store, SK_STORE_PUT_KEY, &put, NULL) == 0) {
-            got_key(auth, sk_buf_peek(&der));
-        }
-    }
-    sk_wipe(der.data, der.size);
-    (void)sk_sign_free(key);
-}
-
 static void from_store(struct sk_channel *channel sk_unused, uint16_t code, const void *message, const int *fds sk_unused, void *context)
 {
     struct auth *auth = context;
-    if (code == SK_STORE_GOT_KEY) {
-        got_key(auth, ((const struct sk_store_got_key *)message)->der);
-    } else if (code == SK_STORE_RESULT && ((const struct sk_store_result *)message)->ticket == 0) {
-        if (!auth->key && ((const struct sk_store_result *)message)->status == 1) {
-            make_key(auth); /* a store that has none yet */
-        }
-    } else {
+    if (!auth_key_told(auth, code, message)) {
         auth_from_store(auth, code, message);
     }
 }
@@ -186,14 +159,11 @@ static void store_ended(struct sk_channel *channel, bool bad, void *context)
 static void set_store(struct auth *auth, int fd)
 {
     static const struct sk_channel_handler handler = {&sk_store_interface, SK_STORE_FROM_AUTH, SK_STORE_FROM_STORE, from_store, store_ended};
-    struct sk_store_get_key get = {.ticket = 0};
     if (auth->store) {
         store_ended(auth->store, false, auth);
     }
     auth->store = sk_channel_new(auth->child.loop, fd, &handler, auth);
-    if (auth->store && sk_channel_send(auth->store, SK_STORE_GET_KEY, &get, NULL) < 0) {
-        store_ended(auth->store, false, auth);
-    }
+    auth_key_ask(auth);
     auth_state(auth);
 }
 
@@ -229,7 +199,9 @@ static int on_hello(struct sk_child *child, const struct sk_control_hello *hello
     auth->pam = (struct pool){.auth = auth, .pam = true};
     auth->pam.last = &auth->pam.first;
     sk_recorder_init(&auth->recorder, child->loop);
+    auth->next_id = AUTH_TICKET_LAST;
     sk_timer_init(&auth->reap, child->loop, on_reap);
+    sk_timer_init(&auth->key_due, child->loop, on_key_due);
     sk_timer_init(&auth->touched_due, child->loop, on_touched_due);
     return 0;
 }
@@ -283,6 +255,7 @@ int main(void)
     sk_log_init("sekisho-auth");
     int r = sk_child_run(&auth.child, &program, &auth);
     (void)sk_sign_free(auth.key);
+    (void)sk_sign_free(auth.made);
     sk_wipe(auth.secret, sizeof(auth.secret));
     return r;
 }

@@ -19,17 +19,16 @@ void auth_session_id(const struct auth *auth, const struct tenant *tenant, struc
 
 static void renewed_user(struct job *job, uint16_t code, const void *message)
 {
-    const struct sk_store_result *result = message;
     const struct tenant *tenant = job->tenant;
-    if (code == SK_STORE_RESULT) {
-        auth_refuse(job, result->status == 1 ? "login-required" : "store-unavailable");
+    if (code != SK_STORE_GOT_USER) {
+        auth_refuse(job, "store-unavailable");
         return;
     }
     if (auth_take_user(job, message)) {
         auth_refuse(job, "internal-error");
         return;
     }
-    if (job->user.disabled) {
+    if (!job->user.known || job->user.disabled) {
         auth_refuse(job, "login-required");
         return;
     }

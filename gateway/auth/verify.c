@@ -1,4 +1,7 @@
-/* Passwords are verified by helpers: Argon2id in the factor pool, PAM in its own. auth itself never waits. */
+/*
+ * Passwords are verified by helpers: Argon2id in the factor pool, PAM in its own. auth itself never waits. Tenants take
+ * turns at the helpers, and one with too many who wait is refused alone.
+ */
 #include "auth/jobs.h"
 
 #include "base/clock.h"
@@ -9,9 +12,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define QUEUE_MAX 256
+#define LINE_MAX 256
 
-/* What an unknown user's password is compared with, so that it costs the same. Its password is nobody's. */
+/* What an unknown user's password is compared with where the store knows nothing that costs as much as a known one's. Its
+ * password is nobody's. */
 #define NOBODY_HASH                                                                                          \
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$R3wk2YQ0bmoMv7s4cXkm6cw0W1Ww0z6kD3yTsd6aLmE"
 
@@ -33,7 +37,7 @@ static int start(struct helper *helper, struct job *job, bool pam)
                 .answer = sk_slice(job->password, job->password_len)};
         r = sk_channel_send(helper->channel, SK_PAM_START, &m, NULL);
     } else {
-        struct sk_factor_verify m = {.ticket = job->id, .hash = job->user.known ? job->user.hash : SK_LIT(NOBODY_HASH),
+        struct sk_factor_verify m = {.ticket = job->id, .hash = job->user.hash.len ? job->user.hash : SK_LIT(NOBODY_HASH),
                 .password = sk_slice(job->password, job->password_len)};
         r = sk_channel_send(helper->channel, SK_FACTOR_VERIFY, &m, NULL);
     }
@@ -43,6 +47,40 @@ static int start(struct helper *helper, struct job *job, bool pam)
     return r;
 }
 
+static void take_turn(struct pool *pool, struct line *line)
+{
+    line->next = NULL;
+    *pool->last = line;
+    pool->last = &line->next;
+}
+
+static void take_out(struct pool *pool, struct line *line)
+{
+    struct line **at = &pool->first;
+    while (*at != line) {
+        at = &(*at)->next;
+    }
+    *at = line->next;
+    if (!*at) {
+        pool->last = at;
+    }
+}
+
+/* The first of the tenant whose turn it is; that tenant goes behind all others. */
+static struct job *whose_turn(struct pool *pool)
+{
+    struct line *line = pool->first;
+    struct job *job = line->first;
+    take_out(pool, line);
+    line->first = job->line_next;
+    line->count--;
+    job->line = NULL;
+    if (line->first) {
+        take_turn(pool, line);
+    }
+    return job;
+}
+
 static void next_in_queue(struct pool *pool)
 {
     for (size_t i = 0; i < HELPERS_MAX && pool->first; i++) {
@@ -50,10 +88,7 @@ static void next_in_queue(struct pool *pool)
         if (!helper->channel || helper->busy) {
             continue;
         }
-        struct job *job = pool->first;
-        pool->first = job->queue_next;
-        pool->last = pool->first ? pool->last : &pool->first;
-        pool->queued--;
+        struct job *job = whose_turn(pool);
         if (start(helper, job, pool->pam) < 0) {
             *helper = (struct helper){.channel = helper->channel};
             job->helper = NULL;
@@ -65,14 +100,20 @@ static void next_in_queue(struct pool *pool)
 void auth_verify(struct job *job)
 {
     struct pool *pool = pool_of(job);
-    if (pool->queued >= QUEUE_MAX) {
+    struct line *line = &job->tenant->lines[pool->pam];
+    if (line->count >= LINE_MAX) {
         auth_verified(job, VERDICT_BROKEN);
         return;
     }
-    job->queue_next = NULL;
-    *pool->last = job;
-    pool->last = &job->queue_next;
-    pool->queued++;
+    if (!line->first) {
+        line->last = &line->first;
+        take_turn(pool, line);
+    }
+    job->line = line;
+    job->line_next = NULL;
+    *line->last = job;
+    line->last = &job->line_next;
+    line->count++;
     next_in_queue(pool);
 }
 
@@ -82,22 +123,29 @@ static void release(struct helper *helper, struct job *job)
     job->helper = NULL;
 }
 
+static void leave_line(struct job *job)
+{
+    struct line *line = job->line;
+    struct job **at = &line->first;
+    while (*at != job) {
+        at = &(*at)->line_next;
+    }
+    *at = job->line_next;
+    if (!*at) {
+        line->last = at;
+    }
+    line->count--;
+    job->line = NULL;
+    if (!line->first) {
+        take_out(pool_of(job), line);
+    }
+}
+
 void auth_verify_cancel(struct job *job)
 {
-    struct pool *pools[] = {&job->auth->factor, &job->auth->pam};
-    for (size_t p = 0; p < SK_COUNT(pools); p++) {
-        for (struct job **at = &pools[p]->first; *at; at = &(*at)->queue_next) {
-            if (*at == job) {
-                *at = job->queue_next;
-                if (!*at) {
-                    pools[p]->last = at;
-                }
-                pools[p]->queued--;
-                return;
-            }
-        }
-    }
-    if (job->helper) {
+    if (job->line) {
+        leave_line(job);
+    } else if (job->helper) {
         struct sk_pam_cancel cancel = {.ticket = job->id};
         bool pam = job->user.known && job->user.backend == SK_BACKEND_PAM;
         if (pam && job->helper->channel) {

@@ -4,13 +4,14 @@
  */
 #pragma once
 
+#include "ipc/factor.h"
 #include "sekisho/error.h"
 #include "sekisho/slice.h"
 
 #define SK_HASH_TEXT 512           /* longest encoded string */
-#define SK_HASH_MEMORY_MAX 262144U /* KiB */
-#define SK_HASH_PASSES_MAX 16U
-#define SK_HASH_LANES_MAX 4U
+#define SK_HASH_MEMORY_MAX SK_FACTOR_MEMORY_MAX /* KiB */
+#define SK_HASH_PASSES_MAX SK_FACTOR_PASSES_MAX
+#define SK_HASH_LANES_MAX SK_FACTOR_LANES_MAX
 
 struct sk_hash_costs {
     uint64_t memory; /* KiB */

@@ -34,7 +34,7 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 /* `token`: after a login alone. `roles`, `networks`: names, comma between. `lifetime`: ns until it must be renewed. */
 #define SK_AUTH_GRANT_FIELDS(U, I, T)                                                                        \
     U(ticket) I(tenant) T(token, 64) T(session, 64) T(proof, 64) T(subject, 256) T(roles, 8192) T(networks, 8192) U(restricted)     \
-    U(lifetime) T(factors, 128) T(assertion, 4096)
+    U(lifetime) T(factors, 128) T(assertion, 32768)
 #define SK_AUTH_REFUSED_FIELDS(U, I, T) U(ticket) T(reason, 64)
 /* More is asked before the login is decided. `prompts`: one a line, "h" hidden or "v" visible before each, "i"/"e" text. */
 #define SK_AUTH_PROMPT_FIELDS(U, I, T) U(ticket) T(state, 64) T(prompts, 4096)

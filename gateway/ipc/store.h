@@ -35,8 +35,10 @@ enum { SK_STORE_FROM_AUTH = 1, SK_STORE_FROM_SUPERVISOR = 2, SK_STORE_FROM_STORE
 
 /* `status`: 0 done, 1 not there, 2 refused. */
 #define SK_STORE_RESULT_FIELDS(U, I, T) U(ticket) U(status) U(count)
+/* `known` 0: there is none, and `hash`, when it is not empty, is what its password shall be compared with: nobody's, and as
+ * costly as the tenant's most costly one. */
 #define SK_STORE_GOT_USER_FIELDS(U, I, T)                                                                    \
-    U(ticket) T(name, 256) U(backend) T(hash, 512) T(roles, 8192) T(networks, 8192) U(restricted) U(disabled)
+    U(ticket) U(known) T(name, 256) U(backend) T(hash, 512) T(roles, 8192) T(networks, 8192) U(restricted) U(disabled)
 #define SK_STORE_GOT_SECRET_FIELDS(U, I, T) U(ticket) T(header, 128) T(value, 4096)
 #define SK_STORE_GOT_SESSION_FIELDS(U, I, T)                                                                 \
     U(ticket) T(key, 64) T(subject, 256) U(started) U(used) T(address, 16) T(factors, 128)

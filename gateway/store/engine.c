@@ -49,11 +49,26 @@ struct sk_engine *sk_engine_free(struct sk_engine *e)
     return NULL;
 }
 
+/* What the password of somebody unknown is compared with. Nothing when no import has noted it. */
+static int get_decoy(struct sk_file *file, struct sk_buf *buf, struct sk_store_got_user *got)
+{
+    struct sk_buf sealed SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
+    union sk_ipc_any message;
+    int r = sk_meta_get(file, SK_META_DECOY, &sealed);
+    if (r) {
+        return r < 0 ? r : 0;
+    }
+    r = sk_row_unseal(file, SK_META_DECOY, SK_STORE_USER, sk_buf_peek(&sealed), buf, &message);
+    got->hash = r ? SK_SLICE_NULL : ((const struct sk_store_user *)(const void *)&message)->hash;
+    return r;
+}
+
 int sk_engine_get_user(struct sk_engine *e, const struct sk_store_get_user *get, struct sk_buf *buf, struct sk_store_got_user *got)
 {
     struct sk_file *file;
     union sk_ipc_any message;
     uint8_t hash[SK_NAME_HASH];
+    *got = (struct sk_store_got_user){.ticket = get->ticket};
     int r = sk_engine_file(e, get->tenant, NULL, &file);
     if (r) {
         return r;
@@ -71,8 +86,12 @@ int sk_engine_get_user(struct sk_engine *e, const struct sk_store_get_user *get,
     }
     if (r == 0) {
         const struct sk_store_user *user = (const void *)&message;
-        *got = (struct sk_store_got_user){.ticket = get->ticket, .name = user->name, .backend = user->backend, .hash = user->hash,
+        *got = (struct sk_store_got_user){.ticket = get->ticket, .known = 1, .name = user->name, .backend = user->backend, .hash = user->hash,
                 .roles = user->roles, .networks = user->networks, .restricted = user->restricted, .disabled = user->disabled};
+    }
+    if (r == 1) {
+        r = get_decoy(file, buf, got);
+        return r ? r : 1;
     }
     return r;
 }

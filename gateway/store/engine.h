@@ -22,7 +22,7 @@ int sk_engine_put_secret(struct sk_engine *engine, const struct sk_store_secret 
 int sk_engine_end(struct sk_engine *engine, const uint8_t tenant[SK_ID_SIZE], struct sk_buf *changed) sk_nodiscard;
 void sk_engine_cancel(struct sk_engine *engine);
 
-/* The results' texts live in `buf`. */
+/* The results' texts live in `buf`. 1: `got` is complete all the same, of a user who is not known. */
 int sk_engine_get_user(struct sk_engine *engine, const struct sk_store_get_user *get, struct sk_buf *buf, struct sk_store_got_user *got) sk_nodiscard;
 int sk_engine_get_secrets(struct sk_engine *engine, const struct sk_store_get_secrets *get, void (*each)(void *context, struct sk_slice header, struct sk_slice value), void *context) sk_nodiscard;
 /* Some of the sessions not used since put->sweep go with it. */

@@ -3,12 +3,14 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "ipc/factor.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define ENDED_MAX ((size_t)64 << 20)
+#define NOBODYS "bm9ib2R5bm9ib2R5bm9ibw$R3wk2YQ0bmoMv7s4cXkm6cw0W1Ww0z6kD3yTsd6aLmE" /* salt and hash */
 
 /* A part of an import, with its sealed value behind it. */
 struct part {
@@ -128,7 +130,45 @@ struct note {
     struct sk_file *file;
     struct sk_buf *changed; /* names */
     struct sk_buf *ended;   /* hashes of the names of users whose sessions end */
+    uint64_t cost;          /* of the most costly password */
+    char decoy[128];        /* a hash of nobody's password that costs as much, or empty */
 };
+
+/* The number behind `name` in "m=…,t=…,p=…"; 0 when there is none or it is over `max`. */
+static uint64_t parameter(struct sk_slice list, const char *name, uint64_t max)
+{
+    while (list.len) {
+        struct sk_slice value = sk_slice_split(&list, ','), key = sk_slice_split(&value, '=');
+        uint64_t number;
+        if (sk_slice_eq(key, sk_slice_str(name)) && sk_slice_u64(value, max, &number) == 0) {
+            return number;
+        }
+    }
+    return 0;
+}
+
+/* Whether somebody is known must not be told by the time that a wrong password takes. */
+static void note_cost(struct note *note, const struct sk_store_user *user)
+{
+    struct sk_slice rest = user->hash;
+    struct sk_slice nothing = sk_slice_split(&rest, '$'), kind = sk_slice_split(&rest, '$'), version = sk_slice_split(&rest, '$');
+    struct sk_slice costs = sk_slice_split(&rest, '$');
+    uint64_t memory = parameter(costs, "m", SK_FACTOR_MEMORY_MAX), passes = parameter(costs, "t", SK_FACTOR_PASSES_MAX);
+    bool fits = nothing.len == 0 && sk_slice_eq(kind, SK_LIT("argon2id")) && sk_slice_eq(version, SK_LIT("v=19")) && costs.len < 64 &&
+                parameter(costs, "p", SK_FACTOR_LANES_MAX);
+    if (fits && memory * passes > note->cost) {
+        note->cost = memory * passes;
+        (void)snprintf(note->decoy, sizeof(note->decoy), "$argon2id$v=19$%.*s$" NOBODYS, (int)costs.len, costs.data);
+    }
+}
+
+static int put_decoy(struct note *note)
+{
+    struct sk_buf sealed SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
+    const struct sk_store_user decoy = {.hash = sk_slice_str(note->decoy)};
+    int r = sk_row_seal(note->file, SK_META_DECOY, SK_STORE_USER, &decoy, &sealed);
+    return r ? r : sk_meta_put(note->file, SK_META_DECOY, sk_buf_peek(&sealed));
+}
 
 static int note_ended(struct note *note, const uint8_t hash[SK_NAME_HASH])
 {
@@ -153,6 +193,9 @@ static int compare_user(struct note *note, const struct part *part, struct sk_sl
     }
     if (r == 0 && step == SQLITE_ROW && (note->engine->unsure || !before || !same_user(user, before))) {
         r = note_changed(note->changed, user->name);
+    }
+    if (r == 0) {
+        note_cost(note, user);
     }
     if (r == 0 && (user->disabled || !before || !same_password(user, before))) {
         r = note_ended(note, part->hash);
@@ -232,7 +275,7 @@ static int drop_sessions(struct sk_file *file, struct sk_buf *ended)
 static int write_import(struct sk_engine *e, struct sk_file *file, struct sk_buf *changed)
 {
     struct sk_buf ended SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(ENDED_MAX);
-    struct note note = {e, file, changed, &ended};
+    struct note note = {.engine = e, .file = file, .changed = changed, .ended = &ended};
     int64_t mark = (int64_t)(sk_clock_wall() & INT64_MAX);
     struct sk_slice parts = sk_buf_peek(&e->parts);
     int r = sk_engine_transaction(file);
@@ -247,6 +290,7 @@ static int write_import(struct sk_engine *e, struct sk_file *file, struct sk_buf
     r = r ? r : drop_old(file, mark, SK_SQL_DROP_USERS);
     r = r ? r : drop_old(file, mark, SK_SQL_DROP_SECRETS);
     r = r ? r : drop_sessions(file, &ended);
+    r = r ? r : put_decoy(&note);
     return sk_engine_commit(e, file, r);
 }
 

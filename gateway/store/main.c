@@ -71,7 +71,7 @@ static void get_user(struct store *store, const struct sk_store_get_user *get)
     struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
     struct sk_store_got_user got;
     int r = sk_engine_get_user(store->engine, get, &buf, &got);
-    if (r) {
+    if (r < 0) {
         result(store, store->auth, "get user", get->ticket, r, 0);
         return;
     }

@@ -6,6 +6,7 @@
 #include "store/files.h"
 
 #define SK_NAME_HASH 16
+#define SK_META_DECOY "decoy" /* a sealed SK_STORE_USER of which only the hash says something */
 
 struct sk_engine {
     char folder[4096];

@@ -8,6 +8,7 @@ import { allRecords } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
 const HOST = 'acme.test';
+const MANY = Array.from({ length: 200 }, (_, i) => `customer-role-${i}`);
 const SECRET = 'the-secret-of-the-upstream-0123456789';
 
 let gateway, upstream;
@@ -32,8 +33,8 @@ before(async () => {
       app('panel', { kind: 'panel', identity: ['assertion', 'remote'] }),
     ],
     roles: [{ name: 'all', allow: ['plain', 'assertion', 'forwarded', 'authrequest', 'remote', 'all', 'inject', 'bearer', 'panel'].map((name) => `${name} * /**`) },
-      { name: 'second', allow: [] }],
-    users: [{ name: 'hanako', roles: ['all', 'second'] }],
+      { name: 'second', allow: [] }, ...MANY.map((name) => ({ name, allow: [] }))],
+    users: [{ name: 'hanako', roles: ['all', 'second'] }, { name: 'many', roles: ['all', ...MANY] }],
   })] });
 });
 
@@ -257,6 +258,12 @@ describe('credentials', () => {
 });
 
 describe('identity', () => {
+  it('is said of a user with very many roles too', async () => {
+    const token = (await gateway.request({ user: 'many', path: '/assertion' })).json().headers['x-sekisho-jwt-assertion'];
+    assert.deepEqual(decode(token.split('.')[1]).groups, ['all', ...MANY]);
+  });
+
+
   const decode = (part) => JSON.parse(Buffer.from(part, 'base64url').toString());
 
   it('is asserted by a signature that the published keys verify', async () => {

@@ -134,7 +134,7 @@ void rig_new_worker(struct rig *rig, unsigned index)
     (void)rig_at_worker(rig, index, SK_AUTH_KEYS);
 }
 
-void rig_start(struct rig *rig)
+void rig_begin(struct rig *rig)
 {
     struct sk_control_loaded loaded = {.generation = 1};
     *rig = (struct rig){.ring = SK_RING_NULL};
@@ -145,6 +145,11 @@ void rig_start(struct rig *rig)
     announce_tenant(rig, 1);
     announce_tenant(rig, 2);
     rig_tell(rig->control, &sk_control_interface, SK_CONTROL_LOADED, &loaded);
+}
+
+void rig_start(struct rig *rig)
+{
+    rig_begin(rig);
     rig_result(rig, rig_asked(rig, SK_STORE_GET_KEY), 1, 0);
     rig_result(rig, rig_asked(rig, SK_STORE_PUT_KEY), 0, 0);
     (void)rig_hear(rig->control, &sk_control_interface, SK_CONTROL_READY);
@@ -258,7 +263,7 @@ void rig_result(struct rig *rig, uint64_t ticket, uint64_t status, uint64_t coun
 
 void rig_user(struct rig *rig, uint64_t ticket, const char *name, const char *roles)
 {
-    struct sk_store_got_user m = {.ticket = ticket, .name = sk_slice_str(name), .hash = SK_LIT("$argon2id$v=19$m=8,t=1,p=1$x$y"), .roles = sk_slice_str(roles)};
+    struct sk_store_got_user m = {.ticket = ticket, .known = 1, .name = sk_slice_str(name), .hash = SK_LIT("$argon2id$v=19$m=8,t=1,p=1$x$y"), .roles = sk_slice_str(roles)};
     rig_from_store(rig, SK_STORE_GOT_USER, &m);
 }
 

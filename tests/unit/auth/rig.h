@@ -23,6 +23,8 @@ struct rig {
     uint64_t taken; /* records */
 };
 
+/* Starts auth with store, factor helper and audit, two tenants and no worker; the store is asked for the key next. */
+void rig_begin(struct rig *rig);
 /* Tenant 1 is "one" with the host one.test, tenant 2 is "two" with two.test. Starts auth, open, with all its peers. */
 void rig_start(struct rig *rig);
 /* Ends it; it must not have ended before. */

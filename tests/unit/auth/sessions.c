@@ -148,6 +148,30 @@ Test(auth_sessions, an_assertion_names_host_and_tenant)
     cr_assert_eq(strncmp(claims, begins, sizeof(begins) - 1), 0, "%s", claims);
 }
 
+/* As many roles as the store can say. */
+Test(auth_sessions, a_user_with_very_many_roles_is_answered)
+{
+    static char roles[8193];
+    for (size_t i = 0; i < 8192; i++) {
+        roles[i] = i % 2 ? ',' : 'r';
+    }
+    roles[8191] = '\0';
+    renew(0, 1, 1, "one.test", &own);
+    rig_session(&rig, rig_asked(&rig, SK_STORE_GET_SESSION), "key", "hanako");
+    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "hanako", roles);
+    cr_assert_eq(rig_granted(&rig, 0, 1, "hanako")->roles.len, 8191);
+}
+
+Test(auth_sessions, what_fits_in_no_answer_is_refused)
+{
+    static char roles[8193];
+    memset(roles, '\1', 8192);
+    renew(0, 1, 1, "one.test", &own);
+    rig_session(&rig, rig_asked(&rig, SK_STORE_GET_SESSION), "key", "hanako");
+    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "hanako", roles);
+    rig_refused(&rig, 0, 1, "answer-too-large");
+}
+
 /* A reload takes a host from the tenant and gives it another. */
 Test(auth_sessions, hosts_follow_the_tenants_file)
 {
@@ -203,7 +227,7 @@ Test(auth_sessions, a_session_of_a_disabled_user_is_not_touched)
 {
     rig_check(&rig, 0, 1, 1);
     rig_session(&rig, rig_asked(&rig, SK_STORE_GET_SESSION), "key", "jiro");
-    struct sk_store_got_user user = {.ticket = rig_asked(&rig, SK_STORE_GET_USER), .name = SK_LIT("jiro"), .disabled = 1};
+    struct sk_store_got_user user = {.ticket = rig_asked(&rig, SK_STORE_GET_USER), .known = 1, .name = SK_LIT("jiro"), .disabled = 1};
     rig_from_store(&rig, SK_STORE_GOT_USER, &user);
     rig_refused(&rig, 0, 1, "login-required");
     rig_check(&rig, 0, 2, 1);
