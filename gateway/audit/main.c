@@ -185,7 +185,10 @@ static void before_sleep(struct sk_idle *idle)
 
 static void on_wake(struct sk_io *io, int events sk_unused)
 {
-    sk_ring_woken(io->ev.fd); /* the work is done before the loop sleeps again */
+    struct source *source = SK_CONTAINER(io, struct source, wake);
+    if (!sk_ring_woken(&source->ring)) {
+        sk_io_want(io, 0); /* the supervisor will say that it is lost */
+    } /* the work is done before the loop sleeps again */
 }
 
 static void on_retry(struct sk_timer *timer)
@@ -239,16 +242,15 @@ static void add_source(struct audit *audit, const struct sk_control_ring *m, con
         slot = &audit->sources[audit->used++];
     }
     if (!slot) {
-        for (int i = 0; i < 3; i++) {
-            (void)close(fds[i]);
-        }
+        (void)close(fds[0]);
+        (void)close(fds[1]);
         return;
     }
     *slot = (struct source){.audit = audit, .owner = ++audit->owners, .peer = (enum sk_peer)m->peer, .index = m->index};
     if (sk_ring_open(&slot->ring, fds) == 0) {
         slot->open = true;
         sk_ring_acknowledge(&slot->ring, 0, audit->failed);
-        sk_io_init(&slot->wake, audit->child.loop, slot->ring.to_consumer, on_wake);
+        sk_io_init(&slot->wake, audit->child.loop, slot->ring.wake, on_wake);
         sk_io_want(&slot->wake, SK_READ);
     }
 }

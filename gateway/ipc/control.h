@@ -16,7 +16,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
     U(handshake) U(header) U(idle) U(request) U(drain) U(flush_deadline) U(file_size) U(workers)
 /* A channel to a peer. A new one of the same kind and index replaces the old. */
 #define SK_CONTROL_PEER_FIELDS(U, I, T) U(peer) U(index)
-/* A ring to or from audit: memory and two eventfds. */
+/* A ring to or from audit: its memory and this side's socket. */
 #define SK_CONTROL_RING_FIELDS(U, I, T) U(peer) U(index)
 /* Shared counters of all workers (gateway/proxy/shared.h). */
 #define SK_CONTROL_SHARED_FIELDS(U, I, T) U(size)
@@ -46,7 +46,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
     M(CONTROL_HELLO, control_hello, 1, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_HELLO_FIELDS)               \
     M(CONTROL_LIMITS, control_limits, 2, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_LIMITS_FIELDS)            \
     M(CONTROL_PEER, control_peer, 3, SK_CONTROL_FROM_SUPERVISOR, 1, SK_CONTROL_PEER_FIELDS)                  \
-    M(CONTROL_RING, control_ring, 4, SK_CONTROL_FROM_SUPERVISOR, 3, SK_CONTROL_RING_FIELDS)                  \
+    M(CONTROL_RING, control_ring, 4, SK_CONTROL_FROM_SUPERVISOR, 2, SK_CONTROL_RING_FIELDS)                  \
     M(CONTROL_SHARED, control_shared, 5, SK_CONTROL_FROM_SUPERVISOR, 1, SK_CONTROL_SHARED_FIELDS)            \
     M(CONTROL_LISTENER, control_listener, 6, SK_CONTROL_FROM_SUPERVISOR, 1, SK_CONTROL_LISTENER_FIELDS)      \
     M(CONTROL_BALANCERS, control_balancers, 7, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_BALANCERS_FIELDS)   \

@@ -31,7 +31,9 @@ static void settle(struct sk_recorder *r)
 static void on_wake(struct sk_io *io, int events sk_unused)
 {
     struct sk_recorder *r = SK_CONTAINER(io, struct sk_recorder, wake);
-    sk_ring_woken(io->ev.fd);
+    if (!sk_ring_woken(&r->ring)) {
+        sk_io_want(io, 0); /* the supervisor will say so too */
+    }
     settle(r);
 }
 
@@ -68,14 +70,14 @@ void sk_recorder_init(struct sk_recorder *r, struct sk_loop *loop)
     sk_idle_start(&r->idle, loop, before_sleep);
 }
 
-int sk_recorder_open(struct sk_recorder *r, const int fds[3], uint64_t flush_deadline)
+int sk_recorder_open(struct sk_recorder *r, const int fds[2], uint64_t flush_deadline)
 {
     sk_recorder_lost(r);
     int result = sk_ring_open(&r->ring, fds);
     if (result == 0) {
         r->open = true;
         r->flush_deadline = flush_deadline;
-        sk_io_init(&r->wake, r->loop, r->ring.to_producer, on_wake);
+        sk_io_init(&r->wake, r->loop, r->ring.wake, on_wake);
         sk_io_want(&r->wake, SK_READ);
     }
     return result;

@@ -29,7 +29,7 @@ struct sk_recorder {
 
 void sk_recorder_init(struct sk_recorder *recorder, struct sk_loop *loop);
 /* A ring to audit; replaces one that was lost. Takes the descriptors over. 0 or negative. */
-int sk_recorder_open(struct sk_recorder *recorder, const int fds[3], uint64_t flush_deadline) sk_nodiscard;
+int sk_recorder_open(struct sk_recorder *recorder, const int fds[2], uint64_t flush_deadline) sk_nodiscard;
 /* audit is away: everyone who waits is told. */
 void sk_recorder_lost(struct sk_recorder *recorder);
 /* Records can be taken at present. */

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define MASK (SK_RING_SIZE - 1)
@@ -23,10 +23,10 @@ struct sk_ring_shared {
 int sk_ring_make(int fds[3])
 {
     fds[0] = memfd_create("ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    fds[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    fds[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    fds[1] = fds[2] = -1;
+    int paired = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds + 1);
     /* Sealed in size: a producer that shrank the memory would kill the consumer that touches it. */
-    if (fds[0] >= 0 && fds[1] >= 0 && fds[2] >= 0 && ftruncate(fds[0], (off_t)sizeof(struct sk_ring_shared)) == 0 &&
+    if (fds[0] >= 0 && paired == 0 && ftruncate(fds[0], (off_t)sizeof(struct sk_ring_shared)) == 0 &&
             fcntl(fds[0], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
         return 0;
     }
@@ -39,17 +39,16 @@ int sk_ring_make(int fds[3])
     return r;
 }
 
-int sk_ring_open(struct sk_ring *ring, const int fds[3])
+int sk_ring_open(struct sk_ring *ring, const int fds[2])
 {
     void *memory = mmap(NULL, sizeof(struct sk_ring_shared), PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
-    int error = errno;
+    int r = memory == MAP_FAILED ? -errno : 0;
     (void)close(fds[0]);
-    if (memory == MAP_FAILED) {
+    if (r) {
         (void)close(fds[1]);
-        (void)close(fds[2]);
-        return -error;
+        return r;
     }
-    *ring = (struct sk_ring){.shared = memory, .to_consumer = fds[1], .to_producer = fds[2]};
+    *ring = (struct sk_ring){memory, fds[1], 0, 0};
     return 0;
 }
 
@@ -57,8 +56,7 @@ void sk_ring_close(struct sk_ring *ring)
 {
     if (ring->shared) {
         (void)munmap(ring->shared, sizeof(*ring->shared));
-        (void)close(ring->to_consumer);
-        (void)close(ring->to_producer);
+        (void)close(ring->wake);
     }
     *ring = SK_RING_NULL;
 }
@@ -99,18 +97,17 @@ int sk_ring_put(struct sk_ring *ring, struct sk_slice entry)
     return 0;
 }
 
-static void wake(int fd)
+/* The other side's socket may be full: then it has been told. */
+static void wake(const struct sk_ring *ring)
 {
-    uint64_t one = 1;
-    ssize_t n = write(fd, &one, sizeof(one));
-    (void)n;
+    (void)!send(ring->wake, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void sk_ring_ring(struct sk_ring *ring)
 {
     if (atomic_load_explicit(&ring->shared->asleep, memory_order_seq_cst) &&
             atomic_exchange_explicit(&ring->shared->asleep, 0, memory_order_seq_cst)) {
-        wake(ring->to_consumer);
+        wake(ring);
     }
 }
 
@@ -157,12 +154,12 @@ void sk_ring_acknowledge(struct sk_ring *ring, uint64_t count, bool failed)
 {
     atomic_store_explicit(&ring->shared->working, !failed, memory_order_release);
     atomic_store_explicit(&ring->shared->durable, count, memory_order_release);
-    wake(ring->to_producer);
+    wake(ring);
 }
 
-void sk_ring_woken(int fd)
+bool sk_ring_woken(const struct sk_ring *ring)
 {
-    uint64_t count;
-    ssize_t n = read(fd, &count, sizeof(count));
-    (void)n;
+    uint8_t bytes[64];
+    ssize_t n = recv(ring->wake, bytes, sizeof(bytes), MSG_DONTWAIT);
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }

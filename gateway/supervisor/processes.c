@@ -231,8 +231,9 @@ static void connect_ring(struct process *producer, struct process *audit)
     }
     struct sk_control_ring to_audit = {.peer = kinds[producer->kind].peer, .index = producer->index};
     struct sk_control_ring to_producer = {.peer = SK_PEER_AUDIT};
-    process_send(audit, SK_CONTROL_RING, &to_audit, fds);
-    process_send(producer, SK_CONTROL_RING, &to_producer, fds);
+    const int for_audit[] = {fds[0], fds[1]}, for_producer[] = {fds[0], fds[2]};
+    process_send(audit, SK_CONTROL_RING, &to_audit, for_audit);
+    process_send(producer, SK_CONTROL_RING, &to_producer, for_producer);
     for (int i = 0; i < 3; i++) {
         (void)close(fds[i]);
     }
