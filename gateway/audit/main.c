@@ -16,21 +16,35 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define SOURCES_MAX 80
+#define SOURCES_MAX (SK_JOURNAL_OWNERS - 1)
 #define CHECK_EVERY SK_SECOND
 #define RETRY_EVERY (100 * SK_MILLISECOND)
+#define QUOTA 32          /* records that a source gives before it is the next one's turn */
+#define ROUNDS 8          /* of such turns in one group: who waits for it does not wait long */
+#define GROUPS_PER_TURN 4 /* before the loop looks at everything else */
+#define GROUPS_AT_STOP 256
+#define DOUBT (2 * SK_SECOND)
 
-/* One ring and the process behind it. */
+enum state {
+    FREE = 0,
+    OPEN,
+    LOST,   /* its process is gone; what it still said counts */
+    LEAVING /* its ring is closed; what it left open is not recorded as unknown yet */
+};
+
+/* One ring and the process behind it. Its place among the sources is its name as an owner (writer.h). */
 struct source {
     struct audit *audit;
+    enum state state;
     struct sk_ring ring;
     struct sk_io wake;
     enum sk_peer peer;
     uint64_t index;
-    uint64_t owner;   /* of what its records open; never used again */
     uint64_t taken;   /* entries got */
     uint64_t durable; /* of those, acknowledged */
-    bool open;
+    uint64_t doubt;   /* boot time until which `held` may wait */
+    int held;         /* length of an entry that could not be added yet; nothing is got before it is */
+    uint8_t entry[SK_RING_ENTRY_MAX];
 };
 
 struct audit {
@@ -39,19 +53,26 @@ struct audit {
     struct sk_writer_settings settings;
     char folder[4097];
     struct source sources[SOURCES_MAX];
-    size_t used; /* slots of `sources` that were ever open: none behind them is */
-    struct sk_timer check, retry;
+    size_t used;  /* slots of `sources` that were ever open: none behind them is */
+    size_t first; /* whose turn it is */
+    struct sk_timer check, retry, again;
     struct sk_idle idle;
     pthread_t preparer;
     bool preparing;
-    uint64_t owners;
     bool failed;
 };
 
-/* What a kind of process may record. A worker cannot write that somebody logged in. */
-static bool permitted(enum sk_peer peer, enum sk_audit_op op)
+/*
+ * What a kind of process may record. A worker cannot write that somebody logged in, nor into the operator's trail but of
+ * connections that belong to no tenant.
+ */
+static bool permitted(enum sk_peer peer, const struct sk_audit_record *record)
 {
-    switch (op) {
+    static const uint8_t operators[SK_ID_SIZE];
+    if (memcmp(record->tenant, operators, SK_ID_SIZE) == 0 && record->op != SK_AUDIT_CONNECTION_REFUSED) {
+        return false;
+    }
+    switch (record->op) {
     case SK_AUDIT_REQUEST:
     case SK_AUDIT_STREAM:
     case SK_AUDIT_CONNECTION_REFUSED:
@@ -66,41 +87,97 @@ static bool permitted(enum sk_peer peer, enum sk_audit_op op)
     }
 }
 
-static void source_close(struct source *source)
+static unsigned owner_of(const struct source *source)
 {
-    if (source->open) {
-        sk_io_want(&source->wake, 0);
-        sk_ring_close(&source->ring);
-        source->open = false;
-    }
+    return (unsigned)(source - source->audit->sources) + 1;
 }
 
+static void source_leave(struct source *source)
+{
+    sk_io_want(&source->wake, 0);
+    sk_ring_close(&source->ring);
+    source->held = 0;
+    source->state = LEAVING;
+}
+
+/* It broke the rules: it hears that nothing is recorded any more, and the supervisor ends it. */
 static void source_bad(struct source *source, const char *what)
 {
+    struct sk_control_breach m = {.peer = source->peer, .index = source->index};
+    struct sk_child *child = &source->audit->child;
     sk_log(SK_EVENT_PEER_BAD, SK_TEXT("what", what), SK_NUMBER("peer", source->peer), SK_NUMBER("index", source->index));
-    source_close(source);
+    if (source->state == OPEN) {
+        sk_ring_acknowledge(&source->ring, source->durable, true);
+        if (child->control && sk_channel_send(child->control, SK_CONTROL_BREACH, &m, NULL) < 0) {
+            sk_loop_stop(child->loop);
+        }
+    }
+    source_leave(source);
 }
 
-/* Takes what a source has, up to a full group. False when it broke the rules and is closed. */
-static void drain(struct audit *audit, struct source *source)
+/*
+ * Whether a record that the writer did not take may wait: for memory; or because the supervisor's word of a new tenant
+ * is on its way here, while the worker has heard it already.
+ */
+static bool hold(struct source *source, int refused, int len)
 {
-    uint8_t bytes[SK_RING_ENTRY_MAX] sk_uninitialized;
-    while (source->open && !sk_writer_full(audit->writer)) {
-        struct sk_audit_record record;
-        int len = sk_ring_get(&source->ring, bytes);
-        if (len == 0) {
-            return;
-        }
-        if (len < 0 || sk_record_decode(sk_slice(bytes, (size_t)len), &record) || !permitted(source->peer, record.op)) {
-            source_bad(source, "record");
-            return;
-        }
-        if (sk_writer_add(audit->writer, &record, source->owner)) {
-            source_bad(source, "add");
-            return;
-        }
-        source->taken++;
+    uint64_t now = sk_clock_boot();
+    source->doubt = source->held ? source->doubt : now + DOUBT;
+    source->held = len;
+    return refused < 0 || (refused == 2 && now < source->doubt);
+}
+
+/* Adds the next record of a source's. False: it has none, or not now, or it broke the rules and is ended. */
+static bool take(struct audit *audit, struct source *source)
+{
+    struct sk_audit_record record;
+    int len = source->held ? source->held : sk_ring_get(&source->ring, source->entry);
+    if (len == 0) {
+        return false;
     }
+    if (len < 0 || sk_record_decode(sk_slice(source->entry, (size_t)len), &record) || !permitted(source->peer, &record)) {
+        source_bad(source, "record");
+        return false;
+    }
+    int refused = sk_writer_add(audit->writer, &record, owner_of(source));
+    if (refused) {
+        if (!hold(source, refused, len)) {
+            source_bad(source, refused == 2 ? "tenant" : refused == 3 ? "open" : "record");
+        }
+        return false;
+    }
+    source->held = 0;
+    source->taken++;
+    return true;
+}
+
+/* A source's turn. True when it may have more. */
+static bool give(struct audit *audit, struct source *source)
+{
+    int n = 0;
+    while (n < QUOTA && (source->state == OPEN || source->state == LOST) && take(audit, source)) {
+        n++;
+    }
+    if (source->state == LOST && n < QUOTA && !source->held) {
+        source_leave(source);
+    }
+    if (source->state == LEAVING && sk_writer_abandon(audit->writer, owner_of(source)) == 0) {
+        source->state = FREE;
+    }
+    return n == QUOTA;
+}
+
+/* Gathers a group. The sources give by turns, so that who floods leaves room for the others. */
+static void gather(struct audit *audit)
+{
+    bool more = true;
+    for (int round = 0; more && round < ROUNDS; round++) {
+        more = false;
+        for (size_t i = 0; i < audit->used && !sk_writer_full(audit->writer); i++) {
+            more |= give(audit, &audit->sources[(audit->first + i) % audit->used]);
+        }
+    }
+    audit->first = audit->used ? (audit->first + 1) % audit->used : 0;
 }
 
 static void set_failed(struct audit *audit, bool failed, int error)
@@ -137,7 +214,7 @@ static bool commit(struct audit *audit)
     set_failed(audit, r != 0, r);
     for (size_t i = 0; i < audit->used; i++) {
         struct source *source = &audit->sources[i];
-        if (source->open && (source->taken != source->durable || r)) {
+        if (source->state == OPEN && (source->taken != source->durable || r)) {
             source->durable = r ? source->durable : source->taken;
             sk_ring_acknowledge(&source->ring, source->durable, r != 0);
         }
@@ -150,37 +227,36 @@ static bool commit(struct audit *audit)
     return r == 0;
 }
 
-/* Group commit without waiting: while one group is flushed the next one gathers in the rings. */
-static void work(struct audit *audit)
+/* Asks every source to wake this process. True: one of them has something after all. */
+static bool kept_awake(struct audit *audit)
 {
-    bool more = true;
-    while (more && !sk_timer_pending(&audit->retry)) {
-        uint64_t before = 0, after = 0;
-        for (size_t i = 0; i < audit->used; i++) {
-            struct source *source = &audit->sources[i];
-            before += source->open ? source->taken : 0;
-            drain(audit, source);
-            after += source->open ? source->taken : 0;
-        }
-        more = after != before;
-        if (more && !commit(audit)) {
-            return;
-        }
+    bool awake = false;
+    for (size_t i = 0; i < audit->used; i++) {
+        struct source *source = &audit->sources[i];
+        awake |= source->state == OPEN && !source->held && sk_ring_sleep(&source->ring);
     }
+    return awake;
 }
 
+/* Group commit without waiting: while one group is flushed the next one gathers in the rings. */
 static void before_sleep(struct sk_idle *idle)
 {
     struct audit *audit = SK_CONTAINER(idle, struct audit, idle);
-    bool again = true;
-    while (again && audit->writer && !sk_timer_pending(&audit->retry)) {
-        again = false;
-        work(audit);
-        for (size_t i = 0; i < audit->used; i++) {
-            struct source *source = &audit->sources[i];
-            again = again || (source->open && sk_ring_sleep(&source->ring));
+    for (int i = 0; i < GROUPS_PER_TURN; i++) {
+        if (!audit->writer || sk_timer_pending(&audit->retry)) {
+            return;
+        }
+        gather(audit);
+        if (!sk_writer_added(audit->writer) ? !kept_awake(audit) : !commit(audit)) {
+            return;
         }
     }
+    sk_timer_set(&audit->again, 1);
+}
+
+static void on_again(struct sk_timer *timer sk_unused)
+{
+    /* The loop came round: that is all. */
 }
 
 static void on_wake(struct sk_io *io, int events sk_unused)
@@ -197,7 +273,7 @@ static void on_retry(struct sk_timer *timer)
     (void)commit(audit);
     if (!audit->failed) {
         for (size_t i = 0; i < audit->used; i++) {
-            if (audit->sources[i].open) {
+            if (audit->sources[i].state == OPEN) {
                 sk_ring_acknowledge(&audit->sources[i].ring, audit->sources[i].durable, false);
             }
         }
@@ -216,42 +292,46 @@ static void on_check(struct sk_timer *timer)
     sk_timer_set(&audit->check, CHECK_EVERY);
 }
 
-/* The process behind it is gone: what it still said counts, and what it left open stays unknown. */
-static void source_lost(struct audit *audit, struct source *source)
+/* The process behind it is gone. */
+static void source_lost(struct audit *audit, uint64_t peer, uint64_t index)
 {
-    work(audit);
-    if (source->open) {
-        source_close(source);
-        if (sk_writer_abandon(audit->writer, source->owner) == 0) {
-            (void)commit(audit);
+    for (size_t i = 0; i < audit->used; i++) {
+        struct source *source = &audit->sources[i];
+        if (source->state == OPEN && source->peer == (enum sk_peer)peer && source->index == index) {
+            sk_io_want(&source->wake, 0);
+            source->state = LOST;
         }
     }
 }
 
 static void add_source(struct audit *audit, const struct sk_control_ring *m, const int *fds)
 {
-    struct source *slot = NULL;
-    for (size_t i = 0; i < audit->used; i++) {
-        struct source *source = &audit->sources[i];
-        if (source->open && source->peer == (enum sk_peer)m->peer && source->index == m->index) {
-            source_lost(audit, source);
-        }
-        slot = slot || source->open ? slot : source;
+    size_t i = 0;
+    source_lost(audit, m->peer, m->index);
+    while (i < audit->used && audit->sources[i].state != FREE) {
+        i++;
     }
-    if (!slot && audit->used < SOURCES_MAX) {
-        slot = &audit->sources[audit->used++];
-    }
-    if (!slot) {
+    if (i == SOURCES_MAX) {
         (void)close(fds[0]);
         (void)close(fds[1]);
         return;
     }
-    *slot = (struct source){.audit = audit, .owner = ++audit->owners, .peer = (enum sk_peer)m->peer, .index = m->index};
+    struct source *slot = &audit->sources[i];
+    audit->used += i == audit->used;
+    *slot = (struct source){.audit = audit, .peer = (enum sk_peer)m->peer, .index = m->index};
     if (sk_ring_open(&slot->ring, fds) == 0) {
-        slot->open = true;
+        slot->state = OPEN;
         sk_ring_acknowledge(&slot->ring, 0, audit->failed);
         sk_io_init(&slot->wake, audit->child.loop, slot->ring.wake, on_wake);
         sk_io_want(&slot->wake, SK_READ);
+    }
+}
+
+/* Workers and auth may record for this tenant until then. */
+static void set_tenant(struct audit *audit, const uint8_t id[SK_ID_SIZE], uint64_t until)
+{
+    if (sk_writer_tenant(audit->writer, id, until)) {
+        sk_loop_stop(audit->child.loop);
     }
 }
 
@@ -285,6 +365,7 @@ static int open_journal(struct audit *audit)
     record.count = found.unknown;
     r = sk_writer_add(audit->writer, &record, 0);
     r = r ? r : sk_writer_commit(audit->writer);
+    r = r ? r : sk_writer_tenant(audit->writer, record.tenant, UINT64_MAX); /* the operator's own */
     sk_log(SK_EVENT_JOURNAL_OPENED, SK_NUMBER("records", found.records), SK_NUMBER("unknown", found.unknown));
     return r;
 }
@@ -294,6 +375,7 @@ static int on_hello(struct sk_child *child, const struct sk_control_hello *hello
     struct audit *audit = child->context;
     sk_timer_init(&audit->check, child->loop, on_check);
     sk_timer_init(&audit->retry, child->loop, on_retry);
+    sk_timer_init(&audit->again, child->loop, on_again);
     sk_idle_start(&audit->idle, child->loop, before_sleep);
     memcpy(audit->folder, hello->folder.data, hello->folder.len);
     memcpy(audit->settings.node, hello->node, SK_ID_SIZE);
@@ -322,13 +404,13 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
         add_source(audit, message, fds);
         break;
     case SK_CONTROL_LOST:
-        for (size_t i = 0; i < audit->used; i++) {
-            const struct sk_control_lost *lost = message;
-            struct source *source = &audit->sources[i];
-            if (source->open && source->peer == (enum sk_peer)lost->peer && source->index == lost->index) {
-                source_lost(audit, source);
-            }
-        }
+        source_lost(audit, ((const struct sk_control_lost *)message)->peer, ((const struct sk_control_lost *)message)->index);
+        break;
+    case SK_CONTROL_TENANT:
+        set_tenant(audit, ((const struct sk_control_tenant *)message)->tenant, UINT64_MAX);
+        break;
+    case SK_CONTROL_GONE:
+        set_tenant(audit, ((const struct sk_control_gone *)message)->tenant, sk_clock_boot() + SK_WRITER_GONE);
         break;
     case SK_CONTROL_RECORD:
         record_own(audit, ((const struct sk_control_record *)message)->cbor);
@@ -344,8 +426,11 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
 static void on_stop(struct sk_child *child)
 {
     struct audit *audit = child->context;
-    if (audit->writer) {
-        work(audit);
+    for (int i = 0; audit->writer && i < GROUPS_AT_STOP; i++) {
+        gather(audit);
+        if (!sk_writer_added(audit->writer) || !commit(audit)) {
+            break;
+        }
     }
     sk_loop_stop(child->loop);
 }

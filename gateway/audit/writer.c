@@ -22,7 +22,8 @@ struct sk_writer {
     struct sk_writer_settings set;
     struct sk_journal_state state;
     int fd;
-    size_t at; /* where the next group goes */
+    size_t at;   /* where the next group goes */
+    size_t room; /* the file's end; a long snapshot makes it longer, or nothing else would have room in it */
     struct sk_buf body;
     uint32_t count;
     uint8_t *block; /* header and body as they are written: aligned, for the disk takes them from here */
@@ -51,9 +52,33 @@ static void make_id(struct sk_writer *w, uint64_t wall, uint8_t id[SK_ID_SIZE])
     memcpy(id + 10, chance, sizeof(chance));
 }
 
-int sk_writer_add(struct sk_writer *w, struct sk_audit_record *record, uint64_t owner)
+int sk_writer_tenant(struct sk_writer *w, const uint8_t id[SK_ID_SIZE], uint64_t until)
+{
+    struct sk_journal_tenant *tenant = sk_journal_tenant(&w->state, id);
+    if (tenant) {
+        tenant->until = until;
+    }
+    return tenant ? 0 : -ENOMEM;
+}
+
+/* What an owner may not add: what a process says is not believed, and may cost no more than so much. */
+static int check_owner(const struct sk_writer *w, const struct sk_audit_record *record, unsigned owner)
+{
+    const struct sk_journal_tenant *tenant = sk_journal_find_tenant(&w->state, record->tenant);
+    bool opens = record->stage == SK_AUDIT_STAGE_INTENT || record->stage == SK_AUDIT_STAGE_START;
+    if (!tenant || tenant->until < sk_clock_boot()) {
+        return 2;
+    }
+    return opens && w->state.owned[owner] >= SK_WRITER_OPENS_MAX ? 3 : 0;
+}
+
+int sk_writer_add(struct sk_writer *w, struct sk_audit_record *record, unsigned owner)
 {
     uint8_t cbor[SK_AUDIT_RECORD_MAX] sk_uninitialized;
+    int refused = owner ? check_owner(w, record, owner) : 0;
+    if (refused) {
+        return refused;
+    }
     struct sk_journal_tenant *tenant = sk_journal_tenant(&w->state, record->tenant);
     if (!tenant) {
         return -ENOMEM;
@@ -81,9 +106,14 @@ int sk_writer_add(struct sk_writer *w, struct sk_audit_record *record, uint64_t 
     return 0;
 }
 
+static bool group_full(const struct sk_writer *w, const struct sk_buf *body)
+{
+    return sk_buf_len(body) >= GROUP_FULL || sk_buf_len(body) >= w->set.file_size / 4;
+}
+
 bool sk_writer_full(const struct sk_writer *w)
 {
-    return sk_buf_len(&w->body) >= GROUP_FULL || sk_buf_len(&w->body) >= w->set.file_size / 4;
+    return group_full(w, &w->body);
 }
 
 /* Whole blocks of memory for a group. The old bytes are not kept. */
@@ -127,30 +157,58 @@ static int write_group(struct sk_writer *w, int fd, uint64_t file, size_t at, en
     return r;
 }
 
-/* Where every sequence stands. Only right when nothing is added but not committed. */
-static int put_snapshot(const struct sk_journal_state *state, struct sk_buf *body, uint32_t *count)
+/* A snapshot on its way to the disk. */
+struct snapshot {
+    struct sk_writer *writer;
+    int fd;
+    uint64_t file;
+    size_t at; /* where its next group goes */
+    struct sk_buf body;
+    uint32_t count;
+};
+
+static int write_part(struct snapshot *s, enum sk_frame_group_kind kind)
+{
+    struct sk_slice body = sk_buf_peek(&s->body);
+    int r = write_group(s->writer, s->fd, s->file, s->at, kind, s->count, body);
+    s->at += r ? 0 : sk_frame_group_size(body.len);
+    s->count = 0;
+    sk_buf_take(&s->body, body.len);
+    return r;
+}
+
+static int put_entry(struct snapshot *s, const struct sk_frame_entry *entry)
 {
     uint8_t bytes[SK_FRAME_ENTRY];
+    int r = group_full(s->writer, &s->body) ? write_part(s, SK_FRAME_PART) : 0;
+    sk_frame_put_entry(entry, bytes);
+    r = r ? r : sk_buf_put(&s->body, sk_slice(bytes, sizeof(bytes)));
+    s->count++;
+    return r;
+}
+
+/* Where every sequence stands, in as many groups as it takes. Only right when nothing is added but not committed. */
+static int write_snapshot(struct sk_writer *w, int fd, uint64_t file, size_t *at)
+{
+    struct snapshot s = {.writer = w, .fd = fd, .file = file, .at = *at, .body = SK_BUF_INIT(GROUP_FULL * 2)};
     int r = 0;
-    *count = 0;
-    for (struct sk_table_node *n = sk_table_walk(&state->tenants, NULL); r == 0 && n; n = sk_table_walk(&state->tenants, n)) {
+    for (struct sk_table_node *n = sk_table_walk(&w->state.tenants, NULL); r == 0 && n; n = sk_table_walk(&w->state.tenants, n)) {
         const struct sk_journal_tenant *tenant = SK_CONTAINER(n, struct sk_journal_tenant, node);
         struct sk_frame_entry entry = {.kind = SK_FRAME_TENANT, .seq = tenant->next};
         memcpy(entry.tenant, tenant->id, SK_ID_SIZE);
         memcpy(entry.link, tenant->link, SK_FRAME_HASH);
-        sk_frame_put_entry(&entry, bytes);
-        r = sk_buf_put(body, sk_slice(bytes, sizeof(bytes)));
-        ++*count;
+        r = put_entry(&s, &entry);
     }
-    for (struct sk_table_node *n = sk_table_walk(&state->opens, NULL); r == 0 && n; n = sk_table_walk(&state->opens, n)) {
+    for (struct sk_table_node *n = sk_table_walk(&w->state.opens, NULL); r == 0 && n; n = sk_table_walk(&w->state.opens, n)) {
         const struct sk_journal_open *open = SK_CONTAINER(n, struct sk_journal_open, node);
         struct sk_frame_entry entry = {.kind = SK_FRAME_INTENT, .seq = open->seq};
         memcpy(entry.tenant, open->tenant, SK_ID_SIZE);
         memcpy(entry.link, open->request, SK_ID_SIZE);
-        sk_frame_put_entry(&entry, bytes);
-        r = sk_buf_put(body, sk_slice(bytes, sizeof(bytes)));
-        ++*count;
+        r = put_entry(&s, &entry);
     }
+    r = r ? r : write_part(&s, SK_FRAME_SNAPSHOT);
+    sk_buf_free(&s.body);
+    *at = s.at;
     return r;
 }
 
@@ -190,26 +248,41 @@ static uint64_t read_head(const struct sk_writer *w)
     return n == 16 ? strtoull(text, NULL, 16) : 0;
 }
 
-/*
- * Goes on in a new file whose first group is `body`. The file gets its name only when that group is on disk, so a
- * named file always has a valid beginning.
- */
-static int next_file(struct sk_writer *w, enum sk_frame_group_kind kind, uint32_t count, struct sk_slice body)
+/* Everything that must be on disk before a file has its name: header, and snapshot or records. */
+static int begin_file(struct sk_writer *w, int fd, uint64_t number, bool snapshot, size_t *at)
 {
     _Alignas(SK_FRAME_BLOCK) uint8_t header[SK_FRAME_BLOCK];
-    char name[40];
-    struct sk_frame_file file = {.number = w->state.file + 1};
+    struct sk_frame_file file = {.number = number};
+    struct sk_slice body = sk_buf_peek(&w->body);
     memcpy(file.node, w->set.node, SK_ID_SIZE);
     memcpy(file.previous, w->state.hash, SK_FRAME_HASH);
     sk_frame_put_file(&file, header);
-    sk_journal_file_name(file.number, name);
+    *at = SK_FRAME_BLOCK;
+    int r = w->set.disk->write(fd, sk_slice(header, sizeof(header)), 0);
+    if (r == 0 && snapshot) {
+        return write_snapshot(w, fd, number, at);
+    }
+    r = r ? r : write_group(w, fd, number, *at, SK_FRAME_RECORDS, w->count, body);
+    *at += r ? 0 : sk_frame_group_size(body.len);
+    return r;
+}
+
+/*
+ * Goes on in a new file that begins with a snapshot, or with the records that were added. The file gets its name only
+ * when that is on disk, so a named file always has a valid beginning.
+ */
+static int next_file(struct sk_writer *w, bool snapshot)
+{
+    char name[40];
+    uint64_t number = w->state.file + 1;
+    size_t at = 0;
     struct sk_journal_state before = w->state;
     int fd = take_spare(w);
     if (fd < 0) {
         return fd;
     }
-    int r = w->set.disk->write(fd, sk_slice(header, sizeof(header)), 0);
-    r = r ? r : write_group(w, fd, file.number, SK_FRAME_BLOCK, kind, count, body);
+    sk_journal_file_name(number, name);
+    int r = begin_file(w, fd, number, snapshot, &at);
     r = r ? r : w->set.disk->rename(w->set.folder, SPARE, name);
     if (r) {
         w->state = before;
@@ -220,24 +293,22 @@ static int next_file(struct sk_writer *w, enum sk_frame_group_kind kind, uint32_
         (void)close(w->fd);
     }
     w->fd = fd;
-    w->state.file = file.number;
+    w->state.file = number;
     w->state.begun = true;
-    w->at = SK_FRAME_BLOCK + sk_frame_group_size(body.len);
+    w->at = at;
+    w->room = w->set.file_size > 2 * at ? w->set.file_size : 2 * at;
     w->broken = write_head(w) != 0; /* the group is durable; only this file is not gone on with */
     return 0;
 }
 
-static int rotate(struct sk_writer *w)
-{
-    struct sk_buf body SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_FRAME_BODY_MAX);
-    uint32_t count;
-    int r = put_snapshot(&w->state, &body, &count);
-    return r ? r : next_file(w, SK_FRAME_SNAPSHOT, count, sk_buf_peek(&body));
-}
-
 static bool file_full(const struct sk_writer *w)
 {
-    return w->set.file_size < w->at || w->set.file_size - w->at < sk_frame_group_size(w->set.file_size / 4 + 2UL * SK_AUDIT_RECORD_MAX);
+    return w->room < w->at || w->room - w->at < sk_frame_group_size(w->set.file_size / 4 + 2UL * SK_AUDIT_RECORD_MAX);
+}
+
+bool sk_writer_added(const struct sk_writer *w)
+{
+    return w->count > 0;
 }
 
 int sk_writer_commit(struct sk_writer *w)
@@ -254,7 +325,7 @@ int sk_writer_commit(struct sk_writer *w)
     }
     if (w->fd < 0 || w->broken) {
         /* What of a failed write is on disk nobody can tell: the file is never written again, the group goes elsewhere. */
-        r = next_file(w, SK_FRAME_RECORDS, w->count, body);
+        r = next_file(w, false);
     }
     if (r) {
         return r;
@@ -262,7 +333,7 @@ int sk_writer_commit(struct sk_writer *w)
     w->state.records += w->count;
     w->count = 0;
     sk_buf_take(&w->body, body.len);
-    r = file_full(w) ? rotate(w) : 0;
+    r = file_full(w) ? next_file(w, true) : 0;
     if (r && r != -EAGAIN) {
         w->broken = true;
     } /* while the spare is being made this file goes on: it is sound, and may grow */
@@ -430,7 +501,7 @@ static int resume(struct sk_writer *w, size_t files, const struct sk_writer_foun
         w->fd = openat(w->set.folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
         r = w->fd < 0 ? -errno : write_end_again(w);
     }
-    return r ? r : files == 0 || found->torn || file_full(w) ? rotate(w) : 0;
+    return r ? r : files == 0 || found->torn || file_full(w) ? next_file(w, true) : 0;
 }
 
 /* One more outcome that nobody knows. */
@@ -444,8 +515,7 @@ static int add_unknown(struct sk_writer *w, const struct sk_journal_open *open, 
             .request = sk_slice(request, SK_ID_SIZE)};
     memcpy(request, open->request, SK_ID_SIZE);
     memcpy(record.tenant, open->tenant, SK_ID_SIZE);
-    int r = sk_writer_add(w, &record, 0);
-    return r == 0 && sk_writer_full(w) ? sk_writer_commit(w) : r;
+    return sk_writer_add(w, &record, 0);
 }
 
 static int record_unknown(struct sk_writer *w, struct sk_writer_found *found)
@@ -453,24 +523,33 @@ static int record_unknown(struct sk_writer *w, struct sk_writer_found *found)
     int r = 0;
     while (r == 0 && w->state.opens.count) {
         r = add_unknown(w, SK_CONTAINER(sk_table_walk(&w->state.opens, NULL), struct sk_journal_open, node), SK_LIT("gateway-restarted"));
+        r = r == 0 && sk_writer_full(w) ? sk_writer_commit(w) : r;
         found->unknown++;
     }
     return r;
 }
 
-int sk_writer_abandon(struct sk_writer *w, uint64_t owner)
+int sk_writer_abandon(struct sk_writer *w, unsigned owner)
 {
     int r = 0;
-    for (struct sk_table_node *n = sk_table_walk(&w->state.opens, NULL); n;) {
+    for (struct sk_table_node *n = sk_table_walk(&w->state.opens, NULL); r == 0 && n && w->state.owned[owner];) {
         struct sk_table_node *next = sk_table_walk(&w->state.opens, n);
         const struct sk_journal_open *open = SK_CONTAINER(n, struct sk_journal_open, node);
         if (open->owner == owner) {
-            int failed = add_unknown(w, open, SK_LIT("worker-died"));
-            r = r ? r : failed; /* on a full disk too, each is added: the commit that succeeds later takes them */
+            r = sk_writer_full(w) ? 1 : add_unknown(w, open, SK_LIT("worker-died"));
         }
         n = next;
     }
     return r;
+}
+
+/* Whose tenant is gone since may still say what it did for it. */
+static void trust_known_tenants(struct sk_writer *w)
+{
+    uint64_t until = sk_clock_boot() + SK_WRITER_GONE;
+    for (struct sk_table_node *n = sk_table_walk(&w->state.tenants, NULL); n; n = sk_table_walk(&w->state.tenants, n)) {
+        SK_CONTAINER(n, struct sk_journal_tenant, node)->until = until;
+    }
 }
 
 int sk_writer_open(const struct sk_writer_settings *settings, struct sk_writer **out, struct sk_writer_found *found)
@@ -485,11 +564,13 @@ int sk_writer_open(const struct sk_writer_settings *settings, struct sk_writer *
     w->set = *settings;
     w->state = SK_JOURNAL_STATE_INIT;
     w->fd = w->spare = -1;
+    w->room = settings->file_size;
     w->body = SK_BUF_INIT(GROUP_FULL * 4);
     int r = list_files(settings->folder, &numbers, &count);
     r = r ? r : read_files(w, numbers, count, found);
     r = r ? r : resume(w, count, found);
     r = r ? r : record_unknown(w, found);
+    trust_known_tenants(w);
     free(numbers);
     if (r) {
         (void)sk_writer_free(w);

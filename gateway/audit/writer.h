@@ -5,7 +5,13 @@
 #pragma once
 
 #include "audit/disk.h"
+#include "base/clock.h"
 #include "journal/reader.h"
+
+/* Of one owner, at a time. */
+#define SK_WRITER_OPENS_MAX 65536
+/* How long records of a tenant still come after it is gone: streams end, outcomes follow. */
+#define SK_WRITER_GONE (300 * SK_SECOND)
 
 struct sk_writer;
 
@@ -31,10 +37,21 @@ struct sk_writer_found {
 int sk_writer_open(const struct sk_writer_settings *settings, struct sk_writer **writer, struct sk_writer_found *found) sk_nodiscard;
 struct sk_writer *sk_writer_free(struct sk_writer *writer);
 
-/* Adds one record; sets its seq, id and times. `owner`: who will close what it opens, 0 for nobody. 0; 1 not a record; negative: memory, or the group is full. */
-int sk_writer_add(struct sk_writer *writer, struct sk_audit_record *record, uint64_t owner) sk_nodiscard;
-/* Who would have closed these is gone: adds an unknown outcome for each of an owner's open intents and streams. */
-int sk_writer_abandon(struct sk_writer *writer, uint64_t owner) sk_nodiscard;
+/* Owners may add records of this tenant until then, boot time. 0 or -ENOMEM. */
+int sk_writer_tenant(struct sk_writer *writer, const uint8_t id[SK_ID_SIZE], uint64_t until) sk_nodiscard;
+/*
+ * Adds one record; sets its seq, id and times. `owner`, from 1 below SK_JOURNAL_OWNERS: who will close what it opens; 0:
+ * nobody, and then it may be of any tenant. 0; 1 not a record; 2 not a tenant for an owner at present; 3 this owner has too
+ * much open; negative: memory, or the group is full.
+ */
+int sk_writer_add(struct sk_writer *writer, struct sk_audit_record *record, unsigned owner) sk_nodiscard;
+/*
+ * Who would have closed these is gone: adds an unknown outcome for each of an owner's open intents and streams. 0; 1 the
+ * group is full and there are more: again after a commit; negative: again later.
+ */
+int sk_writer_abandon(struct sk_writer *writer, unsigned owner) sk_nodiscard;
+/* There is something to commit. */
+bool sk_writer_added(const struct sk_writer *writer);
 /* No more should be added before a commit. */
 bool sk_writer_full(const struct sk_writer *writer);
 /* Writes and flushes what was added, in the spare file if this one fails. 0, or negative: nothing is lost, and the

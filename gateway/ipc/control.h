@@ -24,7 +24,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 #define SK_CONTROL_LISTENER_FIELDS(U, I, T) U(observe)
 /* Sources that speak PROXY protocol v2, as CIDR texts, comma between. */
 #define SK_CONTROL_BALANCERS_FIELDS(U, I, T) T(cidrs, 8192)
-/* A tenant's image (conf/image.h) at `offset` of the memory. For auth without descriptors: TENANT, with `hosts`, comma
+/* A tenant's image (conf/image.h) at `offset` of the memory. For auth and audit, without descriptors: TENANT, with `hosts`, comma
  * between, in as many messages as they need; `part` 0 begins anew. */
 #define SK_CONTROL_IMAGE_FIELDS(U, I, T) I(tenant) U(slot) U(offset) U(size)
 #define SK_CONTROL_TENANT_FIELDS(U, I, T)                                                                    \
@@ -39,6 +39,8 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 /* A record of the supervisor's own, for the operator's trail: CBOR. */
 #define SK_CONTROL_RECORD_FIELDS(U, I, T) T(cbor, 4096)
 #define SK_CONTROL_READY_FIELDS(U, I, T) U(generation)
+/* From audit alone: this process broke the rules of its ring. It is ended, and started again. */
+#define SK_CONTROL_BREACH_FIELDS(U, I, T) U(peer) U(index)
 /* Sent back as it came, by the process's event loop: who does not is hanging. */
 #define SK_CONTROL_PING_FIELDS(U, I, T) U(number)
 
@@ -58,6 +60,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
     M(CONTROL_RECORD, control_record, 13, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_RECORD_FIELDS)           \
     M(CONTROL_LOST, control_lost, 14, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_LOST_FIELDS)                 \
     M(CONTROL_READY, control_ready, 20, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_READY_FIELDS)                   \
-    M(CONTROL_PING, control_ping, 21, SK_CONTROL_FROM_SUPERVISOR | SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_PING_FIELDS)
+    M(CONTROL_PING, control_ping, 21, SK_CONTROL_FROM_SUPERVISOR | SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_PING_FIELDS) \
+    M(CONTROL_BREACH, control_breach, 22, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_BREACH_FIELDS)
 
 SK_IPC_DECLARE(control, SK_CONTROL_MESSAGES)

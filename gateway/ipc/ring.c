@@ -42,13 +42,13 @@ int sk_ring_make(int fds[3])
 int sk_ring_open(struct sk_ring *ring, const int fds[2])
 {
     void *memory = mmap(NULL, sizeof(struct sk_ring_shared), PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
-    int r = memory == MAP_FAILED ? -errno : 0;
+    int error = errno;
     (void)close(fds[0]);
-    if (r) {
+    if (memory == MAP_FAILED) {
         (void)close(fds[1]);
-        return r;
+        return -error;
     }
-    *ring = (struct sk_ring){memory, fds[1], 0, 0};
+    *ring = (struct sk_ring){.shared = memory, .wake = fds[1]};
     return 0;
 }
 

@@ -92,7 +92,7 @@ int sk_frame_get_group(const uint8_t in[SK_FRAME_GROUP_HEADER], struct sk_frame_
     group->kind = (enum sk_frame_group_kind)get32(in + 48);
     memcpy(group->previous, in + 56, SK_FRAME_HASH);
     memcpy(group->hash, in + 88, SK_FRAME_HASH);
-    bool known = group->kind == SK_FRAME_SNAPSHOT || (group->kind == SK_FRAME_RECORDS && group->count > 0);
+    bool known = group->kind == SK_FRAME_SNAPSHOT || ((group->kind == SK_FRAME_RECORDS || group->kind == SK_FRAME_PART) && group->count > 0);
     return !known || group->body > SK_FRAME_BODY_MAX;
 }
 

@@ -4,7 +4,7 @@
  *
  *   file   header: magic, format, file number, hash of the previous file's last group
  *   group  header: magic, file number, group number, sizes, count, times, previous group's hash, own hash;
- *          body:   records, or a snapshot (first group of a file only); then zeros to the block's end
+ *          body:   records, or a snapshot (first groups of a file only); then zeros to the block's end
  *   record header: length, kind, tenant id, tenant seq, link; then the CBOR
  *
  * link(n) = SHA-256(0x00 || link(n-1) || CBOR(n)), per tenant, link(-1) = SHA-256("sekisho journal 1" || tenant id).
@@ -30,15 +30,18 @@ struct sk_frame_file {
     uint8_t previous[SK_FRAME_HASH]; /* zero in file 1 */
 };
 
-/* A snapshot says where every tenant's sequence stands and which intents are open, so that a reader may begin here. */
-enum sk_frame_group_kind { SK_FRAME_RECORDS = 1, SK_FRAME_SNAPSHOT = 2 };
+/*
+ * A snapshot says where every tenant's sequence stands and which intents are open, so that a reader may begin here. One
+ * group holds it, or parts and then one group.
+ */
+enum sk_frame_group_kind { SK_FRAME_RECORDS = 1, SK_FRAME_SNAPSHOT = 2, SK_FRAME_PART = 3 };
 
 struct sk_frame_group {
     uint64_t file;
     uint64_t number; /* counts on over files */
     enum sk_frame_group_kind kind;
     uint32_t body;  /* bytes, without the zeros behind */
-    uint32_t count; /* of records; of a snapshot's tenants and intents together */
+    uint32_t count; /* of records; of tenants and intents together in this group of a snapshot */
     uint64_t wall, boot; /* ns, when the group was closed */
     uint8_t previous[SK_FRAME_HASH];
     uint8_t hash[SK_FRAME_HASH]; /* of this group: SHA-256 over header (without this) and body */

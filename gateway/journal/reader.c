@@ -36,7 +36,7 @@ void sk_journal_state_free(struct sk_journal_state *state)
     }
 }
 
-struct sk_journal_tenant *sk_journal_tenant(struct sk_journal_state *state, const uint8_t id[SK_ID_SIZE])
+struct sk_journal_tenant *sk_journal_find_tenant(const struct sk_journal_state *state, const uint8_t id[SK_ID_SIZE])
 {
     uint64_t hash = sk_table_hash(sk_slice(id, SK_ID_SIZE));
     for (struct sk_table_node *n = sk_table_first(&state->tenants, hash); n; n = sk_table_next(n)) {
@@ -45,13 +45,18 @@ struct sk_journal_tenant *sk_journal_tenant(struct sk_journal_state *state, cons
             return tenant;
         }
     }
-    struct sk_journal_tenant *tenant = calloc(1, sizeof(*tenant));
-    if (!tenant) {
-        return NULL;
+    return NULL;
+}
+
+struct sk_journal_tenant *sk_journal_tenant(struct sk_journal_state *state, const uint8_t id[SK_ID_SIZE])
+{
+    struct sk_journal_tenant *tenant = sk_journal_find_tenant(state, id);
+    if (tenant || !(tenant = calloc(1, sizeof(*tenant)))) {
+        return tenant;
     }
     memcpy(tenant->id, id, SK_ID_SIZE);
     sk_frame_first_link(id, tenant->link);
-    if (sk_table_add(&state->tenants, &tenant->node, hash)) {
+    if (sk_table_add(&state->tenants, &tenant->node, sk_table_hash(sk_slice(id, SK_ID_SIZE)))) {
         free(tenant);
         return NULL;
     }
@@ -69,7 +74,7 @@ static struct sk_journal_open *find_open(struct sk_journal_state *state, const u
     return NULL;
 }
 
-static int add_open(struct sk_journal_state *state, const uint8_t *tenant, const uint8_t *request, uint64_t seq, uint64_t owner)
+static int add_open(struct sk_journal_state *state, const uint8_t *tenant, const uint8_t *request, uint64_t seq, unsigned owner)
 {
     struct sk_journal_open *open = calloc(1, sizeof(*open));
     if (!open) {
@@ -82,11 +87,13 @@ static int add_open(struct sk_journal_state *state, const uint8_t *tenant, const
     int r = sk_table_add(&state->opens, &open->node, sk_table_hash(sk_slice(request, SK_ID_SIZE)));
     if (r) {
         free(open);
+    } else {
+        state->owned[owner]++;
     }
     return r;
 }
 
-int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_record *record, uint64_t owner)
+int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_record *record, unsigned owner)
 {
     bool opens = record->stage == SK_AUDIT_STAGE_INTENT || record->stage == SK_AUDIT_STAGE_START;
     bool closes = record->stage == SK_AUDIT_STAGE_OUTCOME || record->stage == SK_AUDIT_STAGE_END || record->stage == SK_AUDIT_STAGE_UNKNOWN;
@@ -100,6 +107,7 @@ int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_reco
     }
     if (closes && open) {
         sk_table_remove(&state->opens, &open->node);
+        state->owned[open->owner]--;
         free(open);
     }
     return 0;
@@ -126,6 +134,8 @@ struct reading {
     struct sk_journal_state *state;
     struct sk_frame_group group;
     uint64_t offset;
+    bool parts;                /* a snapshot began and is not whole yet */
+    uint64_t tenants, intents; /* that it named */
     void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record);
     void *context;
     struct sk_journal_error *error;
@@ -209,9 +219,9 @@ static int read_entry(struct reading *r, const struct sk_frame_entry *entry, boo
     return same ? 0 : damaged(r->error, r->offset, r->group.number, index, "the snapshot does not agree with the records before it");
 }
 
+/* One group of it. With the last one it must have named every tenant and every open intent. */
 static int read_snapshot(struct reading *r, struct sk_slice body, bool trust)
 {
-    uint64_t tenants = 0, intents = 0;
     if (r->state->file == 1 && r->group.count) {
         return damaged(r->error, r->offset, r->group.number, 0, "the first file's snapshot names what was before it");
     }
@@ -224,10 +234,11 @@ static int read_snapshot(struct reading *r, struct sk_slice body, bool trust)
         if (result) {
             return result;
         }
-        tenants += entry.kind == SK_FRAME_TENANT;
-        intents += entry.kind == SK_FRAME_INTENT;
+        r->tenants += entry.kind == SK_FRAME_TENANT;
+        r->intents += entry.kind == SK_FRAME_INTENT;
     }
-    bool whole = body.len == 0 && tenants == r->state->tenants.count && intents == r->state->opens.count;
+    r->parts = r->group.kind == SK_FRAME_PART;
+    bool whole = body.len == 0 && (r->parts || (r->tenants == r->state->tenants.count && r->intents == r->state->opens.count));
     return whole ? 0 : damaged(r->error, r->offset, r->group.number, 0, "the snapshot leaves out tenants or open intents");
 }
 
@@ -271,7 +282,7 @@ static bool group_behind(struct sk_slice file, uint64_t from, uint64_t number)
 static int check_group(struct reading *r, struct sk_slice file)
 {
     const uint8_t *p = (const uint8_t *)file.data + r->offset;
-    if (r->group.number != r->state->group && r->state->begun) {
+    if (r->group.number != r->state->group && (r->state->begun || r->parts)) {
         return damaged(r->error, r->offset, r->group.number, 0, "group %llu where %llu must follow", (unsigned long long)r->group.number,
                 (unsigned long long)r->state->group);
     }
@@ -282,9 +293,12 @@ static int check_group(struct reading *r, struct sk_slice file)
     if (!is_zero(sk_slice(p + used, sk_frame_group_size(r->group.body) - used))) {
         return damaged(r->error, r->offset, r->group.number, 0, "bytes behind the group's end");
     }
-    bool snapshot = r->group.kind == SK_FRAME_SNAPSHOT;
-    if (snapshot && r->offset != SK_FRAME_BLOCK) {
+    bool snapshot = r->group.kind != SK_FRAME_RECORDS;
+    if (snapshot && r->offset != SK_FRAME_BLOCK && !r->parts) {
         return damaged(r->error, r->offset, r->group.number, 0, "a snapshot stands first in a file, and only there");
+    }
+    if (!snapshot && r->parts) {
+        return damaged(r->error, r->offset, r->group.number, 0, "records before the snapshot is whole");
     }
     if (!snapshot && !r->state->begun && r->state->file != 1) {
         return damaged(r->error, r->offset, r->group.number, 0, "reading cannot begin with this file: it has no snapshot");
@@ -292,7 +306,7 @@ static int check_group(struct reading *r, struct sk_slice file)
     struct sk_slice body = sk_slice(p + SK_FRAME_GROUP_HEADER, r->group.body);
     int result = snapshot ? read_snapshot(r, body, !r->state->begun) : read_records(r, body);
     if (result == 0) {
-        r->state->begun = true;
+        r->state->begun = r->state->begun || !r->parts;
         r->state->group = r->group.number + 1;
         r->state->wall = r->group.wall;
         memcpy(r->state->hash, r->group.hash, SK_FRAME_HASH);
@@ -308,7 +322,27 @@ bool sk_journal_begins(struct sk_slice file)
         return false;
     }
     const uint8_t *first = (const uint8_t *)file.data + SK_FRAME_BLOCK;
-    return header.number == 1 || (!sk_frame_get_group(first, &group) && group.kind == SK_FRAME_SNAPSHOT);
+    return header.number == 1 || (!sk_frame_get_group(first, &group) && group.kind != SK_FRAME_RECORDS);
+}
+
+static bool group_here(struct reading *r, struct sk_slice file)
+{
+    if (file.len < r->offset || file.len - r->offset < SK_FRAME_BLOCK) {
+        return false;
+    }
+    const uint8_t *p = (const uint8_t *)file.data + r->offset;
+    return !sk_frame_get_group(p, &r->group) && r->group.file == r->state->file &&
+           sk_frame_group_size(r->group.body) <= file.len - r->offset && sk_frame_check_group(p, p + SK_FRAME_GROUP_HEADER, r->group.body);
+}
+
+static int read_groups(struct reading *r, struct sk_slice file, const uint8_t *until)
+{
+    int result = 0;
+    while (result == 0 && group_here(r, file) && !(until && memcmp(r->state->hash, until, SK_FRAME_HASH) == 0)) {
+        result = check_group(r, file);
+        r->offset += sk_frame_group_size(r->group.body);
+    }
+    return result;
 }
 
 int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const uint8_t *until,
@@ -320,16 +354,16 @@ int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const 
     *end = SK_FRAME_BLOCK;
     *torn = 0;
     int result = begin_file(state, file, &header, error);
-    while (result == 0 && file.len - r.offset >= SK_FRAME_BLOCK) {
-        const uint8_t *p = (const uint8_t *)file.data + r.offset;
-        bool valid = !sk_frame_get_group(p, &r.group) && r.group.file == header.number &&
-                     sk_frame_group_size(r.group.body) <= file.len - r.offset &&
-                     sk_frame_check_group(p, p + SK_FRAME_GROUP_HEADER, r.group.body);
-        if (!valid || (until && memcmp(state->hash, until, SK_FRAME_HASH) == 0)) {
-            break;
+    result = result ? result : read_groups(&r, file, until);
+    /* A journal may grow while it is read: a place that was empty is none any more when there are groups behind it. */
+    bool broken = true;
+    while (result == 0 && broken) {
+        *torn = without_zeros_behind(sk_slice_from(file, r.offset));
+        broken = !until && *torn && group_behind(file, r.offset, header.number);
+        if (broken && !group_here(&r, file)) {
+            return damaged(error, r.offset, state->group, 0, "the group is damaged, and groups follow it: this is no torn end");
         }
-        result = check_group(&r, file);
-        r.offset += sk_frame_group_size(r.group.body);
+        result = broken ? read_groups(&r, file, NULL) : 0;
     }
     if (result) {
         return result;
@@ -337,13 +371,12 @@ int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const 
     if (r.offset == SK_FRAME_BLOCK) {
         return damaged(error, r.offset, state->group, 0, "the file's first group is missing or damaged");
     }
+    if (r.parts) {
+        return damaged(error, r.offset, state->group, 0, "the rest of the snapshot is missing or damaged");
+    }
     *end = r.offset;
-    *torn = without_zeros_behind(sk_slice_from(file, r.offset));
     if (until && memcmp(state->hash, until, SK_FRAME_HASH) != 0) {
         return damaged(error, r.offset, state->group, 0, "the next file goes on from a group that is missing or damaged here");
-    }
-    if (*torn && !until && group_behind(file, r.offset, header.number)) {
-        return damaged(error, r.offset, state->group, 0, "the group is damaged, and groups follow it: this is no torn end");
     }
     return 0;
 }

@@ -13,6 +13,7 @@ struct sk_journal_tenant {
     uint64_t next; /* seq */
     uint8_t link[SK_FRAME_HASH];
     uint64_t snapshot; /* the last snapshot that named it */
+    uint64_t until;    /* the writer's: boot time until which processes may record for it */
 };
 
 /* An intent or start without its outcome or end. */
@@ -21,14 +22,17 @@ struct sk_journal_open {
     uint8_t tenant[SK_ID_SIZE];
     uint8_t request[SK_ID_SIZE];
     uint64_t seq;
-    uint64_t owner; /* the writer's: who must close it */
+    unsigned owner; /* the writer's: who must close it */
     uint64_t snapshot;
 };
+
+#define SK_JOURNAL_OWNERS 128
 
 /* Where the journal stands: what a writer goes on from. */
 struct sk_journal_state {
     struct sk_table tenants;
     struct sk_table opens;
+    uint32_t owned[SK_JOURNAL_OWNERS]; /* how many of `opens` each owner has */
     uint64_t file;  /* last file read */
     uint64_t group; /* next group number */
     uint8_t hash[SK_FRAME_HASH]; /* of the last group */
@@ -47,10 +51,12 @@ struct sk_journal_error {
 #define SK_JOURNAL_STATE_INIT ((struct sk_journal_state){.tenants = {NULL, 0, 0}})
 void sk_journal_state_free(struct sk_journal_state *state);
 
+/* The tenant, or NULL. */
+struct sk_journal_tenant *sk_journal_find_tenant(const struct sk_journal_state *state, const uint8_t id[SK_ID_SIZE]) sk_nodiscard;
 /* The tenant, made when it is new; NULL without memory. */
 struct sk_journal_tenant *sk_journal_tenant(struct sk_journal_state *state, const uint8_t id[SK_ID_SIZE]) sk_nodiscard;
-/* Follows what a record opens (for `owner`) or closes. 0 or -ENOMEM. */
-int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_record *record, uint64_t owner) sk_nodiscard;
+/* Follows what a record opens (for `owner`, less than SK_JOURNAL_OWNERS) or closes. 0 or -ENOMEM. */
+int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_record *record, unsigned owner) sk_nodiscard;
 
 /*
  * Reads one whole file. The first file given may be any that begins with a snapshot (sk_journal_begins), or file 1:

@@ -283,6 +283,9 @@ static void reload(struct supervisor *s)
     processes_start_pam(s);
     for (struct tenant *t = s->list; t; t = t->next) {
         t->untold = t->untold || t->changed;
+        if (t->changed) {
+            announce_tenant(s, process_of(s, KIND_AUDIT, 0), t); /* before a worker that starts meanwhile records for it */
+        }
         if (t->untold && t->synced) {
             announce_everywhere(s, t);
         }

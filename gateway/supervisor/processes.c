@@ -127,6 +127,17 @@ const char *process_name(const struct process *p)
     return kinds[p->kind].name;
 }
 
+/* audit took its records from this one and found it out. */
+static void end_hostile(struct supervisor *s, const struct sk_control_breach *m)
+{
+    for (size_t i = 0; i < s->processes_count; i++) {
+        struct process *p = &s->processes[i];
+        if (kinds[p->kind].peer == (enum sk_peer)m->peer && p->index == m->index && p->pid > 0) {
+            process_kill(p);
+        }
+    }
+}
+
 static void received(struct sk_channel *channel sk_unused, uint16_t code, const void *message, const int *fds sk_unused, void *context)
 {
     struct process *p = context;
@@ -135,6 +146,8 @@ static void received(struct sk_channel *channel sk_unused, uint16_t code, const 
     } else if (code == SK_CONTROL_READY) {
         p->ready = ((const struct sk_control_ready *)message)->generation;
         check_ready(p->supervisor);
+    } else if (code == SK_CONTROL_BREACH && p->kind == KIND_AUDIT) {
+        end_hostile(p->supervisor, message);
     }
 }
 
@@ -285,6 +298,9 @@ static void connect_auth(struct supervisor *s, struct process *auth)
 
 static void connect_audit(struct supervisor *s, struct process *audit)
 {
+    for (const struct tenant *t = s->list; t; t = t->next) {
+        announce_tenant(s, audit, t);
+    }
     for (size_t i = 0; i < s->processes_count; i++) {
         if (s->processes[i].kind == KIND_WORKER || s->processes[i].kind == KIND_AUTH) {
             connect_ring(&s->processes[i], audit);
@@ -532,6 +548,10 @@ void announce_tenant(struct supervisor *s, struct process *p, const struct tenan
         process_send(p, SK_CONTROL_IMAGE, &m, &t->memory->fd);
     } else if (p->kind == KIND_AUTH) {
         announce_to_auth(p, t);
+    } else if (p->kind == KIND_AUDIT) {
+        struct sk_control_tenant m = {.name = sk_slice_str(t->name)};
+        memcpy(m.tenant, t->id, SK_ID_SIZE);
+        process_send(p, SK_CONTROL_TENANT, &m, NULL);
     }
 }
 
@@ -540,7 +560,8 @@ void announce_gone(struct supervisor *s, const uint8_t id[SK_ID_SIZE])
     struct sk_control_gone m;
     memcpy(m.tenant, id, SK_ID_SIZE);
     for (size_t i = 0; i < s->processes_count; i++) {
-        if (s->processes[i].kind == KIND_WORKER || s->processes[i].kind == KIND_AUTH) {
+        enum kind kind = s->processes[i].kind;
+        if (kind == KIND_WORKER || kind == KIND_AUTH || kind == KIND_AUDIT) {
             process_send(&s->processes[i], SK_CONTROL_GONE, &m, NULL);
         }
     }

@@ -138,7 +138,7 @@ struct process *process_of(struct supervisor *s, enum kind kind, uint64_t index)
 void process_kill(struct process *p);
 const char *process_name(const struct process *p);
 void process_send(struct process *p, uint16_t code, const void *message, const int *fds);
-/* Tells workers and auth of a tenant. */
+/* Tells a worker, auth or audit of a tenant. */
 void announce_tenant(struct supervisor *s, struct process *p, const struct tenant *t);
 /* To all, as soon as it is synced. */
 void announce_everywhere(struct supervisor *s, struct tenant *t);

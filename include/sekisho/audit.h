@@ -63,13 +63,17 @@ enum sk_audit_decision {
 
 struct sk_audit_record {
     /* Set by the audit program alone, whatever the sender says. */
-    uint8_t tenant[SK_ID_SIZE]; /* zero: the operator's own trail */
     uint64_t seq;
     uint8_t id[SK_ID_SIZE]; /* time-ordered */
     uint64_t wall;          /* UTC, ns */
     uint64_t boot;          /* boot time, ns */
 
-    /* Set by the sender. */
+    /*
+     * Set by the sender. A worker may be wrong in all of it, but the tenant is one that the supervisor named to audit:
+     * in force, or gone a few minutes ago. Zero, the operator's own trail, is the supervisor's; a worker's alone for a
+     * refused connection that belongs to no tenant.
+     */
+    uint8_t tenant[SK_ID_SIZE];
     enum sk_audit_op op;
     enum sk_audit_stage stage;
     enum sk_audit_decision decision;

@@ -49,8 +49,8 @@
         "The process at the other end has died or stops; SK1004 or SK1002 tells. It is connected again when it is " \
         "back. Nothing is left to do.")                                                                      \
     X(PEER_BAD, "SK1203", ERROR, "a peer process sent a message it may not send",                            \
-        "The message was thrown away, and the connection to the sender closed; towards sekishod the sender is ended and " \
-        "started again. No process that works rightly does this: it is a defect, or somebody has taken the sender over. " \
+        "The message was thrown away, and the connection to the sender closed; towards sekishod and audit the sender is " \
+        "ended and started again. No process that works rightly does this: it is a defect, or somebody has taken the sender over. " \
         "Keep log and journal, restart the gateway, and report it.")                                         \
     X(UPSTREAM_DOWN, "SK1301", WARN, "an upstream address is out of service",                                \
         "Three attempts one after the other failed, or the health check did. Each worker finds and says this for " \

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static int readdir_left = -1;
@@ -370,7 +371,7 @@ Test(audit_writer, a_newest_file_that_was_taken_away_is_missed)
     trail_free(&t);
 }
 
-static void add_owned(struct trail *t, uint8_t request, enum sk_audit_stage stage, uint64_t owner)
+static void add_owned(struct trail *t, uint8_t request, enum sk_audit_stage stage, unsigned owner)
 {
     uint8_t id[SK_ID_SIZE] = {0x77, [4] = request};
     struct sk_audit_record record = {.op = SK_AUDIT_STREAM,
@@ -378,6 +379,7 @@ static void add_owned(struct trail *t, uint8_t request, enum sk_audit_stage stag
             .decision = SK_AUDIT_DECISION_ALLOW,
             .request = sk_slice(id, sizeof(id)),
             .tenant = {request}};
+    cr_assert_eq(sk_writer_tenant(t->writer, record.tenant, UINT64_MAX), 0);
     cr_assert_eq(sk_writer_add(t->writer, &record, owner), 0);
 }
 
@@ -421,14 +423,149 @@ Test(audit_writer, all_that_a_dead_process_left_open_becomes_unknown_on_a_broken
     }
     cr_assert_eq(sk_writer_commit(t.writer), 0);
     disk.write = no_write;
-    (void)!sk_writer_abandon(t.writer, 5);
+    cr_assert_eq(sk_writer_abandon(t.writer, 5), 1, "more than a group");
     cr_assert_lt(sk_writer_commit(t.writer), 0);
+    cr_assert_eq(sk_writer_abandon(t.writer, 5), 1, "the group is still full");
     disk.write = trail_quick.write;
     cr_assert_eq(sk_writer_commit(t.writer), 0);
+    for (int more = 1; more;) {
+        more = sk_writer_abandon(t.writer, 5);
+        cr_assert_geq(more, 0);
+        cr_assert_eq(sk_writer_commit(t.writer), 0);
+    }
     trail_check(&t, "abandoned", 0);
     for (int i = 1; i <= 240; i++) {
         cr_assert_eq(t.unknown[i], 1, "%d", i);
     }
+    trail_free(&t);
+}
+
+static int add_for(struct trail *t, const uint8_t tenant[SK_ID_SIZE], enum sk_audit_stage stage, uint32_t request, unsigned owner)
+{
+    uint8_t id[SK_ID_SIZE] = {0x78};
+    memcpy(id + 4, &request, sizeof(request));
+    struct sk_audit_record record = {.op = SK_AUDIT_REQUEST, .stage = stage, .decision = SK_AUDIT_DECISION_ALLOW, .request = sk_slice(id, sizeof(id))};
+    memcpy(record.tenant, tenant, SK_ID_SIZE);
+    int r = sk_writer_add(t->writer, &record, owner);
+    return r || !sk_writer_full(t->writer) ? r : sk_writer_commit(t->writer);
+}
+
+Test(audit_writer, who_is_an_owner_records_for_tenants_in_force_alone)
+{
+    struct trail t;
+    static const uint8_t known[SK_ID_SIZE] = {1}, other[SK_ID_SIZE] = {2};
+    trail_init(&t, &trail_quick, TRAIL_FILE);
+    opened(&t);
+    cr_assert_eq(add_for(&t, known, SK_AUDIT_STAGE_SINGLE, 1, 3), 2);
+    cr_assert_eq(sk_writer_tenant(t.writer, known, UINT64_MAX), 0);
+    cr_assert_eq(add_for(&t, known, SK_AUDIT_STAGE_SINGLE, 1, 3), 0);
+    cr_assert_eq(add_for(&t, other, SK_AUDIT_STAGE_SINGLE, 1, 3), 2);
+    cr_assert_eq(sk_writer_tenant(t.writer, known, sk_clock_boot() + SK_WRITER_GONE), 0);
+    cr_assert_eq(add_for(&t, known, SK_AUDIT_STAGE_SINGLE, 2, 3), 0, "gone, but not for long");
+    cr_assert_eq(sk_writer_commit(t.writer), 0);
+    trail_kill(&t);
+    opened(&t);
+    cr_assert_eq(add_for(&t, known, SK_AUDIT_STAGE_SINGLE, 3, 3), 0, "it may have been in force until just now");
+    sk_clock_advance((int64_t)SK_WRITER_GONE + 1);
+    cr_assert_eq(add_for(&t, known, SK_AUDIT_STAGE_SINGLE, 4, 3), 2);
+    cr_assert_eq(add_for(&t, other, SK_AUDIT_STAGE_SINGLE, 4, 0), 0, "who owns nothing is this process itself");
+    cr_assert_eq(sk_writer_commit(t.writer), 0);
+    trail_check(&t, "in force", 0);
+    cr_assert_eq(t.read, 4, "what was refused left nothing behind");
+    trail_free(&t);
+}
+
+Test(audit_writer, an_owner_has_so_many_intents_open_and_no_more, .timeout = 60)
+{
+    struct trail t;
+    static const uint8_t tenant[SK_ID_SIZE] = {1};
+    trail_init(&t, &trail_quick, (size_t)64 << 20);
+    opened(&t);
+    cr_assert_eq(sk_writer_tenant(t.writer, tenant, UINT64_MAX), 0);
+    for (uint32_t i = 1; i <= SK_WRITER_OPENS_MAX; i++) {
+        cr_assert_eq(add_for(&t, tenant, i % 2 ? SK_AUDIT_STAGE_INTENT : SK_AUDIT_STAGE_START, i, 3), 0);
+    }
+    cr_assert_eq(add_for(&t, tenant, SK_AUDIT_STAGE_INTENT, 0, 3), 3);
+    cr_assert_eq(add_for(&t, tenant, SK_AUDIT_STAGE_SINGLE, 0, 3), 0);
+    cr_assert_eq(add_for(&t, tenant, SK_AUDIT_STAGE_INTENT, 1 << 20, 4), 0, "another's are its own");
+    cr_assert_eq(add_for(&t, tenant, SK_AUDIT_STAGE_OUTCOME, 7, 3), 0);
+    cr_assert_eq(add_for(&t, tenant, SK_AUDIT_STAGE_INTENT, 0, 3), 0);
+    cr_assert_eq(add_for(&t, tenant, SK_AUDIT_STAGE_START, 7, 3), 3);
+    int more = 1;
+    for (int groups = 0; more; groups++) {
+        cr_assert_lt(groups, 100);
+        more = sk_writer_abandon(t.writer, 3);
+        cr_assert_eq(sk_writer_commit(t.writer), 0);
+    }
+    cr_assert_eq(more, 0);
+    trail_kill(&t);
+    opened(&t);
+    cr_assert_eq(t.found.unknown, 1, "the other one's");
+    trail_free(&t);
+}
+
+/* No number of tenants and intents makes a journal that cannot be gone on with. */
+Test(audit_writer, a_snapshot_longer_than_a_group_and_than_a_file_is_whole)
+{
+    struct trail t;
+    uint8_t tenant[SK_ID_SIZE] = {9};
+    trail_init(&t, &trail_quick, TRAIL_FILE);
+    opened(&t);
+    for (uint32_t i = 1; i <= 3000; i++) {
+        memcpy(tenant + 4, &i, sizeof(i));
+        cr_assert_eq(add_for(&t, tenant, i % 3 ? SK_AUDIT_STAGE_SINGLE : SK_AUDIT_STAGE_INTENT, i, 0), 0);
+    }
+    cr_assert_eq(sk_writer_commit(t.writer), 0);
+    uint64_t before = trail_last(&t);
+    add_many(&t, 60, 6);
+    cr_assert_lt(trail_last(&t) - before, 6, "a file has room for more than its snapshot");
+    trail_check(&t, "long", 0);
+    cr_assert_eq(t.read, 3000 + 360);
+    trail_kill(&t);
+    opened(&t);
+    cr_assert_eq(t.found.unknown, 1000);
+    cr_assert_eq(sk_writer_commit(t.writer), 0);
+    trail_check(&t, "started", 0);
+    trail_free(&t);
+}
+
+Test(audit_writer, each_part_of_a_snapshot_counts)
+{
+    struct trail t;
+    struct sk_frame_group group;
+    uint8_t tenant[SK_ID_SIZE] = {9};
+    size_t len, parts = 0;
+    trail_init(&t, &trail_quick, TRAIL_FILE);
+    opened(&t);
+    for (uint32_t i = 1; i <= 1000; i++) {
+        memcpy(tenant + 4, &i, sizeof(i));
+        cr_assert_eq(add_for(&t, tenant, SK_AUDIT_STAGE_SINGLE, i, 0), 0);
+    }
+    cr_assert_eq(sk_writer_commit(t.writer), 0);
+    add_many(&t, 30, 6);
+    trail_kill(&t);
+    uint64_t last = trail_last(&t);
+    uint8_t *bytes = trail_load(&t, last, &len), *changed = malloc(len);
+    cr_assert_not_null(changed);
+    for (size_t at = SK_FRAME_BLOCK; at < len && sk_frame_get_group(bytes + at, &group) == 0 && group.kind != SK_FRAME_RECORDS; parts++) {
+        size_t size = sk_frame_group_size(group.body);
+        cr_assert_eq(group.kind == SK_FRAME_PART, parts < 3);
+        memcpy(changed, bytes, len);
+        memset(changed + at, 0, len - at); /* all from here on */
+        trail_store(&t, last, changed, len);
+        cr_assert_eq(trail_read(&t), 1);
+        cr_assert_eq(trail_open(&t), 1, "part %zu and what follows is missing", parts);
+        memcpy(changed, bytes, len);
+        memmove(changed + at, changed + at + size, len - at - size);
+        trail_store(&t, last, changed, len);
+        cr_assert_eq(trail_open(&t), 1, "part %zu is missing", parts);
+        at += size;
+    }
+    cr_assert_eq(parts, 4);
+    trail_store(&t, last, bytes, len);
+    opened(&t);
+    free(changed);
+    free(bytes);
     trail_free(&t);
 }
 

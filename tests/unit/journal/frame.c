@@ -126,7 +126,7 @@ Test(journal_frame, a_header_that_cannot_be_is_no_group)
     group.count = 0;
     sk_frame_put_group(&group, none, bytes.header);
     cr_expect_eq(sk_frame_get_group(bytes.header, &back), 1, "no records");
-    group.kind = (enum sk_frame_group_kind)3;
+    group.kind = (enum sk_frame_group_kind)4;
     group.count = 1;
     sk_frame_put_group(&group, none, bytes.header);
     cr_expect_eq(sk_frame_get_group(bytes.header, &back), 1, "an unknown kind");

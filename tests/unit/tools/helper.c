@@ -16,7 +16,7 @@ void helper_send(int fd, const struct sk_ipc_interface *interface, uint16_t code
 {
     uint8_t bytes[SK_IPC_MESSAGE_MAX];
     union {
-        char bytes[CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
         struct cmsghdr align;
     } control = {.bytes = {0}};
     int len = sk_ipc_encode(interface, code, message, bytes, sizeof(bytes));
@@ -25,12 +25,12 @@ void helper_send(int fd, const struct sk_ipc_interface *interface, uint16_t code
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     if (count) {
         msg.msg_control = control.bytes;
-        msg.msg_controllen = sizeof(control.bytes);
+        msg.msg_controllen = CMSG_SPACE(count * sizeof(int));
         struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
         cmsg->cmsg_level = SOL_SOCKET;
         cmsg->cmsg_type = SCM_RIGHTS;
-        cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(cmsg), fds, sizeof(int));
+        cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
     }
     cr_assert_eq(sendmsg(fd, &msg, MSG_NOSIGNAL), len);
 }
@@ -67,11 +67,10 @@ void helper_new_auth(struct helper *helper)
     helper->auth = fds[0];
 }
 
-void helper_start(struct helper *helper, const char *program, const char *folder)
+void helper_begin(struct helper *helper, const char *program, const char *folder)
 {
     int fds[2];
     const char *path = getenv(program);
-    union sk_ipc_any message;
     cr_assert_not_null(path, "%s is not set: run this by meson test", program);
     pair(fds);
     helper->pid = fork();
@@ -90,8 +89,14 @@ void helper_start(struct helper *helper, const char *program, const char *folder
     static const char secret[32] = "of a test";
     struct sk_control_hello hello = {
             .uid = geteuid() == 0 ? 65534 : 0, .folder = sk_slice_str(folder), .secret = sk_slice(secret, sizeof(secret))};
-    struct sk_control_loaded loaded = {.generation = 7};
     helper_send(helper->control, &sk_control_interface, SK_CONTROL_HELLO, &hello, NULL, 0);
+}
+
+void helper_start(struct helper *helper, const char *program, const char *folder)
+{
+    union sk_ipc_any message;
+    struct sk_control_loaded loaded = {.generation = 7};
+    helper_begin(helper, program, folder);
     helper_new_auth(helper);
     helper_send(helper->control, &sk_control_interface, SK_CONTROL_LOADED, &loaded, NULL, 0);
     cr_assert_eq(helper_receive(helper->control, &control_side, &message), SK_CONTROL_READY);

@@ -15,10 +15,13 @@ struct helper_side {
     uint8_t peer; /* the helper's sender bit */
 };
 
-/* `program`: the environment variable that names it. `folder`: of HELLO. Returns when it said READY. */
+/* Starts it and says HELLO. `program`: the environment variable that names it. `folder`: of HELLO. */
+void helper_begin(struct helper *helper, const char *program, const char *folder);
+/* helper_begin, a channel to auth, LOADED. Returns when it said READY. */
 void helper_start(struct helper *helper, const char *program, const char *folder);
 /* A further channel to auth; the one before is closed. */
 void helper_new_auth(struct helper *helper);
+/* `count` descriptors, two at most. */
 void helper_send(int fd, const struct sk_ipc_interface *interface, uint16_t code, const void *message, const int *fds, size_t count);
 /* The next message's code, or 0 when the helper closed the channel. Fails the test after 20 s. Texts live until the next call. */
 uint16_t helper_receive(int fd, const struct helper_side *side, union sk_ipc_any *message);
