@@ -13,8 +13,8 @@ struct sk_sandbox {
     uid_t uid; /* 0 keeps root (pam alone) */
     gid_t gid;
     bool files;   /* keeps files: pam, whose modules read their own */
-    bool exec;    /* keeps exec: pam, whose modules start helpers */
-    bool network; /* keeps making network sockets: a worker's upstream connections, pam's modules */
+    bool exec;    /* keeps starting programs, and signalling them: pam, whose modules start helpers */
+    bool network; /* keeps making Internet sockets: a worker's upstream connections. With files, any: pam's modules */
     const char *folder; /* the one folder that stays readable and writable, or NULL */
 };
 
