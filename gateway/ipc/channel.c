@@ -10,6 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* of Linux 6.16 */
+#endif
+
 #define QUEUE_MAX ((size_t)4 << 20)
 #define SOCKET_BUFFER (1 << 20)
 #define READS_PER_TURN 64
@@ -41,6 +45,23 @@ int sk_channel_pair(int fds[2])
         (void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     }
     return 0;
+}
+
+void sk_channel_refuse_descriptors(int fd)
+{
+    int off = 0;
+    (void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
+}
+
+static bool takes_descriptors(const struct sk_channel_handler *handler)
+{
+    for (size_t i = 0; i < handler->interface->layouts_count; i++) {
+        const struct sk_ipc_layout *layout = &handler->interface->layouts[i];
+        if (layout->fds && (layout->sender & handler->peer)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void close_all(const int *fds, size_t count)
@@ -276,6 +297,9 @@ struct sk_channel *sk_channel_new(struct sk_loop *loop, int fd, const struct sk_
     channel->context = context;
     channel->last = &channel->first;
     channel->queue_most = QUEUE_MAX;
+    if (!takes_descriptors(handler)) {
+        sk_channel_refuse_descriptors(fd);
+    }
     sk_io_init(&channel->io, loop, fd, channel_ready);
     sk_io_want(&channel->io, SK_READ);
     return channel;

@@ -32,5 +32,10 @@ void sk_channel_allow(struct sk_channel *channel, size_t bytes);
  */
 int sk_channel_send(struct sk_channel *channel, uint16_t code, const void *message, const int *fds) sk_nodiscard;
 
+/*
+ * Who sends a descriptor to this socket gets an error, where the kernel can do that. One that was not asked for is closed
+ * by the receiver, and a close may take its time. Channels do it themselves, when no message to them carries any.
+ */
+void sk_channel_refuse_descriptors(int fd);
 /* A connected pair with large buffers, close-on-exec, non-blocking. 0 or negative. */
 int sk_channel_pair(int fds[2]) sk_nodiscard;

@@ -1,6 +1,8 @@
 /* The record ring. Producers: worker, auth. Consumer: audit. */
 #include "ipc/ring.h"
 
+#include "ipc/channel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -25,6 +27,9 @@ int sk_ring_make(int fds[3])
     fds[0] = memfd_create("ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     fds[1] = fds[2] = -1;
     int paired = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds + 1);
+    for (int i = 1; paired == 0 && i < 3; i++) {
+        sk_channel_refuse_descriptors(fds[i]);
+    }
     /* Sealed in size: a producer that shrank the memory would kill the consumer that touches it. */
     if (fds[0] >= 0 && paired == 0 && ftruncate(fds[0], (off_t)sizeof(struct sk_ring_shared)) == 0 &&
             fcntl(fds[0], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {

@@ -741,7 +741,7 @@ describe('connections of clients', () => {
       }, 'the answer', 8000, 50);
       assert.deepEqual([status, JSON.parse(text).reason], [408, 'request-timeout']);
       const records = await own.recorded((r) => r.path === '/stops' && r.stage === 'outcome');
-      assert.deepEqual(records.map((r) => [r.decision, r.status, r.reason, r.subject]), [['deny', 408, 'request-timeout', 'hanako']]);
+      assert.deepEqual(records.map((r) => [r.decision, r.status, r.reason, r.subject]), [['error', 408, 'request-timeout', 'hanako']]);
       session.destroy();
     });
   });

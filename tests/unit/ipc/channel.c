@@ -1,6 +1,7 @@
 /* gateway/ipc/channel.c over real socket pairs: whole messages in order, descriptors never lost, a breach ends it. */
 #include "ipc/channel.h"
 
+#include "ipc/ring.h"
 #include "sample.h"
 
 #include <criterion/criterion.h>
@@ -297,6 +298,43 @@ Test(ipc_channel, descriptors_with_an_empty_packet_end_it_and_are_closed)
     run();
     cr_assert(server.ended);
     cr_assert_eq(open_fds(), before - 1);
+}
+
+#define PLAIN_NONE(U, I, T)
+#define PLAIN_MESSAGES(M) M(PLAIN, plain, 1, CLIENT, 0, PLAIN_NONE) M(PLAIN_FD, plain_fd, 2, SERVER, 1, PLAIN_NONE)
+SK_IPC_DECLARE(plain, PLAIN_MESSAGES)
+SK_IPC_DEFINE(plain, PLAIN_MESSAGES)
+
+/* One that is closed by this side may take its time for it. */
+Test(ipc_channel, descriptors_to_an_end_that_takes_none_are_not_even_sent)
+{
+    static const struct sk_channel_handler handler = {&sk_plain_interface, SERVER, CLIENT, received, ended};
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {.align = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))}};
+    struct iovec iov = {(void *)(uintptr_t)"\x01\0", 2};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+    struct end taker;
+    int fds[2], ring[3], on = 1;
+    cr_assert_eq(sk_channel_pair(fds), 0);
+    if (setsockopt(fds[0], SOL_SOCKET, 83 /* SO_PASSRIGHTS */, &on, sizeof(on))) {
+        cr_skip_test("this kernel cannot refuse them");
+    }
+    open_end(&taker, &handler, fds[1]);
+    cr_assert(sendmsg(fds[0], &msg, MSG_NOSIGNAL) < 0 && errno == EPERM);
+    msg.msg_controllen = 0;
+    cr_assert_eq(sendmsg(fds[0], &msg, MSG_NOSIGNAL), 2);
+    taker.stop_at = 1;
+    run();
+    cr_assert(taker.messages == 1 && !taker.ended);
+    sk_channel_free(taker.channel);
+    (void)close(fds[0]);
+    cr_assert_eq(sk_ring_make(ring), 0);
+    msg.msg_controllen = sizeof(control.bytes);
+    for (int i = 1; i < 3; i++) {
+        cr_assert(sendmsg(ring[i], &msg, MSG_NOSIGNAL) < 0 && errno == EPERM);
+    }
 }
 
 Test(ipc_channel, what_came_before_the_breach_is_read_and_nothing_after)
