@@ -289,6 +289,7 @@ static void on_check(struct sk_timer *timer)
         sk_log(SK_EVENT_JOURNAL_FAILED, SK_TEXT("error", "the journal's file was removed or replaced"));
         _exit(1);
     }
+    (void)!sk_writer_note(audit->writer); /* tried again with the next check */
     sk_timer_set(&audit->check, CHECK_EVERY);
 }
 
@@ -431,6 +432,9 @@ static void on_stop(struct sk_child *child)
         if (!sk_writer_added(audit->writer) || !commit(audit)) {
             break;
         }
+    }
+    if (audit->writer) {
+        (void)!sk_writer_note(audit->writer); /* it says less then, nothing wrong */
     }
     sk_loop_stop(child->loop);
 }

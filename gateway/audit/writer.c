@@ -16,7 +16,6 @@
 
 #define GROUP_FULL ((size_t)1 << 20)
 #define SPARE "spare"
-#define HEAD "head" /* the newest file's number: a journal whose last file was taken away is not whole */
 
 struct sk_writer {
     struct sk_writer_settings set;
@@ -29,6 +28,7 @@ struct sk_writer {
     uint8_t *block; /* header and body as they are written: aligned, for the disk takes them from here */
     size_t block_size;
     bool broken;         /* the current file failed: never write to it again */
+    uint64_t noted;      /* the next group's number when `head` was last written */
     /* The spare, made by another thread: 0 none, 1 being made, 2 ready. */
     atomic_int spare_state;
     int spare;
@@ -224,28 +224,52 @@ static int take_spare(struct sk_writer *w)
     return ready == 1 ? -EAGAIN : w->set.disk->create(w->set.folder, SPARE, w->set.file_size);
 }
 
+static int open_head(const struct sk_writer *w)
+{
+    int fd = openat(w->set.folder, SK_JOURNAL_HEAD, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return fd < 0 ? -errno : fd;
+}
+
 static int write_head(struct sk_writer *w)
 {
-    char text[20];
-    int fd = openat(w->set.folder, HEAD, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    char text[SK_JOURNAL_HEAD_SIZE + 1];
+    int fd = open_head(w);
     if (fd < 0) {
-        return -errno;
+        return fd;
     }
-    (void)snprintf(text, sizeof(text), "%016llx\n", (unsigned long long)w->state.file);
-    int r = w->set.disk->write(fd, sk_slice(text, 17), 0);
+    sk_journal_put_head(&w->state, text);
+    int r = w->set.disk->write(fd, sk_slice(text, SK_JOURNAL_HEAD_SIZE), 0);
+    w->noted = r ? w->noted : w->state.group;
     (void)close(fd);
     return r;
 }
 
-static uint64_t read_head(const struct sk_writer *w)
+int sk_writer_note(struct sk_writer *w)
 {
-    char text[20] = {0};
-    int fd = openat(w->set.folder, HEAD, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t n = fd < 0 ? 0 : pread(fd, text, 16, 0);
+    char text[SK_JOURNAL_HEAD_SIZE + 1];
+    if (w->noted == w->state.group || !w->state.begun) {
+        return 0;
+    }
+    int fd = open_head(w);
+    if (fd < 0) {
+        return fd;
+    }
+    sk_journal_put_head(&w->state, text);
+    int r = pwrite(fd, text, SK_JOURNAL_HEAD_SIZE, 0) == SK_JOURNAL_HEAD_SIZE ? 0 : -EIO;
+    w->noted = r ? w->noted : w->state.group;
+    (void)close(fd);
+    return r;
+}
+
+static struct sk_journal_head read_head(const struct sk_writer *w)
+{
+    char text[SK_JOURNAL_HEAD_SIZE];
+    int fd = openat(w->set.folder, SK_JOURNAL_HEAD, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = fd < 0 ? 0 : pread(fd, text, sizeof(text), 0);
     if (fd >= 0) {
         (void)close(fd);
     }
-    return n == 16 ? strtoull(text, NULL, 16) : 0;
+    return sk_journal_get_head(sk_slice(text, n > 0 ? (size_t)n : 0));
 }
 
 /* Everything that must be on disk before a file has its name: header, and snapshot or records. */
@@ -465,11 +489,12 @@ static int read_files(struct sk_writer *w, const uint64_t *numbers, size_t count
         r = read_file(w, numbers[i], i + 1 < count ? numbers[i + 1] : 0, found);
     }
     found->records = w->state.records;
-    if (r == 0 && read_head(w) > w->state.file) {
-        sk_journal_file_name(read_head(w), found->file);
-        (void)snprintf(found->error.text, sizeof(found->error.text), "the file is missing: it was the newest when the journal was last written");
-        r = 1;
+    struct sk_journal_head head = read_head(w);
+    int lacks = r ? 0 : sk_journal_check_head(&w->state, &head, w->at, &found->error);
+    if (lacks == 2) {
+        sk_journal_file_name(head.file, found->file);
     }
+    r = lacks ? 1 : r;
     return r;
 }
 

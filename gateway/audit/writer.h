@@ -60,5 +60,7 @@ int sk_writer_commit(struct sk_writer *writer) sk_nodiscard;
 /* True once when the next file should be made ready; sk_writer_prepare must then be called, by a thread of its own. */
 bool sk_writer_claim_prepare(struct sk_writer *writer);
 void sk_writer_prepare(struct sk_writer *writer);
+/* Writes into `head` how far the journal has come, without waiting for the disk. 0 or negative. */
+int sk_writer_note(struct sk_writer *writer) sk_nodiscard;
 /* Is the file it writes still the one in the folder, with one link? 0 or negative. */
 int sk_writer_check(const struct sk_writer *writer) sk_nodiscard;

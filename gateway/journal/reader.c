@@ -386,17 +386,53 @@ void sk_journal_file_name(uint64_t number, char out[40])
     (void)snprintf(out, 40, "journal-%016llx.skj", (unsigned long long)number);
 }
 
+void sk_journal_put_head(const struct sk_journal_state *state, char out[SK_JOURNAL_HEAD_SIZE + 1])
+{
+    (void)snprintf(out, SK_JOURNAL_HEAD_SIZE + 1, "%016llx %016llx\n", (unsigned long long)state->file,
+            (unsigned long long)state->group - 1);
+}
+
+static bool get_number(struct sk_slice text, uint64_t *number)
+{
+    uint8_t bytes[8];
+    if (text.len < 16 || sk_hex_decode(sk_slice(text.data, 16), bytes, sizeof(bytes))) {
+        return false;
+    }
+    *number = 0;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        *number = *number << 8 | bytes[i];
+    }
+    return true;
+}
+
 uint64_t sk_journal_file_number(const char *name)
 {
     struct sk_slice s = sk_slice_str(name);
-    uint8_t bytes[8];
+    uint64_t number;
     if (s.len != 28 || !sk_slice_starts(s, SK_LIT("journal-")) || strcmp(name + 24, ".skj") != 0 ||
-            sk_hex_decode(sk_slice(s.data + 8, 16), bytes, sizeof(bytes))) {
+            !get_number(sk_slice_from(s, 8), &number)) {
         return 0;
     }
-    uint64_t number = 0;
-    for (size_t i = 0; i < sizeof(bytes); i++) {
-        number = number << 8 | bytes[i];
-    }
     return number;
+}
+
+struct sk_journal_head sk_journal_get_head(struct sk_slice text)
+{
+    struct sk_journal_head head = {0, 0};
+    uint64_t group;
+    if (get_number(text, &head.file) && text.len == SK_JOURNAL_HEAD_SIZE && get_number(sk_slice_from(text, 17), &group)) {
+        head.groups = group + 1;
+    }
+    return head;
+}
+
+int sk_journal_check_head(const struct sk_journal_state *state, const struct sk_journal_head *head, uint64_t end,
+        struct sk_journal_error *error)
+{
+    if (head->file > state->file) {
+        (void)damaged(error, 0, 0, 0, "the file is missing: it was the newest when the journal was last written");
+        return 2;
+    }
+    return head->groups <= state->group ? 0 : damaged(error, end, state->group, 0, "the group is missing or damaged, and it was acknowledged: so was group %llu",
+            (unsigned long long)head->groups - 1);
 }

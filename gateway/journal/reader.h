@@ -71,6 +71,24 @@ int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const 
         void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record), void *context,
         uint64_t *end, uint64_t *torn, struct sk_journal_error *error) sk_nodiscard;
 
+/* What the file `head` says: how far the journal had come when it was written. */
+struct sk_journal_head {
+    uint64_t file;   /* the newest; 0: it says nothing */
+    uint64_t groups; /* numbers below this were acknowledged; 0: it does not say, as those of older programs */
+};
+
+#define SK_JOURNAL_HEAD "head"
+#define SK_JOURNAL_HEAD_SIZE 34
+
+void sk_journal_put_head(const struct sk_journal_state *state, char out[SK_JOURNAL_HEAD_SIZE + 1]);
+struct sk_journal_head sk_journal_get_head(struct sk_slice text);
+/*
+ * Is all there that `head` says, when the last file was read up to `end`? `head` must have been read before the files were
+ * looked for. 0; 1 damaged, with `error` filled; 2 the file is missing, with `error` too.
+ */
+int sk_journal_check_head(const struct sk_journal_state *state, const struct sk_journal_head *head, uint64_t end,
+        struct sk_journal_error *error) sk_nodiscard;
+
 /* Can a reading begin with this file? */
 bool sk_journal_begins(struct sk_slice file);
 

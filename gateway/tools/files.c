@@ -80,9 +80,28 @@ static int add_file(struct sk_files *files, const char *path, uint64_t named, ch
     return 0;
 }
 
+/* A folder without one is read all the same: what `head` would show is not shown then. */
+static void read_head(struct sk_files *files, DIR *dir, const char *folder)
+{
+    char text[SK_JOURNAL_HEAD_SIZE];
+    int fd = openat(dirfd(dir), SK_JOURNAL_HEAD, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text));
+    struct sk_journal_head head = sk_journal_get_head(sk_slice(text, n > 0 ? (size_t)n : 0));
+    if (head.file > files->head.file) {
+        char name[40];
+        sk_journal_file_name(head.file, name);
+        (void)snprintf(files->head_path, sizeof(files->head_path), "%.4000s/%s", folder, name);
+        files->head = head;
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 static int add_folder(struct sk_files *files, DIR *dir, const char *folder, char *why)
 {
     int r = 0;
+    read_head(files, dir, folder);
     for (struct dirent *entry; r == 0 && (entry = readdir(dir)) != NULL;) {
         uint64_t number = sk_journal_file_number(entry->d_name);
         char path[4200];
@@ -161,11 +180,12 @@ int sk_files_read(const struct sk_files *files, struct sk_files_proof *proof,
 {
     struct each all = {each, context, proof};
     int r = 0;
+    uint64_t end = SK_FRAME_BLOCK;
     *proof = (struct sk_files_proof){.state = SK_JOURNAL_STATE_INIT, .complete = files->count && files->entries[0].number == 1};
     for (size_t i = 0; r == 0 && i < files->count; i++) {
         struct sk_slice bytes;
         struct sk_frame_group first;
-        uint64_t end, torn = 0;
+        uint64_t torn = 0;
         const uint8_t *until = i + 1 < files->count ? files->entries[i + 1].previous : NULL;
         proof->file = files->entries[i].path;
         r = map_file(proof->file, &bytes);
@@ -178,7 +198,9 @@ int sk_files_read(const struct sk_files *files, struct sk_files_proof *proof,
         proof->files += r == 0;
         unmap(bytes);
     }
-    return r;
+    int lacks = r ? 0 : sk_journal_check_head(&proof->state, &files->head, end, &proof->error);
+    proof->file = lacks == 2 ? files->head_path : proof->file;
+    return lacks ? 1 : r;
 }
 
 void sk_files_proof_free(struct sk_files_proof *proof)

@@ -15,6 +15,8 @@ struct sk_files_entry {
 struct sk_files {
     struct sk_files_entry *entries;
     size_t count;
+    struct sk_journal_head head; /* of a folder, as it was before its files were looked for */
+    char head_path[4200];
     char at[4200]; /* the file or folder that sk_files_add could not add */
 };
 

@@ -66,7 +66,8 @@ static void print_intact(const struct verifying *v, FILE *out, const struct sk_f
                 number(from), number(to), proof->complete ? "true" : "false");
         (void)fprintf(out, "\"groups\":%llu,\"records\":%llu,\"tenants\":%zu,", number(groups), number(proof->state.records),
                 proof->state.tenants.count);
-        (void)fprintf(out, "\"first\":\"%s\",\"last\":\"%s\",\"open\":%zu,\"torn\":%llu}\n", first, last, proof->state.opens.count, number(proof->torn));
+        (void)fprintf(out, "\"first\":\"%s\",\"last\":\"%s\",\"open\":%zu,\"torn\":%llu,\"head\":%s}\n", first, last, proof->state.opens.count, number(proof->torn),
+                files->head.groups ? "true" : "false");
         return;
     }
     (void)fprintf(out, "intact: %zu files, %llu groups, %llu records, %zu tenants\n", proof->files, number(groups),
@@ -77,6 +78,11 @@ static void print_intact(const struct verifying *v, FILE *out, const struct sk_f
     (void)fprintf(out, "time    %s to %s\n", first, last);
     (void)fprintf(out, "open    %zu intents without an outcome\n", proof->state.opens.count);
     (void)fprintf(out, "torn    %llu bytes behind the last acknowledged group\n", number(proof->torn));
+    if (files->head.groups) {
+        (void)fprintf(out, "head    nothing is missing up to group %llu\n", number(files->head.groups - 1));
+    } else {
+        (void)fprintf(out, "head    not there: whether the newest groups or files were taken away is not known\n");
+    }
 }
 
 static int print_damaged(const struct verifying *v, FILE *out, const char *file, const struct sk_journal_error *error)

@@ -3,6 +3,7 @@
 #include "trail.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -220,6 +221,78 @@ Test(audit_tamper, no_byte_can_be_changed_unseen, .timeout = 280)
         free(bytes);
     }
     cr_assert_eq(trail_read(&t), 0);
+    trail_free(&t);
+}
+
+/* What `head` names was acknowledged: its loss is no torn end. */
+Test(audit_tamper, the_end_that_head_names_cannot_be_lost_unseen)
+{
+    struct trail t;
+    uint8_t *bytes;
+    size_t len, start, end;
+    trail_init(&t, &trail_quick, 4 * TRAIL_FILE);
+    cr_assert_eq(trail_open(&t), 0);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(trail_add_long(&t, 450), 0);
+        cr_assert_eq(trail_commit(&t), 0);
+    }
+    cr_assert_eq(sk_writer_note(t.writer), 0);
+    trail_kill(&t);
+    bytes = trail_load(&t, 1, &len);
+    trail_last_group(bytes, len, &start, &end);
+    for (size_t at = start; at < start + SK_FRAME_GROUP_HEADER + 100; at += 7) {
+        bytes[at] ^= 1;
+        trail_store(&t, 1, bytes, len);
+        cr_assert_eq(trail_open(&t), 1, "byte %zu", at);
+        cr_assert_eq(t.found.error.offset, start);
+        cr_assert_eq(t.found.error.group, 3);
+        bytes[at] ^= 1;
+    }
+    memset(bytes + start, 0, end - start);
+    trail_store(&t, 1, bytes, len);
+    cr_assert_eq(trail_open(&t), 1, "wiped out");
+    free(bytes);
+    trail_free(&t);
+}
+
+Test(audit_tamper, what_came_after_head_may_be_torn)
+{
+    struct trail t;
+    uint8_t *bytes;
+    size_t len, start, end;
+    trail_init(&t, &trail_quick, 4 * TRAIL_FILE);
+    cr_assert_eq(trail_open(&t), 0);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(trail_add_long(&t, 450), 0);
+        cr_assert_eq(trail_commit(&t), 0);
+        cr_assert_eq(i == 1 ? sk_writer_note(t.writer) : 0, 0);
+    }
+    trail_kill(&t);
+    bytes = trail_load(&t, 1, &len);
+    trail_last_group(bytes, len, &start, &end);
+    bytes[start + 200] ^= 1;
+    trail_store(&t, 1, bytes, len);
+    cr_assert_eq(trail_open(&t), 0, "%s", t.found.error.text);
+    cr_assert_gt(t.found.torn, 0);
+    free(bytes);
+    trail_free(&t);
+}
+
+Test(audit_tamper, a_head_of_an_older_program_or_none_is_no_damage)
+{
+    static const char *const heads[] = {"0000000000000001\n", "", "0000000000000001 zzzzzzzzzzzzzzzz\n"};
+    struct trail t;
+    trail_init(&t, &trail_quick, TRAIL_FILE);
+    cr_assert_eq(trail_open(&t), 0);
+    cr_assert_eq(trail_add_long(&t, 450), 0);
+    cr_assert_eq(trail_commit(&t), 0);
+    trail_kill(&t);
+    for (size_t i = 0; i < SK_COUNT(heads); i++) {
+        int fd = openat(t.set.folder, "head", O_WRONLY | O_TRUNC | O_CLOEXEC);
+        cr_assert(fd >= 0 && write(fd, heads[i], strlen(heads[i])) == (ssize_t)strlen(heads[i]) && close(fd) == 0);
+        cr_assert_eq(trail_open(&t), 0, "%s", t.found.error.text);
+        trail_kill(&t);
+    }
     trail_free(&t);
 }
 
