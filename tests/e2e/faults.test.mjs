@@ -1,5 +1,6 @@
 // A process that is killed or hangs, under load: the gate shuts and opens again, and the journal tells all of it.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { deadline, openTenant, startGateway, until } from './lib/gateway.mjs';
 import { allRecords, Browser, elapse, gatewayFor, loggedIn, problemOf, programsFor, SESSION_COOKIE, startLoad, upstreamFor } from './lib/person.mjs';
@@ -255,6 +256,23 @@ describe('a process that hangs', () => {
       process.kill(first, 'SIGCONT');
     }
     await openAgain(5000);
+  });
+
+  test('a worker that breaks the rules of its ring is ended and replaced, alone', async () => {
+    const from = gateway.log.length;
+    const [bad, good] = gateway.pids('worker');
+    gateway.killing = true;
+    const ring = fs.readFileSync(`/proc/${bad}/maps`, 'utf8').split('\n').find((line) => line.includes('/memfd:ring'));
+    const memory = fs.openSync(`/proc/${bad}/mem`, 'r+');
+    fs.writeSync(memory, Buffer.alloc(8, 0x7f), 0, 8, Number.parseInt(ring, 16)); // how much it says it has put
+    fs.closeSync(memory);
+    const died = await gateway.logged(({ id }) => id === 'SK1004', { from, ms: 5000 });
+    assert.deepEqual([died.process, died.signal], ['worker', 9]);
+    await until(() => gateway.pids('worker').length === 2 && !gateway.pids('worker').includes(bad), 'another worker', 5000);
+    await openAgain(5000);
+    assert.ok(gateway.pids('worker').includes(good));
+    assert.deepEqual(gateway.log.slice(from).filter(({ id }) => id === 'SK1203').map(({ program }) => program), ['sekisho-audit']);
+    assert.equal(gateway.verify().status, 0);
   });
 
   test('a worker that hangs for long is replaced; whoever may be busy for longer is left alone', async () => {
