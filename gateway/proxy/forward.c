@@ -427,7 +427,8 @@ static enum sk_go no_upstream(struct sk_exchange *x, uint16_t status, const char
 static uint64_t patience(const struct sk_exchange *x, const struct sk_upstream_conn *up)
 {
     uint64_t now = sk_clock_boot(), left = x->give_up > now ? x->give_up - now : 1;
-    return up->connecting && left > CONNECT_TIME ? CONNECT_TIME : left;
+    uint64_t most = up->connecting ? CONNECT_TIME : x->body_ended ? left : x->gate->limits.idle; /* a body may stop */
+    return left < most ? left : most;
 }
 
 static void attach(struct sk_exchange *x, struct sk_upstream_conn *up)

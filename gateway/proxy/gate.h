@@ -18,6 +18,7 @@
 #include "ipc/channel.h"
 #include "ipc/control.h"
 #include "ipc/recorder.h"
+#include "proxy/app.h"
 #include "proxy/shared.h"
 #include "tls/tls.h"
 
@@ -44,33 +45,9 @@ struct sk_host {
     struct sk_host *next; /* of the site */
 };
 
-struct sk_upstream {
-    struct sk_upstream *next; /* of the app */
-    struct sk_app *app;
-    struct sk_addr address;
-    bool tls;
-    struct sk_slice name; /* its certificate's */
-    struct sk_upstream_conn *idle;
-    unsigned idle_count;
-    unsigned failures; /* in a row */
-    uint64_t down_until; /* boot ns; passive */
-    bool unhealthy;      /* active check says so */
-    struct sk_probe *probe;
-};
-
-struct sk_secret {
-    struct sk_secret *next;
-    struct sk_slice header, value; /* owned with the struct */
-};
-
-struct sk_app {
-    struct sk_site *site;
-    struct sk_tenant_app set; /* texts in the image */
-    struct sk_upstream *upstreams, *turn;
-    struct sk_tls_client *tls;
-    struct sk_secret *secrets;
-    bool secrets_known, secrets_asked;
-    struct sk_exchange *secrets_waiting; /* through waiting_next */
+struct sk_site_identity {
+    struct sk_site_identity *next;
+    struct sk_tls_identity *identity;
 };
 
 struct sk_site {
@@ -82,7 +59,7 @@ struct sk_site {
     struct sk_image image;
     struct sk_tenant_settings set; /* texts in the image */
     struct sk_host *hosts;
-    struct sk_tls_identity *identities[8];
+    struct sk_site_identity *identities; /* in the order of the file */
     bool identities_parsed;
     struct sk_app *apps; /* by policy index, 0 the gateway's own; NULL until sk_site_prepare */
     unsigned apps_count;

@@ -138,8 +138,11 @@ struct sk_site *sk_site_unref(struct sk_site *site)
     }
     take_hosts_out(site);
     apps_free(site);
-    for (size_t i = 0; i < SK_COUNT(site->identities); i++) {
-        (void)sk_tls_identity_free(site->identities[i]);
+    while (site->identities) {
+        struct sk_site_identity *entry = site->identities;
+        site->identities = entry->next;
+        (void)sk_tls_identity_free(entry->identity);
+        free(entry);
     }
     (void)munmap(site->map, site->map_size);
     (void)sk_tenant_unref(site->tenant);
@@ -278,31 +281,37 @@ static void parse_identities(struct sk_site *site)
 {
     union sk_ipc_any message;
     uint16_t code;
-    size_t count = 0;
+    struct sk_site_identity **last = &site->identities;
     site->identities_parsed = true;
-    for (struct sk_slice rest = site->image.rest; sk_image_next(&rest, &message, &code) == 0 && count < SK_COUNT(site->identities);) {
-        if (code == SK_TENANT_CERTIFICATE) {
-            const struct sk_tenant_certificate *m = (const void *)&message;
-            const char *why;
-            struct sk_tls_identity *identity = sk_tls_identity_new(m->chain, m->key, &why);
-            if (identity) {
-                site->identities[count++] = identity;
-            }
+    for (struct sk_slice rest = site->image.rest; sk_image_next(&rest, &message, &code) == 0;) {
+        const struct sk_tenant_certificate *m = (const void *)&message;
+        const char *why;
+        struct sk_tls_identity *identity = code == SK_TENANT_CERTIFICATE ? sk_tls_identity_new(m->chain, m->key, &why) : NULL;
+        struct sk_site_identity *entry = identity ? calloc(1, sizeof(*entry)) : NULL;
+        if (entry) {
+            entry->identity = identity;
+            *last = entry;
+            last = &entry->next;
+        } else {
+            (void)sk_tls_identity_free(identity);
         }
     }
 }
 
+/* The first that names the host; else the first of all, for its client to refuse. */
 struct sk_tls_identity *sk_site_identity(struct sk_site *site, struct sk_slice host)
 {
     if (!site->identities_parsed) {
         parse_identities(site);
     }
-    for (size_t i = 1; i < SK_COUNT(site->identities) && site->identities[i]; i++) {
-        if (sk_tls_identity_covers(site->identities[i], host)) {
-            return site->identities[i];
+    const struct sk_site_identity *first = site->identities;
+    bool one = first && !first->next;
+    for (const struct sk_site_identity *entry = one ? NULL : first; entry; entry = entry->next) {
+        if (sk_tls_identity_covers(entry->identity, host)) {
+            return entry->identity;
         }
     }
-    return site->identities[0];
+    return first ? first->identity : NULL;
 }
 
 static int add_upstream(struct sk_app *app, const struct sk_tenant_upstream *m)
