@@ -5,7 +5,6 @@
 #include "journal/record.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -508,12 +507,10 @@ bool sk_conn_accept(struct sk_gate *gate, int listener, bool observe)
         (void)make_room(gate, listener); /* not before: whoever comes is there now */
     }
     struct sk_conn *conn = calloc(1, sizeof(*conn));
-    int on = 1;
     if (!conn) {
         (void)close(fd);
         return true;
     }
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     conn->gate = gate;
     conn->observe = observe;
     conn->activity = sk_clock_boot();

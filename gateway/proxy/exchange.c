@@ -207,19 +207,19 @@ static struct sk_field *with_security(struct sk_exchange *x, const struct sk_fie
 {
     static const struct sk_field always[] = {{{"strict-transport-security", 25}, {"max-age=31536000; includeSubDomains", 35}},
             {{"x-content-type-options", 22}, {"nosniff", 7}}, {{"cache-control", 13}, {"no-store", 8}},
-            {{"referrer-policy", 15}, {"no-referrer", 11}}, {{"cross-origin-opener-policy", 26}, {"same-origin", 11}},
-            {{"content-security-policy", 23},
-                    {"default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'", 97}}};
-    struct sk_field *all = sk_arena_alloc(x->arena, sizeof(*all) * (count + SK_COUNT(always) + 1));
+            {{"referrer-policy", 15}, {"no-referrer", 11}}, {{"cross-origin-opener-policy", 26}, {"same-origin", 11}}};
+    struct sk_field *all = sk_arena_alloc(x->arena, sizeof(*all) * (count + SK_COUNT(always) + 2));
     *total = 0;
     if (all) {
         char date[40];
-        all[count + SK_COUNT(always)] = (struct sk_field){SK_LIT("date"), sk_arena_copy(x->arena, sk_slice(date, sk_time_http(sk_clock_wall(), date)))};
+        struct sk_field *last = all + count + SK_COUNT(always);
+        last[0] = (struct sk_field){SK_LIT("date"), sk_arena_copy(x->arena, sk_slice(date, sk_time_http(sk_clock_wall(), date)))};
+        last[1] = (struct sk_field){SK_LIT("content-security-policy"), sk_page_policy()};
         memcpy(all, always, sizeof(always));
         if (count) {
             memcpy(all + SK_COUNT(always), fields, sizeof(*fields) * count);
         }
-        *total = count + SK_COUNT(always) + 1;
+        *total = count + SK_COUNT(always) + 2;
     }
     return all;
 }

@@ -139,7 +139,8 @@ struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, struct sk_s
 struct sk_slice sk_page_denied(struct sk_arena *arena, bool japanese, struct sk_slice reason, struct sk_slice id, struct sk_slice subject);
 struct sk_slice sk_page_logout(struct sk_arena *arena, bool japanese, struct sk_slice form_token, bool done);
 struct sk_slice sk_page_problem(struct sk_arena *arena, uint16_t status, struct sk_slice reason, struct sk_slice id);
-extern const char sk_page_style[];
+/* Content-Security-Policy of every answer of the gateway's own: nothing but the style of its pages. Static. */
+struct sk_slice sk_page_policy(void);
 
 /* forward.c */
 /* Sends the judged request to an upstream of the app. */

@@ -4,9 +4,12 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define TICK SK_SECOND
@@ -105,6 +108,8 @@ int sk_gate_listen(struct sk_gate *gate, int fd, bool observe)
         (void)close(fd);
         return -ENOMEM;
     }
+    int on = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* accepted sockets inherit it */
     listener->gate = gate;
     listener->observe = observe;
     listener->next = gate->listeners;

@@ -1,11 +1,16 @@
-/* The pages and bodies the gateway itself shows, in Japanese and English. No script, one style sheet. Runs in the workers. */
+/*
+ * The pages and bodies the gateway itself shows, in Japanese and English. No script; the style is in the page, so that one
+ * who is let in nowhere can read why, and is allowed by its hash. Runs in the workers.
+ */
 #include "proxy/exchange.h"
 
 #include "base/text.h"
+#include "crypto/digest.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-const char sk_page_style[] =
+static const char style[] =
         ":root{color-scheme:light dark;--ink:#1d2430;--paper:#f4f5f7;--card:#fff;--line:#c9ced8;--accent:#0b57a4;--bad:#a4260b}"
         "@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--paper:#14171c;--card:#1e232b;--line:#3a4250;--accent:#7db7f5;--bad:#ff9d85}}"
         "*{box-sizing:border-box}body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--paper);color:var(--ink);"
@@ -17,6 +22,19 @@ const char sk_page_style[] =
         "button{width:100%;margin-top:1.5rem;padding:.7rem;font:inherit;font-weight:600;color:#fff;background:#0b57a4;border:0;border-radius:.4rem;cursor:pointer}"
         ".message{padding:.6rem .8rem;border-left:4px solid var(--bad);background:color-mix(in srgb,var(--bad) 10%,transparent)}"
         "code{font-family:ui-monospace,monospace;overflow-wrap:anywhere}a{color:var(--accent)}footer{margin-top:1.5rem;font-size:.85rem}";
+
+struct sk_slice sk_page_policy(void)
+{
+    static char policy[192];
+    if (policy[0] == '\0') {
+        uint8_t hash[SK_SHA256_SIZE];
+        char text[48];
+        sk_digest_sha256(sk_slice_str(style), hash);
+        (void)sk_base64_encode(sk_slice(hash, sizeof(hash)), text);
+        (void)snprintf(policy, sizeof(policy), "default-src 'none'; style-src 'sha256-%s'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'", text);
+    }
+    return sk_slice_str(policy);
+}
 
 /* The language with the higher weight; English when neither is named. */
 bool sk_page_japanese(const struct sk_request *request)
@@ -71,7 +89,9 @@ static void open_page(struct writer *w, const char *ja, const char *en)
     raw(w, w->japanese ? "<!doctype html><html lang=\"ja\">" : "<!doctype html><html lang=\"en\">");
     raw(w, "<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>");
     say(w, ja, en);
-    raw(w, "</title><link rel=\"stylesheet\" href=\"/.sekisho/style.css\"></head><body><main><h1>");
+    raw(w, "</title><style>");
+    raw(w, style);
+    raw(w, "</style></head><body><main><h1>");
     say(w, ja, en);
     raw(w, "</h1>");
 }

@@ -1,4 +1,4 @@
-/* The gateway's own paths: login, logout, style, keys, and the API. Runs in the workers. */
+/* The gateway's own paths: login, logout, keys, and the API. Runs in the workers. */
 #include "proxy/exchange.h"
 
 #include "base/clock.h"
@@ -14,7 +14,6 @@
 
 static const struct sk_slice path_login = {PREFIX "/login", sizeof(PREFIX "/login") - 1};
 static const struct sk_slice path_logout = {PREFIX "/logout", sizeof(PREFIX "/logout") - 1};
-static const struct sk_slice path_style = {PREFIX "/style.css", sizeof(PREFIX "/style.css") - 1};
 static const struct sk_slice path_sessions = {SK_POLICY_BUILTIN_PATH "/v1/sessions", sizeof(SK_POLICY_BUILTIN_PATH "/v1/sessions") - 1};
 
 static bool under(struct sk_slice path, struct sk_slice prefix)
@@ -203,9 +202,6 @@ enum sk_go sk_reserved_serve(struct sk_exchange *x)
         return wait_for_form(x);
     } else if (sk_slice_eq(r->path, path_logout) && get) {
         show_logout(x);
-    } else if (sk_slice_eq(r->path, path_style) && get) {
-        static struct sk_field type[] = {{{"content-type", 12}, {"text/css; charset=utf-8", 23}}};
-        sk_exchange_answer(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("style"), type, 1, sk_slice_str(sk_page_style));
     } else if (sk_slice_eq(r->path, SK_LIT(JWKS)) && get) {
         x->reason = SK_LIT("keys");
         answer_json(x, 200, sk_arena_copy(x->arena, sk_buf_peek(&x->gate->jwks)));

@@ -171,7 +171,7 @@ describe('TLS', () => {
     socket.on('secureConnect', () => {
       reused = socket.isSessionReused();
       // TLS 1.3 sends its ticket along with the first answer.
-      socket.write(`GET /.sekisho/style.css HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      socket.write(`GET /.sekisho/login HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
     });
     socket.resume().on('close', () => resolve({ reused, session: ticket ?? socket.getSession() }));
   }), `a connection to ${host}`);
@@ -384,7 +384,7 @@ describe('limits of one tenant', () => {
     const open = [];
     for (let i = 0; i < 3; i++) {
       open.push(await gateway.rawTls('narrow.test'));
-      open[i].write('GET /.sekisho/style.css HTTP/1.1\r\nHost: narrow.test\r\n\r\n');
+      open[i].write('GET /.sekisho/login HTTP/1.1\r\nHost: narrow.test\r\n\r\n');
       assert.equal((await open[i].response()).status, 200);
     }
     const more = await gateway.rawTls('narrow.test');
@@ -404,7 +404,7 @@ describe('limits of one tenant', () => {
       const open = [];
       for (let i = 0; i < 3; i++) {
         await until(() => gateway.rawTls('narrow.test').then(async (wire) => {
-          wire.write('GET /.sekisho/style.css HTTP/1.1\r\nHost: narrow.test\r\n\r\n');
+          wire.write('GET /.sekisho/login HTTP/1.1\r\nHost: narrow.test\r\n\r\n');
           return wire.response({ ms: 2000 }).then(() => open.push(wire), () => false);
         }, () => false), `connection ${i} of round ${round}`, 8000, 100);
       }
