@@ -226,8 +226,7 @@ static int take_spare(struct sk_writer *w)
 
 static int open_head(const struct sk_writer *w)
 {
-    int fd = openat(w->set.folder, SK_JOURNAL_HEAD, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    return fd < 0 ? -errno : fd;
+    return openat(w->set.folder, SK_JOURNAL_HEAD, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
 static int write_head(struct sk_writer *w)
@@ -235,7 +234,7 @@ static int write_head(struct sk_writer *w)
     char text[SK_JOURNAL_HEAD_SIZE + 1];
     int fd = open_head(w);
     if (fd < 0) {
-        return fd;
+        return -errno;
     }
     sk_journal_put_head(&w->state, text);
     int r = w->set.disk->write(fd, sk_slice(text, SK_JOURNAL_HEAD_SIZE), 0);
@@ -252,7 +251,7 @@ int sk_writer_note(struct sk_writer *w)
     }
     int fd = open_head(w);
     if (fd < 0) {
-        return fd;
+        return -errno;
     }
     sk_journal_put_head(&w->state, text);
     int r = pwrite(fd, text, SK_JOURNAL_HEAD_SIZE, 0) == SK_JOURNAL_HEAD_SIZE ? 0 : -EIO;

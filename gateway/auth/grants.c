@@ -92,7 +92,7 @@ static int put_claims(struct job *job, struct sk_buf *claims)
     }
     return r ? r
              : sk_buf_printf(claims, "],\"amr\":[\"%s\"],\"sid\":\"%s\",\"iat\":%llu,\"nbf\":%llu,\"exp\":%llu}", job->factors, job->session,
-                       (unsigned long long)now, (unsigned long long)now, (unsigned long long)(now + 2 * GRANT_LIFETIME / SK_SECOND));
+                       (unsigned long long)now, (unsigned long long)now, (unsigned long long)now + 2 * GRANT_LIFETIME / SK_SECOND);
 }
 
 /* What the job was told of the user is old. A login is refused: who revoked meant it too. */

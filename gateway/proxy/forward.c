@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_SIZE 16384
+#define READ_SIZE 65536
 #define TRIES_MAX 3
 #define CONNECT_TIME (3 * SK_SECOND) /* of one address, with its TLS handshake */
 

@@ -92,7 +92,9 @@ static int put_part(struct sk_engine *e, struct part *part, struct sk_slice seal
         return -ENOMEM;
     }
     memcpy(to, part, sizeof(*part));
-    memcpy(to + sizeof(*part), sealed.data, sealed.len);
+    if (sealed.len) {
+        memcpy(to + sizeof(*part), sealed.data, sealed.len);
+    }
     sk_buf_commit(&e->parts, sizeof(*part) + sealed.len);
     return 0;
 }

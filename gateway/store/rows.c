@@ -92,9 +92,11 @@ static int tenant_key(struct sk_engine *e, struct sk_file *file, const struct sk
     int step = get ? sqlite3_step(get) : SQLITE_ERROR;
     int r = -EIO;
     if (step == SQLITE_ROW) {
-        r = sk_unseal(e->root_key, at, sk_file_column(get, 0), &buf) || sk_buf_len(&buf) != sizeof(file->key) ? -EBADMSG : 0;
+        bool opened = sk_unseal(e->root_key, at, sk_file_column(get, 0), &buf) == 0;
+        struct sk_slice key = sk_buf_peek(&buf);
+        r = opened && key.len == sizeof(file->key) ? 0 : -EBADMSG;
         if (r == 0) {
-            memcpy(file->key, sk_buf_peek(&buf).data, sizeof(file->key));
+            memcpy(file->key, key.data, sizeof(file->key));
         }
     } else if (step == SQLITE_DONE && begin) {
         sk_random(file->key, sizeof(file->key));

@@ -8,6 +8,7 @@
 #include "ipc/child.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <unistd.h>
 
 struct worker {
@@ -135,5 +136,8 @@ int main(void)
     static const struct sk_child_program program = {.name = "worker", .network = true, .hello = on_hello, .told = on_told, .stop = on_stop};
     static struct worker worker;
     sk_log_init("sekisho-worker");
+    /* Buffers come and go with every body and handshake: some memory stays at hand, instead of being faulted in again. */
+    (void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
     return sk_child_run(&worker.child, &program, &worker);
 }
