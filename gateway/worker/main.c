@@ -137,7 +137,7 @@ int main(void)
     static struct worker worker;
     sk_log_init("sekisho-worker");
     /* Buffers come and go with every body and handshake: some memory stays at hand, instead of being faulted in again. */
-    (void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 2 << 20);
     (void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
     return sk_child_run(&worker.child, &program, &worker);
 }
