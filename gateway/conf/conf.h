@@ -166,6 +166,11 @@ bool sk_conf_same_services(const struct sk_conf *a, const struct sk_conf *b);
 /* The policy source of a tenant file. `apps` holds tenant->apps_count; all borrow from `tenant`. */
 void sk_conf_policy(const struct sk_conf_tenant *tenant, struct sk_policy_app_source *apps, struct sk_policy_source *source);
 
+/*
+ * Does the text say just this number at the path, in decimal digits, or nothing there? libcyaml takes "10k" for 10 and
+ * "010" for 8, so whoever reads a number asks. `path`: as for sk_conf_refuse.
+ */
+bool sk_conf_says(struct sk_slice text, const char *path, uint64_t value);
 /* Fills `error` for the place `path` ("roles[2].allow[0]") of a file's content. Returns 1. */
 int sk_conf_refuse(struct sk_conf_error *error, const char *file, struct sk_slice text, const char *path, const char *format, ...)
         __attribute__((format(printf, 5, 6)));

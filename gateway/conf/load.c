@@ -121,16 +121,19 @@ static bool name_ok(const char *name)
     return len > 0 && len <= 64;
 }
 
-/* A number below zero comes as a large one. */
+static int number(const struct loading *l, const char *path, uint64_t value, const char *what)
+{
+    bool good = value == 0 || (value <= UINT32_MAX && sk_conf_says(l->text, path, value)); /* one below zero comes as a large one */
+    return good ? 0 : sk_conf_refuse(l->error, l->file, l->text, path, "a whole number from 0%s to %u", what, UINT32_MAX);
+}
+
 static int counts(const struct loading *l, const char *where, const struct sk_conf_limits *limits)
 {
     char path[128];
-    bool connections = limits->connections > UINT32_MAX;
-    if (!connections && limits->requests_per_second <= UINT32_MAX) {
-        return 0;
-    }
-    (void)snprintf(path, sizeof(path), "%s.%s", where, connections ? "connections" : "requests_per_second");
-    return sk_conf_refuse(l->error, l->file, l->text, path, "a number from 0 (no limit) to %u", UINT32_MAX);
+    (void)snprintf(path, sizeof(path), "%s.connections", where);
+    int r = number(l, path, limits->connections, " (no limit)");
+    (void)snprintf(path, sizeof(path), "%s.requests_per_second", where);
+    return r ? r : number(l, path, limits->requests_per_second, " (no limit)");
 }
 
 static int services(const struct loading *l, const struct sk_conf *conf)
@@ -166,6 +169,10 @@ static int derive(const struct loading *l, struct sk_conf *conf)
     if (r == 0 && (conf->is.file_size < (1U << 20) || conf->is.file_size % 4096)) {
         r = sk_conf_refuse(l->error, l->file, l->text, "journal.file_size", "at least 1M, and a multiple of 4k");
     }
+    r = r ? r : number(l, "workers", conf->workers, "");
+    r = r ? r : number(l, "uid_base", conf->uid_base, "");
+    r = r ? r : number(l, "factor_helpers", conf->factor_helpers, "");
+    r = r ? r : number(l, "pam_helpers", conf->pam_helpers, "");
     conf->factor_helpers = conf->factor_helpers ? conf->factor_helpers : 2;
     conf->pam_helpers = conf->pam_helpers ? conf->pam_helpers : 2;
     if (r == 0 && (conf->factor_helpers > 64 || conf->pam_helpers > 64 || conf->workers > 64)) {

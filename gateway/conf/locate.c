@@ -1,4 +1,4 @@
-/* Finds the line of a value by its path, so that a refusal made after parsing still names its place. */
+/* Finds a value by its path, so that a refusal made after parsing still names its line. */
 #include "conf/conf.h"
 
 #include <stdarg.h>
@@ -29,13 +29,13 @@ static yaml_node_t *child_by_index(yaml_document_t *document, yaml_node_t *node,
     return item < node->data.sequence.items.top ? yaml_document_get_node(document, *item) : NULL;
 }
 
-/* The deepest node on the path that is there. */
-static unsigned line_of(yaml_document_t *document, struct sk_slice path)
+/* The node at the path, or NULL; `line`: of the deepest node on it that is there. */
+static yaml_node_t *find(yaml_document_t *document, struct sk_slice path, unsigned *line)
 {
     yaml_node_t *node = yaml_document_get_root_node(document);
-    unsigned line = 0;
+    *line = 0;
     while (node) {
-        line = (unsigned)node->start_mark.line + 1;
+        *line = (unsigned)node->start_mark.line + 1;
         if (path.len == 0) {
             break;
         }
@@ -44,7 +44,7 @@ static unsigned line_of(yaml_document_t *document, struct sk_slice path)
             uint64_t index;
             end = sk_slice_find(path, ']');
             if (sk_slice_u64(sk_slice(path.data + 1, end - 1), 1000000, &index)) {
-                break;
+                return NULL;
             }
             node = child_by_index(document, node, index);
             end++;
@@ -58,7 +58,28 @@ static unsigned line_of(yaml_document_t *document, struct sk_slice path)
         }
         path = sk_slice_from(path, end);
     }
-    return line;
+    return node;
+}
+
+bool sk_conf_says(struct sk_slice text, const char *path, uint64_t value)
+{
+    yaml_parser_t parser;
+    yaml_document_t document;
+    bool same = true;
+    if (!text.data || !yaml_parser_initialize(&parser)) {
+        return true;
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text.data, text.len);
+    if (yaml_parser_load(&parser, &document)) {
+        unsigned line;
+        uint64_t said;
+        const yaml_node_t *node = find(&document, sk_slice_str(path), &line);
+        same = !node || (node->type == YAML_SCALAR_NODE &&
+                                sk_slice_u64(sk_slice(node->data.scalar.value, node->data.scalar.length), UINT64_MAX, &said) == 0 && said == value);
+        yaml_document_delete(&document);
+    }
+    yaml_parser_delete(&parser);
+    return same;
 }
 
 int sk_conf_refuse(struct sk_conf_error *error, const char *file, struct sk_slice text, const char *path, const char *format, ...)
@@ -78,7 +99,7 @@ int sk_conf_refuse(struct sk_conf_error *error, const char *file, struct sk_slic
     }
     yaml_parser_set_input_string(&parser, (const unsigned char *)text.data, text.len);
     if (yaml_parser_load(&parser, &document)) {
-        error->line = line_of(&document, sk_slice_str(path));
+        (void)find(&document, sk_slice_str(path), &error->line);
         yaml_document_delete(&document);
     }
     yaml_parser_delete(&parser);

@@ -88,6 +88,11 @@ Test(conf_load, what_cannot_be_is_refused_with_its_line)
     refused(files_with(files_conf, "name: dns", "name: \"d\\ns\""), 10, "services[0].name");
     refused(files_with(files_conf, "connections: 5", "connections: -1"), 12, "connections");
     refused(files_with(files_conf, "connections: 5", "requests_per_second: -5"), 12, "requests_per_second");
+    refused(files_with(files_conf, "connections: 5", "connections: 10k"), 12, "whole number");
+    refused(files_with(files_conf, "connections: 5", "connections: 1.5"), 12, "whole number");
+    refused(files_with(files_conf, "connections: 5", "connections: 010"), 12, "whole number");
+    refused(files_with(files_conf, "connections: 5", "requests_per_second: 1e3"), 12, "services[0].limits.requests_per_second");
+    refused(files_with(files_conf, "timeouts:", "workers: 4x\ntimeouts:"), 5, "workers");
     refused(files_with(files_conf, "16M", "lots"), 12, "services[0].limits.body");
     refused(files_with(files_conf, "timeouts:", "workers: 65\ntimeouts:"), 1, "at most 64");
 }
