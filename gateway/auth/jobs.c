@@ -54,6 +54,16 @@ void auth_done(struct job *job, uint64_t count)
     auth_job_free(job);
 }
 
+void auth_done_rows(struct job *job, uint16_t code, const void *message)
+{
+    const struct sk_store_result *result = message;
+    if (code != SK_STORE_RESULT || result->status == 2) {
+        auth_refuse(job, "store-unavailable");
+    } else {
+        auth_done(job, result->count);
+    }
+}
+
 static void job_expired(struct sk_timer *timer)
 {
     struct job *job = SK_CONTAINER(timer, struct job, timer);
@@ -207,12 +217,7 @@ static void secret_row(struct job *job, uint16_t code, const void *message)
         }
         return;
     }
-    const struct sk_store_result *result = message;
-    if (code != SK_STORE_RESULT || result->status == 2) {
-        auth_refuse(job, "store-unavailable");
-    } else {
-        auth_done(job, result->count);
-    }
+    auth_done_rows(job, code, message);
 }
 
 static void begin_secrets(struct auth *auth, uint64_t worker, const struct sk_auth_secrets *m)

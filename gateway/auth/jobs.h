@@ -67,6 +67,8 @@ struct job *auth_job_under(struct auth *auth, uint64_t worker, uint64_t ticket, 
 /* These end the job: it is freed. */
 void auth_refuse(struct job *job, const char *reason);
 void auth_done(struct job *job, uint64_t count);
+/* What the store said behind its rows: their number, or that it could not. */
+void auth_done_rows(struct job *job, uint16_t code, const void *message);
 void auth_job_free(struct job *job);
 /* Asks; `then` gets the answer. Every message to the store begins with the job's id as its ticket. */
 void auth_ask_store(struct job *job, uint16_t code, const void *message, auth_then *then);

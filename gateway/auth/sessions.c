@@ -208,12 +208,7 @@ static void list_row(struct job *job, uint16_t code, const void *message)
         (void)auth_answer(job->auth, job->worker, SK_AUTH_SESSION, &m);
         return;
     }
-    const struct sk_store_result *result = message;
-    if (code != SK_STORE_RESULT || result->status == 2) {
-        auth_refuse(job, "store-unavailable");
-    } else {
-        auth_done(job, result->count);
-    }
+    auth_done_rows(job, code, message);
 }
 
 void auth_list(struct auth *auth, uint64_t worker, const struct sk_auth_list *m)
