@@ -39,9 +39,10 @@ static void on_wake(struct sk_io *io, int events sk_unused)
 
 void sk_recorder_flush(struct sk_recorder *r)
 {
-    if (r->open) {
+    if (r->open && r->put) {
         sk_ring_ring(&r->ring);
     }
+    r->put = false;
 }
 
 static void before_sleep(struct sk_idle *idle)
@@ -108,6 +109,7 @@ int sk_recorder_put(struct sk_recorder *r, struct sk_slice cbor, struct sk_recor
     if (!r->open || sk_ring_put(&r->ring, cbor)) {
         return 1;
     }
+    r->put = true;
     if (wait) {
         wait->ticket = r->ring.count;
         wait->deadline = sk_clock_boot() + r->flush_deadline;

@@ -25,6 +25,7 @@ struct sk_recorder {
     struct sk_record_wait *first, **last;
     uint64_t flush_deadline; /* ns */
     bool open;
+    bool put; /* something audit has not been woken for */
 };
 
 void sk_recorder_init(struct sk_recorder *recorder, struct sk_loop *loop);

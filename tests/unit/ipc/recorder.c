@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #include <criterion/criterion.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define DEADLINE (50 * SK_MILLISECOND)
@@ -227,6 +228,27 @@ Test(ipc_recorder, a_new_rings_deadline_holds_from_the_first_record)
     run(5 * SK_SECOND);
     cr_assert(told == 2 && !waiters[1].durable);
     cr_assert_lt(sk_clock_boot() - start, 3 * SK_SECOND);
+}
+
+static bool audit_woken(void)
+{
+    char byte;
+    return recv(audit.wake, &byte, 1, MSG_DONTWAIT) == 1;
+}
+
+Test(ipc_recorder, a_sleeping_audit_program_is_woken_for_records_alone)
+{
+    cr_assert_not(sk_ring_sleep(&audit));
+    run(5 * SK_MILLISECOND);
+    sk_recorder_flush(&recorder);
+    cr_assert_not(audit_woken(), "there is nothing for it");
+    put_many(0, 3);
+    run(5 * SK_MILLISECOND);
+    cr_assert(audit_woken());
+    cr_assert_not(audit_woken(), "once for all of them");
+    sk_ring_acknowledge(&audit, 3, false);
+    run(5 * SK_MILLISECOND);
+    cr_assert_eq(told, 3);
 }
 
 Test(ipc_recorder, a_failing_audit_program_is_known)
