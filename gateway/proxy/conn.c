@@ -120,7 +120,7 @@ static void set_timer(struct sk_conn *conn)
 static int raw_write(struct sk_conn *conn, struct sk_slice bytes)
 {
     if (conn->tls) {
-        return sk_tls_write(conn->tls, bytes);
+        return sk_tls_write(conn->tls, bytes, sk_server_done(conn->server));
     }
     ssize_t n = send(conn->io.ev.fd, bytes.data, bytes.len, MSG_NOSIGNAL);
     return n < 0 ? -errno : (int)n;
@@ -530,6 +530,6 @@ bool sk_conn_accept(struct sk_gate *gate, int listener, bool observe)
         return true;
     }
     sk_io_want(&conn->io, SK_READ);
-    set_timer(conn);
+    conn_ready(&conn->io, SK_READ);
     return true;
 }

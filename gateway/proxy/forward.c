@@ -289,7 +289,7 @@ static void up_flush(struct sk_upstream_conn *up)
 {
     while (sk_buf_len(&up->out)) {
         struct sk_slice out = sk_buf_peek(&up->out);
-        ssize_t n = up->tls ? sk_tls_write(up->tls, out) : send(up->io.ev.fd, out.data, out.len, MSG_NOSIGNAL);
+        ssize_t n = up->tls ? sk_tls_write(up->tls, out, up->half_close) : send(up->io.ev.fd, out.data, out.len, MSG_NOSIGNAL);
         if (n <= 0 && ((up->tls && n == -EAGAIN) || (!up->tls && errno == EAGAIN))) {
             break;
         }
@@ -306,9 +306,8 @@ static void up_flush(struct sk_upstream_conn *up)
         up->half_close = false;
         if (up->tls) {
             sk_tls_close(up->tls);
-        } else {
-            (void)shutdown(up->io.ev.fd, SHUT_WR);
         }
+        (void)shutdown(up->io.ev.fd, SHUT_WR);
     }
     if (x && x->unconsumed && sk_buf_len(&up->out) < SK_STREAM_WINDOW / 2) {
         size_t done = x->unconsumed;

@@ -102,7 +102,7 @@ static int probe_send(struct sk_probe *p)
     if (r) {
         return r;
     }
-    ssize_t n = p->tls ? sk_tls_write(p->tls, bytes) : send(p->io.ev.fd, bytes.data, bytes.len, MSG_NOSIGNAL);
+    ssize_t n = p->tls ? sk_tls_write(p->tls, bytes, false) : send(p->io.ev.fd, bytes.data, bytes.len, MSG_NOSIGNAL);
     p->sent = true;
     return n == (ssize_t)bytes.len ? 0 : -EIO;
 }

@@ -60,7 +60,7 @@ struct sk_tls *sk_tls_connect(struct sk_tls_client *client, int fd, struct sk_sl
     memcpy(tls->host, name.data, name.len);
     tls->host_len = name.len;
     tls->ssl = SSL_new(client->ctx);
-    bool ok = tls->ssl && SSL_set_fd(tls->ssl, fd) == 1 && SSL_set1_host(tls->ssl, tls->host) == 1 &&
+    bool ok = tls->ssl && sk_tls_attach(tls, fd) && SSL_set1_host(tls->ssl, tls->host) == 1 &&
               SSL_set_tlsext_host_name(tls->ssl, tls->host) == 1 && SSL_set_alpn_protos(tls->ssl, alpn, sizeof(alpn) - 1) == 0;
     if (!ok) {
         return sk_tls_free(tls);

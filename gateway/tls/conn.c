@@ -45,25 +45,31 @@ static int result(struct sk_tls *tls, int n)
 
 int sk_tls_handshake(struct sk_tls *tls)
 {
+    tls->emptied = false;
     int n = result(tls, SSL_do_handshake(tls->ssl));
     return n == 0 ? -ECONNRESET : n;
 }
 
 int sk_tls_read(struct sk_tls *tls, void *to, size_t size)
 {
+    tls->emptied = false;
     int n = result(tls, SSL_read(tls->ssl, to, size > INT_MAX ? INT_MAX : (int)size));
     tls->drained = n == -EAGAIN;
     return n;
 }
 
-int sk_tls_write(struct sk_tls *tls, struct sk_slice bytes)
+int sk_tls_write(struct sk_tls *tls, struct sk_slice bytes, bool more)
 {
-    return result(tls, SSL_write(tls->ssl, bytes.data, bytes.len > INT_MAX ? INT_MAX : (int)bytes.len));
+    tls->more = more || bytes.len > SSL3_RT_MAX_PLAIN_LENGTH;
+    int n = result(tls, SSL_write(tls->ssl, bytes.data, bytes.len > INT_MAX ? INT_MAX : (int)bytes.len));
+    tls->more = false;
+    return n;
 }
 
 void sk_tls_close(struct sk_tls *tls)
 {
     if (SSL_is_init_finished(tls->ssl)) {
+        tls->more = true;
         (void)SSL_shutdown(tls->ssl);
         ERR_clear_error();
     }

@@ -21,6 +21,10 @@ struct sk_tls {
     char text[96];
     const char *error;
     char error_text[128];
+    int fd;
+    bool more;    /* of a write: what follows at once is worth waiting for */
+    bool emptied; /* the last read took all the descriptor had: not asked again before it is ready again */
+    bool ended;   /* the other side closed the descriptor */
     bool wants_write;
     bool drained; /* the last read found no whole record: what is missing comes by the descriptor */
 };
@@ -30,6 +34,9 @@ struct sk_tls {
     "ECDHE-RSA-CHACHA20-POLY1305"
 #define SK_TLS_SUITES "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define SK_TLS_GROUPS "X25519:P-256:P-384"
+
+/* `tls->ssl` reads and writes this descriptor from now on. False without memory. */
+bool sk_tls_attach(struct sk_tls *tls, int fd);
 
 /* Protocol versions, suites and groups that hold on both sides. False when OpenSSL has none of them. */
 bool sk_tls_harden(SSL_CTX *ctx);

@@ -184,7 +184,7 @@ struct sk_tls *sk_tls_accept(struct sk_tls_server *server, int fd)
     }
     tls->server = server;
     tls->ssl = SSL_new(server->ctx);
-    if (!tls->ssl || SSL_set_fd(tls->ssl, fd) != 1) {
+    if (!tls->ssl || !sk_tls_attach(tls, fd)) {
         return sk_tls_free(tls);
     }
     SSL_set_app_data(tls->ssl, tls);

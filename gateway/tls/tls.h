@@ -49,8 +49,9 @@ struct sk_tls *sk_tls_free(struct sk_tls *tls);
  */
 int sk_tls_handshake(struct sk_tls *tls) sk_nodiscard;
 int sk_tls_read(struct sk_tls *tls, void *to, size_t size) sk_nodiscard;
-int sk_tls_write(struct sk_tls *tls, struct sk_slice bytes) sk_nodiscard;
-/* Sends close_notify without waiting for the other's. */
+/* At most a record goes at once. `more`: other bytes, or the end, follow without delay, and may share a segment with these. */
+int sk_tls_write(struct sk_tls *tls, struct sk_slice bytes, bool more) sk_nodiscard;
+/* Sends close_notify without waiting for the other's; the caller then closes the descriptor, or shuts its sending side. */
 void sk_tls_close(struct sk_tls *tls);
 
 /* After -EAGAIN: must it wait to write? (else: to read) */

@@ -1,4 +1,4 @@
-/* gateway/tls/{server,client,conn}.c: who gets a handshake, with which certificate; how long a ticket is good, and where. */
+/* gateway/tls/{server,client,conn,bio}.c: who gets a handshake, with which certificate; how long a ticket is good, and where. */
 #include "made.h"
 #include "tls/tls.h"
 
@@ -7,7 +7,9 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -98,7 +100,7 @@ static void take_turns(struct visit *v, SSL *ssl, struct sk_tls *tls)
     }
     v->done = mine == 1 && theirs == 1;
     if (v->done) {
-        cr_assert_eq(sk_tls_write(tls, SK_LIT("x")), 1);
+        cr_assert_eq(sk_tls_write(tls, SK_LIT("x"), false), 1);
         cr_assert_eq(SSL_read(ssl, &byte, 1), 1);
         v->resumed = SSL_session_reused(ssl) == 1;
         X509 *seen = SSL_get1_peer_certificate(ssl);
@@ -289,4 +291,84 @@ Test(tls_server, the_other_sides_end_is_told_from_a_cut)
         (void)close(fds[0]);
     }
     (void)sk_tls_client_free(client);
+}
+
+static void tcp_pair(int fds[2])
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(bind(listener, (struct sockaddr *)&at, len) == 0 && listen(listener, 1) == 0);
+    cr_assert_eq(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+    fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(connect(fds[0], (struct sockaddr *)&at, len), 0);
+    fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    (void)close(listener);
+    cr_assert(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0 && fcntl(fds[1], F_SETFL, O_NONBLOCK) == 0);
+}
+
+static bool readable(int fd, int milliseconds)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, milliseconds) == 1;
+}
+
+/* A handshake of TLS 1.3 over TCP, done on both sides; what the server sends after it is not read yet. */
+static struct sk_tls *shake(int fds[2], SSL *ssl)
+{
+    cr_assert(SSL_set_fd(ssl, fds[0]) == 1 && SSL_set_tlsext_host_name(ssl, hosts[0]) == 1);
+    SSL_set_connect_state(ssl);
+    struct sk_tls *tls = sk_tls_accept(server, fds[1]);
+    int mine = -EAGAIN;
+    for (int theirs = 0; mine == -EAGAIN;) {
+        theirs = theirs == 1 ? 1 : SSL_do_handshake(ssl);
+        cr_assert(readable(fds[1], 5000));
+        mine = sk_tls_handshake(tls);
+        cr_assert(mine == 1 || readable(fds[0], 5000));
+    }
+    cr_assert_eq(mine, 1);
+    return tls;
+}
+
+Test(tls_server, ticket_answer_and_end_leave_together)
+{
+    int fds[2];
+    uint8_t bytes[4096];
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = SSL_new(ctx);
+    tcp_pair(fds);
+    struct sk_tls *tls = shake(fds, ssl);
+    cr_assert_not(readable(fds[0], 0), "nobody waits for a ticket");
+    cr_assert_eq(sk_tls_write(tls, SK_LIT("answer"), true), 6);
+    cr_assert_not(readable(fds[0], 0), "the end follows");
+    sk_tls_close(tls);
+    cr_assert_eq(shutdown(fds[1], SHUT_WR), 0);
+    cr_assert(readable(fds[0], 5000));
+    ssize_t n = recv(fds[0], bytes, sizeof(bytes), 0);
+    int records = 0;
+    for (ssize_t at = 0; at < n; records++) {
+        at += 5 + (bytes[at + 3] << 8 | bytes[at + 4]);
+    }
+    cr_assert_eq(records, 3);
+    cr_assert_eq(recv(fds[0], bytes, sizeof(bytes), 0), 0);
+    (void)sk_tls_free(tls);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+
+Test(tls_server, a_ticket_no_answer_follows_is_late_but_comes)
+{
+    int fds[2];
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = SSL_new(ctx);
+    tcp_pair(fds);
+    struct sk_tls *tls = shake(fds, ssl);
+    cr_assert(readable(fds[0], 5000));
+    (void)sk_tls_free(tls);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
 }
