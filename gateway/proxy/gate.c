@@ -108,8 +108,10 @@ int sk_gate_listen(struct sk_gate *gate, int fd, bool observe)
         (void)close(fd);
         return -ENOMEM;
     }
-    int on = 1;
+    int on = 1, seconds = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* accepted sockets inherit it */
+    /* A connection comes with its first bytes; who stays silent comes a little later, and has its time-out then. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
     listener->gate = gate;
     listener->observe = observe;
     listener->next = gate->listeners;

@@ -804,7 +804,7 @@ describe('observe', () => {
           assert.ok(own && name.startsWith(gateway.data + own), `${kind} has ${name} open`);
         }
         const environment = fs.readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean);
-        assert.ok(environment.every((line) => /^(LANG|PATH)=/.test(line)), `${kind}: ${environment}`);
+        assert.ok(environment.every((line) => /^(LANG|PATH|GLIBC_TUNABLES)=/.test(line)), `${kind}: ${environment}`);
       }
     }
   });
