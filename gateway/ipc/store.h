@@ -6,6 +6,16 @@
 
 #include "ipc/interface.h"
 
+/* What a counter of wrong passwords counts (store/budget.h), in rows and in lists of bans. */
+enum sk_ban_scope {
+    SK_BAN_PAIR,      /* a user from a network */
+    SK_BAN_PLACE,     /* a network */
+    SK_BAN_ELSEWHERE, /* a user from networks where nobody knows him */
+    SK_BAN_HOME,      /* a user from the others */
+    SK_BAN_KNOWN,     /* no count: the user is at home in the network */
+    SK_BAN_SCOPES
+};
+
 enum { SK_STORE_FROM_AUTH = 1, SK_STORE_FROM_SUPERVISOR = 2, SK_STORE_FROM_STORE = 4, SK_STORE_IN_ROW = 8 };
 
 /* A tenant as its file says, all or nothing: BEGIN, then users and secrets, then END. `digest`: of the file's content. */
@@ -16,6 +26,23 @@ enum { SK_STORE_FROM_AUTH = 1, SK_STORE_FROM_SUPERVISOR = 2, SK_STORE_FROM_STORE
 #define SK_STORE_END_FIELDS(U, I, T) U(ticket) I(tenant)
 
 #define SK_STORE_GET_USER_FIELDS(U, I, T) U(ticket) I(tenant) T(name, 256)
+/* A password is about to be tried for `name` from `network` (an IPv4 address, or the first 8 bytes of an IPv6 one): it is
+ * counted, and the user looked up. GOT_USER; RESULT with status 3 and `count` s to wait (0: until it is revoked) when it may
+ * not be. The account's last TRIED says what came of it. The settings are the tenant's; times wall ns. */
+#define SK_STORE_TRY_FIELDS(U, I, T)                                                                         \
+    U(ticket) I(tenant) T(name, 256) T(network, 16) U(now) U(max_retries) U(find_time) U(ban_time)
+/* What came of it. */
+enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
+
+#define SK_STORE_TRIED_FIELDS(U, I, T)                                                                       \
+    U(ticket) I(tenant) T(name, 256) T(network, 16) U(now) U(max_retries) U(find_time) U(ban_time) U(verdict)
+/* Bans in force, of one user or of all when `user` is empty; of those `most`. */
+#define SK_STORE_LIST_BANS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) U(now) U(most)
+/* Counters of this user, of this network, or of this user from this network begin anew. `count`: bans that ended. */
+#define SK_STORE_DROP_BANS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) T(network, 16) U(now)
+/* A counter as its row keeps it. */
+#define SK_STORE_PENALTY_FIELDS(U, I, T)                                                                     \
+    U(scope) T(user, 256) T(network, 16) U(failures) U(since) U(until) U(strikes)
 #define SK_STORE_GET_SECRETS_FIELDS(U, I, T) U(ticket) I(tenant) T(app, 64)
 /* `key`: keyed hash of the token. Times are wall ns. A session as its row keeps it, and as it is put there; sessions that
  * were not used since `sweep` go in the same transaction, some at a time. */
@@ -33,12 +60,14 @@ enum { SK_STORE_FROM_AUTH = 1, SK_STORE_FROM_SUPERVISOR = 2, SK_STORE_FROM_STORE
 #define SK_STORE_GET_KEY_FIELDS(U, I, T) U(ticket)
 #define SK_STORE_PUT_KEY_FIELDS(U, I, T) U(ticket) T(der, 1024)
 
-/* `status`: 0 done, 1 not there, 2 refused. */
+/* `status`: 0 done, 1 not there, 2 refused, 3 not now. */
 #define SK_STORE_RESULT_FIELDS(U, I, T) U(ticket) U(status) U(count)
 /* `known` 0: there is none, and `hash`, when it is not empty, is what its password shall be compared with: nobody's, and as
  * costly as the tenant's most costly one. */
 #define SK_STORE_GOT_USER_FIELDS(U, I, T)                                                                    \
     U(ticket) U(known) T(name, 256) U(backend) T(hash, 512) T(roles, 8192) T(networks, 8192) U(restricted) U(disabled)
+/* `until` 0: until it is revoked. */
+#define SK_STORE_GOT_BAN_FIELDS(U, I, T) U(ticket) U(scope) T(user, 256) T(network, 16) U(until)
 #define SK_STORE_GOT_SECRET_FIELDS(U, I, T) U(ticket) T(header, 128) T(value, 4096)
 #define SK_STORE_GOT_SESSION_FIELDS(U, I, T)                                                                 \
     U(ticket) T(key, 64) T(subject, 256) U(started) U(used) T(address, 16) T(factors, 128)
@@ -61,11 +90,17 @@ enum { SK_STORE_FROM_AUTH = 1, SK_STORE_FROM_SUPERVISOR = 2, SK_STORE_FROM_STORE
     M(STORE_LIST_SESSIONS, store_list_sessions, 16, SK_STORE_FROM_AUTH, 0, SK_STORE_LIST_SESSIONS_FIELDS)    \
     M(STORE_GET_KEY, store_get_key, 17, SK_STORE_FROM_AUTH, 0, SK_STORE_GET_KEY_FIELDS)                      \
     M(STORE_PUT_KEY, store_put_key, 18, SK_STORE_FROM_AUTH, 0, SK_STORE_PUT_KEY_FIELDS)                      \
+    M(STORE_TRY, store_try, 20, SK_STORE_FROM_AUTH, 0, SK_STORE_TRY_FIELDS)                                  \
+    M(STORE_TRIED, store_tried, 21, SK_STORE_FROM_AUTH, 0, SK_STORE_TRIED_FIELDS)                            \
+    M(STORE_LIST_BANS, store_list_bans, 22, SK_STORE_FROM_AUTH, 0, SK_STORE_LIST_BANS_FIELDS)                \
+    M(STORE_DROP_BANS, store_drop_bans, 23, SK_STORE_FROM_AUTH, 0, SK_STORE_DROP_BANS_FIELDS)                \
+    M(STORE_PENALTY, store_penalty, 24, SK_STORE_IN_ROW, 0, SK_STORE_PENALTY_FIELDS)                         \
     M(STORE_RESULT, store_result, 30, SK_STORE_FROM_STORE, 0, SK_STORE_RESULT_FIELDS)                        \
     M(STORE_GOT_USER, store_got_user, 31, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_USER_FIELDS)                  \
     M(STORE_GOT_SECRET, store_got_secret, 32, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_SECRET_FIELDS)            \
     M(STORE_GOT_SESSION, store_got_session, 33, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_SESSION_FIELDS)         \
     M(STORE_GOT_KEY, store_got_key, 34, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_KEY_FIELDS)                     \
-    M(STORE_CHANGED, store_changed, 35, SK_STORE_FROM_STORE, 0, SK_STORE_CHANGED_FIELDS)
+    M(STORE_CHANGED, store_changed, 35, SK_STORE_FROM_STORE, 0, SK_STORE_CHANGED_FIELDS)                     \
+    M(STORE_GOT_BAN, store_got_ban, 36, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_BAN_FIELDS)
 
 SK_IPC_DECLARE(store, SK_STORE_MESSAGES)

@@ -12,6 +12,8 @@
 
 #define IMPORT_MAX ((size_t)256 << 20)
 
+static const char *const operator_schema[] = {sk_schema_operator_1, NULL};
+
 int sk_engine_open(const char *folder, const uint8_t root_key[32], struct sk_engine **out)
 {
     char path[4200];
@@ -25,7 +27,7 @@ int sk_engine_open(const char *folder, const uint8_t root_key[32], struct sk_eng
     (void)snprintf(path, sizeof(path), "%s/tenants", folder);
     int r = mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
     (void)snprintf(path, sizeof(path), "%s/operator.db", folder);
-    r = r ? r : sk_file_open(&e->operator, path, sk_schema_operator);
+    r = r ? r : sk_file_open(&e->operator, path, operator_schema);
     if (r) {
         (void)sk_engine_free(e);
         return r;

@@ -24,6 +24,13 @@ void sk_engine_cancel(struct sk_engine *engine);
 
 /* The results' texts live in `buf`. 1: `got` is complete all the same, of a user who is not known. */
 int sk_engine_get_user(struct sk_engine *engine, const struct sk_store_get_user *get, struct sk_buf *buf, struct sk_store_got_user *got) sk_nodiscard;
+/* Counts a password that is about to be tried, then as sk_engine_get_user. 2: it may not be tried for `wait` ns, UINT64_MAX: until
+ * that is revoked; `got` is not set. */
+int sk_engine_try(struct sk_engine *engine, const struct sk_store_try *attempt, struct sk_buf *buf, struct sk_store_got_user *got, uint64_t *wait) sk_nodiscard;
+int sk_engine_tried(struct sk_engine *engine, const struct sk_store_tried *tried) sk_nodiscard;
+/* `count`: how many are in force, of which at most list->most are told. */
+int sk_engine_list_bans(struct sk_engine *engine, const struct sk_store_list_bans *list, void (*each)(void *context, const struct sk_store_got_ban *ban), void *context, uint64_t *count) sk_nodiscard;
+int sk_engine_drop_bans(struct sk_engine *engine, const struct sk_store_drop_bans *drop, uint64_t *count) sk_nodiscard;
 int sk_engine_get_secrets(struct sk_engine *engine, const struct sk_store_get_secrets *get, void (*each)(void *context, struct sk_slice header, struct sk_slice value), void *context) sk_nodiscard;
 /* Some of the sessions not used since put->sweep go with it. */
 int sk_engine_put_session(struct sk_engine *engine, const struct sk_store_put_session *put) sk_nodiscard;

@@ -26,6 +26,13 @@ static const char *const sql[SK_SQL_COUNT] = {
         [SK_SQL_GET_SESSION] = "SELECT key, used, sealed FROM sessions WHERE key = ?1",
         [SK_SQL_LIST_SESSIONS] = "SELECT key, used, sealed FROM sessions ORDER BY used DESC",
         [SK_SQL_SWEEP_SESSIONS] = "DELETE FROM sessions WHERE key IN (SELECT key FROM sessions WHERE used < ?1 LIMIT 64)",
+        [SK_SQL_GET_PENALTY] = "SELECT sealed FROM penalties WHERE key = ?1",
+        [SK_SQL_PUT_PENALTY] = ("INSERT INTO penalties (key, ends, sealed) VALUES (?1, ?2, ?3) "
+                                "ON CONFLICT (key) DO UPDATE SET ends = excluded.ends, sealed = excluded.sealed"),
+        [SK_SQL_DROP_PENALTY] = "DELETE FROM penalties WHERE key = ?1",
+        [SK_SQL_LIST_PENALTIES] = "SELECT key, sealed FROM penalties ORDER BY ends DESC",
+        [SK_SQL_SWEEP_PENALTIES] = "DELETE FROM penalties WHERE key IN (SELECT key FROM penalties WHERE ends <= ?1 LIMIT 64)",
+        [SK_SQL_COUNT_PENALTIES] = "SELECT count(*) FROM penalties",
         [SK_SQL_GET_TENANT] = "SELECT wrapped_key FROM tenants WHERE id = ?1",
         [SK_SQL_PUT_TENANT] = "INSERT INTO tenants (id, name, service, wrapped_key) VALUES (?1, ?2, ?3, ?4)",
 };
@@ -46,12 +53,15 @@ static int read_version(sqlite3 *db)
     return version;
 }
 
-static int make_schema(sqlite3 *db, const char *schema)
+/* All missing versions at once, or none. */
+static int migrate(sqlite3 *db, const char *const *schema, int from, int to)
 {
     char version[48];
-    (void)snprintf(version, sizeof(version), "PRAGMA user_version = %d", SK_FILES_SCHEMA);
+    (void)snprintf(version, sizeof(version), "PRAGMA user_version = %d", to);
     int r = run_text(db, "BEGIN IMMEDIATE");
-    r = r ? r : run_text(db, schema);
+    for (int i = from; r == 0 && i < to; i++) {
+        r = run_text(db, schema[i]);
+    }
     r = r ? r : run_text(db, version);
     return r ? r : run_text(db, "COMMIT");
 }
@@ -63,8 +73,12 @@ void sk_files_init(void)
     (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
 }
 
-int sk_file_open(struct sk_file *file, const char *path, const char *schema)
+int sk_file_open(struct sk_file *file, const char *path, const char *const *schema)
 {
+    int newest = 0;
+    while (schema[newest]) {
+        newest++;
+    }
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
     if (sqlite3_open_v2(path, &file->db, flags, NULL) != SQLITE_OK) {
         sk_file_close(file);
@@ -74,12 +88,12 @@ int sk_file_open(struct sk_file *file, const char *path, const char *schema)
     (void)sqlite3_extended_result_codes(file->db, 1);
     int r = run_text(file->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -256");
     int version = r ? -1 : read_version(file->db);
-    if (version > SK_FILES_SCHEMA) {
+    if (version > newest) {
         r = 1;
-    } else if (version == 0) {
-        r = make_schema(file->db, schema);
     } else if (version < 0) {
         r = -EIO;
+    } else if (version < newest) {
+        r = migrate(file->db, schema, version, newest);
     }
     if (r) {
         sk_file_close(file);

@@ -6,8 +6,6 @@
 
 #include <sqlite3.h>
 
-#define SK_FILES_SCHEMA 1
-
 enum sk_statement {
     SK_SQL_BEGIN,
     SK_SQL_COMMIT,
@@ -27,6 +25,12 @@ enum sk_statement {
     SK_SQL_GET_SESSION,
     SK_SQL_LIST_SESSIONS,
     SK_SQL_SWEEP_SESSIONS,
+    SK_SQL_GET_PENALTY,
+    SK_SQL_PUT_PENALTY,
+    SK_SQL_DROP_PENALTY,
+    SK_SQL_LIST_PENALTIES,
+    SK_SQL_SWEEP_PENALTIES,
+    SK_SQL_COUNT_PENALTIES,
     SK_SQL_GET_TENANT,
     SK_SQL_PUT_TENANT,
     SK_SQL_COUNT,
@@ -40,12 +44,14 @@ struct sk_file {
     sqlite3_stmt *statements[SK_SQL_COUNT];
     uint8_t key[32];    /* the tenant's */
     uint8_t lookup[32]; /* for keyed hashes of names */
+    uint64_t penalties; /* rows there at most; 0: not counted yet */
 };
 
 /* Once, before any file is opened: many small files shall cost little memory each. */
 void sk_files_init(void);
-/* Opens or makes the file. `schema`: the SQL of version SK_FILES_SCHEMA. 0; 1 a newer schema; negative. */
-int sk_file_open(struct sk_file *file, const char *path, const char *schema) sk_nodiscard;
+/* Opens or makes the file and brings it to the newest version. `schema`: the SQL that leads to version 1, 2, …, then NULL. 0; 1 a
+ * newer schema than that; negative. */
+int sk_file_open(struct sk_file *file, const char *path, const char *const *schema) sk_nodiscard;
 void sk_file_close(struct sk_file *file);
 /* The statement, reset and with no values bound; NULL when it cannot be prepared. */
 sqlite3_stmt *sk_file_statement(struct sk_file *file, enum sk_statement which);

@@ -60,6 +60,12 @@ static void each_secret(void *context, struct sk_slice header, struct sk_slice v
     send(l->store, l->store->auth, SK_STORE_GOT_SECRET, &m);
 }
 
+static void each_ban(void *context, const struct sk_store_got_ban *ban)
+{
+    struct listing *l = context;
+    send(l->store, l->store->auth, SK_STORE_GOT_BAN, ban);
+}
+
 static void each_session(void *context, const struct sk_store_got_session *session)
 {
     struct listing *l = context;
@@ -76,6 +82,23 @@ static void get_user(struct store *store, const struct sk_store_get_user *get)
         return;
     }
     send(store, store->auth, SK_STORE_GOT_USER, &got);
+    sk_wipe(buf.data, buf.size);
+}
+
+static void try_password(struct store *store, const struct sk_store_try *attempt)
+{
+    struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+    struct sk_store_got_user got;
+    uint64_t wait;
+    int r = sk_engine_try(store->engine, attempt, &buf, &got, &wait);
+    if (r == 2) {
+        struct sk_store_result m = {.ticket = attempt->ticket, .status = 3, .count = wait == UINT64_MAX ? 0 : wait / SK_SECOND + 1};
+        send(store, store->auth, SK_STORE_RESULT, &m);
+    } else if (r < 0) {
+        result(store, store->auth, "try", attempt->ticket, r, 0);
+    } else {
+        send(store, store->auth, SK_STORE_GOT_USER, &got);
+    }
     sk_wipe(buf.data, buf.size);
 }
 
@@ -145,6 +168,24 @@ static void from_auth(struct sk_channel *channel, uint16_t code, const void *mes
         result(store, channel, "list sessions", m->ticket, r, count);
         break;
     }
+    case SK_STORE_TRY:
+        try_password(store, message);
+        break;
+    case SK_STORE_TRIED:
+        r = sk_engine_tried(e, message);
+        result(store, channel, "tried", ((const struct sk_store_tried *)message)->ticket, r, 0);
+        break;
+    case SK_STORE_LIST_BANS: {
+        const struct sk_store_list_bans *m = message;
+        struct listing listing = {store, m->ticket, 0};
+        r = sk_engine_list_bans(e, m, each_ban, &listing, &count);
+        result(store, channel, "list bans", m->ticket, r, count);
+        break;
+    }
+    case SK_STORE_DROP_BANS:
+        r = sk_engine_drop_bans(e, message, &count);
+        result(store, channel, "drop bans", ((const struct sk_store_drop_bans *)message)->ticket, r, count);
+        break;
     case SK_STORE_GET_KEY:
         get_key(store, message);
         break;

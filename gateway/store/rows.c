@@ -12,6 +12,8 @@
 
 #define FILES_OPEN_MAX 128
 
+static const char *const tenant_schema[] = {sk_schema_tenant_1, sk_schema_tenant_2, NULL};
+
 /* The place of a sealed value: column, then tenant. A value moved elsewhere does not unseal. */
 static struct sk_slice place(const struct sk_file *file, const char *column, char out[64])
 {
@@ -139,7 +141,7 @@ int sk_engine_file(struct sk_engine *e, const uint8_t tenant[SK_ID_SIZE], const 
     sk_hex_encode(tenant, SK_ID_SIZE, hex);
     (void)snprintf(path, sizeof(path), "%s/tenants/%s.db", e->folder, hex);
     int r = tenant_key(e, file, begin);
-    if (r == 0 && sk_file_open(file, path, sk_schema_tenant) > 0) {
+    if (r == 0 && sk_file_open(file, path, tenant_schema) > 0) {
         r = -EPROTONOSUPPORT; /* of a newer schema */
     } else if (r == 0 && !file->db) {
         r = -EIO;

@@ -1,5 +1,6 @@
-/* The SQL of the current schema, embedded from schema/ at build. */
+/* The SQL that leads to each version of a file's schema, embedded from schema/ at build: operator-N.sql, tenant-N.sql. */
 #pragma once
 
-extern const char sk_schema_operator[];
-extern const char sk_schema_tenant[];
+extern const char sk_schema_operator_1[];
+extern const char sk_schema_tenant_1[];
+extern const char sk_schema_tenant_2[];

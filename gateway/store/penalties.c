@@ -1,0 +1,293 @@
+/*
+ * What was counted of wrong passwords: rows of a tenant's file. Counted and looked up in one transaction, on stable
+ * storage before a password is tried; names nobody has are counted like others. Runs in store alone.
+ */
+#include "store/budget.h"
+#include "store/rows.h"
+
+#include <errno.h>
+
+#define ROWS_MAX 200000U /* of one tenant; then only who is at home, or counted already, may try */
+#define FULL_WAIT (UINT64_C(60) * 1000000000)
+#define ROWS_BYTES_MAX ((size_t)256 << 20)
+
+/* The rows of an attempt. */
+struct rows {
+    struct sk_file *file;
+    struct sk_slice user, network;
+    struct sk_budget budget;
+    bool there[SK_BAN_SCOPES];
+};
+
+static struct sk_budget_count *count_of(struct sk_budget *b, enum sk_ban_scope scope)
+{
+    struct sk_budget_count *const counts[] = {&b->pair, &b->place, &b->elsewhere, &b->home, &b->known};
+    return counts[scope];
+}
+
+static struct sk_slice row_user(const struct rows *rows, enum sk_ban_scope scope)
+{
+    return scope == SK_BAN_PLACE ? SK_SLICE_NULL : rows->user;
+}
+
+static struct sk_slice row_network(const struct rows *rows, enum sk_ban_scope scope)
+{
+    return scope == SK_BAN_PAIR || scope == SK_BAN_PLACE || scope == SK_BAN_KNOWN ? rows->network : SK_SLICE_NULL;
+}
+
+static void row_key(const struct sk_file *file, enum sk_ban_scope scope, struct sk_slice user, struct sk_slice network, uint8_t key[SK_NAME_HASH])
+{
+    char text[2 + 16 + 256];
+    text[0] = (char)scope;
+    text[1] = (char)network.len;
+    memcpy(text + 2, network.data ? network.data : "", network.len);
+    memcpy(text + 2 + network.len, user.data ? user.data : "", user.len);
+    sk_row_name_hash(file, sk_slice(text, 2 + network.len + user.len), key);
+}
+
+static int load(struct rows *rows, enum sk_ban_scope scope)
+{
+    struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+    union sk_ipc_any message;
+    uint8_t key[SK_NAME_HASH];
+    row_key(rows->file, scope, row_user(rows, scope), row_network(rows, scope), key);
+    sqlite3_stmt *statement = sk_file_statement(rows->file, SK_SQL_GET_PENALTY);
+    sk_file_bind(statement, 1, sk_slice(key, sizeof(key)));
+    int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    int r = step == SQLITE_ROW    ? sk_row_unseal(rows->file, "penalty", SK_STORE_PENALTY, sk_file_column(statement, 0), &buf, &message)
+            : step == SQLITE_DONE ? 1
+                                  : -EIO;
+    if (statement) {
+        (void)sqlite3_reset(statement);
+    }
+    if (r == 0) {
+        const struct sk_store_penalty *row = (const void *)&message;
+        bool own = row->scope == (uint64_t)scope && sk_slice_eq(row->user, row_user(rows, scope)) && sk_slice_eq(row->network, row_network(rows, scope));
+        *count_of(&rows->budget, scope) = (struct sk_budget_count){
+                .failures = row->failures, .since = row->since, .until = row->until, .strikes = row->strikes};
+        rows->there[scope] = true;
+        return own ? 0 : -EBADMSG;
+    }
+    return r == 1 ? 0 : r;
+}
+
+static int write_row(struct sk_file *file, struct sk_slice key, uint64_t ends, const struct sk_store_penalty *row)
+{
+    struct sk_buf sealed SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+    int r = sk_row_seal(file, "penalty", SK_STORE_PENALTY, row, &sealed);
+    sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_PUT_PENALTY);
+    sk_file_bind(statement, 1, key);
+    sk_file_bind(statement, 3, sk_buf_peek(&sealed));
+    if (statement) {
+        (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)(ends < INT64_MAX ? ends : INT64_MAX));
+    }
+    return r ? r : sk_file_run(statement);
+}
+
+static int drop_row(struct sk_file *file, struct sk_slice key)
+{
+    sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_DROP_PENALTY);
+    sk_file_bind(statement, 1, key);
+    return sk_file_run(statement);
+}
+
+static int save(struct rows *rows, enum sk_ban_scope scope)
+{
+    const struct sk_budget_count *c = count_of(&rows->budget, scope);
+    const struct sk_store_penalty row = {.scope = (uint64_t)scope, .user = row_user(rows, scope), .network = row_network(rows, scope),
+            .failures = c->failures, .since = c->since, .until = c->until, .strikes = c->strikes};
+    uint64_t ends = sk_budget_ends(&rows->budget, c);
+    uint8_t key[SK_NAME_HASH];
+    row_key(rows->file, scope, row.user, row.network, key);
+    if (ends <= rows->budget.now) {
+        return rows->there[scope] ? drop_row(rows->file, sk_slice(key, sizeof(key))) : 0;
+    }
+    rows->file->penalties += !rows->there[scope];
+    return write_row(rows->file, sk_slice(key, sizeof(key)), ends, &row);
+}
+
+static int load_all(struct rows *rows)
+{
+    int r = 0;
+    for (int scope = 0; r == 0 && scope < SK_BAN_SCOPES; scope++) {
+        r = load(rows, (enum sk_ban_scope)scope);
+    }
+    return r;
+}
+
+static int save_all(struct rows *rows)
+{
+    int r = 0;
+    for (int scope = 0; r == 0 && scope < SK_BAN_SCOPES; scope++) {
+        r = save(rows, (enum sk_ban_scope)scope);
+    }
+    return r;
+}
+
+/* 0; 2 when there is no room for rows of names and networks nobody heard of. */
+static int make_room(struct rows *rows)
+{
+    struct sk_file *file = rows->file;
+    sqlite3_stmt *sweep = sk_file_statement(file, SK_SQL_SWEEP_PENALTIES);
+    if (sweep) {
+        (void)sqlite3_bind_int64(sweep, 1, (sqlite3_int64)rows->budget.now);
+    }
+    int r = sk_file_run(sweep);
+    if (r == 0 && file->penalties) {
+        file->penalties -= (uint64_t)sqlite3_changes(file->db);
+    }
+    if (r == 0 && (file->penalties == 0 || file->penalties >= ROWS_MAX)) {
+        sqlite3_stmt *count = sk_file_statement(file, SK_SQL_COUNT_PENALTIES);
+        r = count && sqlite3_step(count) == SQLITE_ROW ? 0 : -EIO;
+        file->penalties = r ? 0 : (uint64_t)sqlite3_column_int64(count, 0) + 1;
+        if (count) {
+            (void)sqlite3_reset(count);
+        }
+    }
+    return r ? r : file->penalties >= ROWS_MAX && !rows->there[SK_BAN_PAIR] && !rows->there[SK_BAN_KNOWN] ? 2 : 0;
+}
+
+int sk_engine_try(struct sk_engine *e, const struct sk_store_try *t, struct sk_buf *buf, struct sk_store_got_user *got, uint64_t *wait)
+{
+    struct rows rows = {.user = t->name, .network = t->network,
+            .budget = {.max_retries = t->max_retries, .find_time = t->find_time, .ban_time = t->ban_time, .now = t->now}};
+    int r = sk_engine_file(e, t->tenant, NULL, &rows.file);
+    if (r) {
+        return r < 0 ? r : -ENOENT;
+    }
+    *wait = 0;
+    r = sk_engine_transaction(rows.file);
+    r = r ? r : load_all(&rows);
+    if (r == 0) {
+        *wait = sk_budget_wait(&rows.budget);
+        r = *wait ? 2 : make_room(&rows);
+    }
+    if (r == 0) {
+        sk_budget_spend(&rows.budget);
+        r = save_all(&rows);
+    } else if (r == 2) {
+        *wait = *wait ? *wait : FULL_WAIT;
+    } else {
+        rows.file->penalties = 0;
+    }
+    r = sk_engine_commit(e, rows.file, r);
+    struct sk_store_get_user get = {.ticket = t->ticket, .name = t->name};
+    memcpy(get.tenant, t->tenant, SK_ID_SIZE);
+    return r ? r : sk_engine_get_user(e, &get, buf, got);
+}
+
+int sk_engine_tried(struct sk_engine *e, const struct sk_store_tried *t)
+{
+    struct rows rows = {.user = t->name, .network = t->network,
+            .budget = {.max_retries = t->max_retries, .find_time = t->find_time, .ban_time = t->ban_time, .now = t->now}};
+    int r = sk_engine_file(e, t->tenant, NULL, &rows.file);
+    if (r) {
+        return r;
+    }
+    r = sk_engine_transaction(rows.file);
+    r = r ? r : load_all(&rows);
+    if (r == 0) {
+        void (*const settle[])(struct sk_budget *) = {
+                [SK_TRIED_RIGHT] = sk_budget_right, [SK_TRIED_WRONG] = sk_budget_wrong, [SK_TRIED_UNDECIDED] = sk_budget_undecided};
+        settle[t->verdict <= SK_TRIED_UNDECIDED ? t->verdict : SK_TRIED_WRONG](&rows.budget);
+        r = save_all(&rows);
+    }
+    return sk_engine_commit(e, rows.file, r);
+}
+
+/* ---- bans ---- */
+
+/* A counter that keeps somebody out, beyond a delay between two attempts. */
+static bool is_ban(const struct sk_store_penalty *row, uint64_t now)
+{
+    bool account = row->scope == SK_BAN_ELSEWHERE || row->scope == SK_BAN_HOME;
+    return account ? row->failures >= SK_BUDGET_TOTAL : row->failures == 0 && row->until > now; /* SK_BAN_KNOWN has no `until` */
+}
+
+/* Every row, until `each` gives what is not 0. A row that does not unseal is nobody's. */
+static int walk(struct sk_file *file, int (*each)(void *context, struct sk_slice key, const struct sk_store_penalty *row), void *context)
+{
+    sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_LIST_PENALTIES);
+    int r = 0, step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    for (; r == 0 && step == SQLITE_ROW; step = sqlite3_step(statement)) {
+        struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+        union sk_ipc_any message;
+        r = sk_row_unseal(file, "penalty", SK_STORE_PENALTY, sk_file_column(statement, 1), &buf, &message);
+        r = r == 0 ? each(context, sk_file_column(statement, 0), (const void *)&message) : r == -EBADMSG ? 0 : r;
+    }
+    if (statement) {
+        (void)sqlite3_reset(statement);
+    }
+    return r ? r : step == SQLITE_DONE ? 0 : -EIO;
+}
+
+struct listing {
+    const struct sk_store_list_bans *list;
+    void (*each)(void *context, const struct sk_store_got_ban *ban);
+    void *context;
+    uint64_t count;
+};
+
+static int list_one(void *context, struct sk_slice key sk_unused, const struct sk_store_penalty *row)
+{
+    struct listing *l = context;
+    bool asked = l->list->user.len == 0 || sk_slice_eq(row->user, l->list->user);
+    if (asked && is_ban(row, l->list->now) && l->count++ < l->list->most) {
+        struct sk_store_got_ban ban = {.ticket = l->list->ticket, .scope = row->scope, .user = row->user, .network = row->network,
+                .until = row->scope == SK_BAN_ELSEWHERE || row->scope == SK_BAN_HOME ? 0 : row->until};
+        l->each(l->context, &ban);
+    }
+    return 0;
+}
+
+int sk_engine_list_bans(struct sk_engine *e, const struct sk_store_list_bans *list,
+        void (*each)(void *context, const struct sk_store_got_ban *ban), void *context, uint64_t *count)
+{
+    struct listing l = {list, each, context, 0};
+    struct sk_file *file;
+    int r = sk_engine_file(e, list->tenant, NULL, &file);
+    r = r ? r : walk(file, list_one, &l);
+    *count = l.count;
+    return r;
+}
+
+/* Keys to drop: gathered first, for a table is not changed while it is walked. */
+struct dropping {
+    const struct sk_store_drop_bans *drop;
+    struct sk_buf keys; /* SK_NAME_HASH bytes each */
+    uint64_t count;
+};
+
+/* Where an account is at home stays known. */
+static int gather_one(void *context, struct sk_slice key, const struct sk_store_penalty *row)
+{
+    struct dropping *d = context;
+    bool user = d->drop->user.len == 0 || sk_slice_eq(row->user, d->drop->user);
+    bool network = d->drop->network.len == 0 || sk_slice_eq(row->network, d->drop->network);
+    if (!user || !network || row->scope == SK_BAN_KNOWN || key.len != SK_NAME_HASH) {
+        return 0;
+    }
+    d->count += is_ban(row, d->drop->now);
+    return sk_buf_put(&d->keys, key);
+}
+
+int sk_engine_drop_bans(struct sk_engine *e, const struct sk_store_drop_bans *drop, uint64_t *count)
+{
+    struct dropping d = {.drop = drop, .keys = SK_BUF_INIT(ROWS_BYTES_MAX)};
+    struct sk_file *file;
+    int r = sk_engine_file(e, drop->tenant, NULL, &file);
+    *count = 0;
+    if (r) {
+        return r;
+    }
+    r = sk_engine_transaction(file);
+    r = r ? r : walk(file, gather_one, &d);
+    for (struct sk_slice keys = sk_buf_peek(&d.keys); r == 0 && keys.len; keys = sk_slice_from(keys, SK_NAME_HASH)) {
+        r = drop_row(file, sk_slice_cut(keys, SK_NAME_HASH));
+    }
+    file->penalties = 0;
+    r = sk_engine_commit(e, file, r);
+    *count = r ? 0 : d.count;
+    sk_buf_free(&d.keys);
+    return r;
+}

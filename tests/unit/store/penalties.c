@@ -1,0 +1,236 @@
+/* gateway/store/penalties.c: an attempt is counted before anybody learns what the password is compared with, or not at all. */
+#include "shop.h"
+
+#include "store/budget.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#define SECOND UINT64_C(1000000000)
+#define START (UINT64_C(1000000000) * SECOND)
+
+static struct shop shop;
+static char changed[256];
+static uint64_t now;
+
+static void begin(void)
+{
+    shop_init(&shop);
+    now = START;
+    cr_assert_eq(shop_import(&shop, 1, "d1", "anna:h1 ben:h2", changed), 0);
+    cr_assert_eq(shop_import(&shop, 2, "d1", "anna:h1", changed), 0);
+}
+
+static void end(void)
+{
+    shop_free(&shop);
+}
+
+TestSuite(store_penalties, .init = begin, .fini = end, .timeout = 60);
+
+/* As sk_engine_try; `waits` s, when it has to. */
+static int try_from(unsigned tenant, const char *name, const char *network, uint64_t *waits)
+{
+    struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+    struct sk_store_try t = {.name = sk_slice_str(name), .network = sk_slice_str(network), .now = now, .max_retries = 3,
+            .find_time = 120 * SECOND, .ban_time = 300 * SECOND};
+    struct sk_store_got_user got;
+    uint64_t wait = 0;
+    shop_tenant(tenant, t.tenant);
+    int r = sk_engine_try(shop.engine, &t, &buf, &got, &wait);
+    cr_assert(r != 0 || sk_slice_eq(got.name, sk_slice_str(name)));
+    now += r == 2 ? 0 : 2 * SECOND; /* beyond the delay between two attempts */
+    if (waits) {
+        *waits = wait == UINT64_MAX ? wait : wait / SECOND;
+    }
+    return r;
+}
+
+static int tried_from(unsigned tenant, const char *name, const char *network, enum sk_tried verdict)
+{
+    struct sk_store_tried t = {.name = sk_slice_str(name), .network = sk_slice_str(network), .now = now, .max_retries = 3,
+            .find_time = 120 * SECOND, .ban_time = 300 * SECOND, .verdict = verdict};
+    shop_tenant(tenant, t.tenant);
+    return sk_engine_tried(shop.engine, &t);
+}
+
+static void told(void *context, const struct sk_store_got_ban *ban)
+{
+    char *text = context;
+    size_t len = strlen(text);
+    (void)snprintf(text + len, 1024 - len, "%llu %.*s %.*s %llu\n", (unsigned long long)ban->scope, (int)ban->user.len, ban->user.data,
+            (int)ban->network.len, ban->network.data, (unsigned long long)(ban->until ? (ban->until - START) / SECOND : 0));
+}
+
+static const char *bans(unsigned tenant, const char *user)
+{
+    static char text[1024];
+    struct sk_store_list_bans list = {.user = sk_slice_str(user), .now = now, .most = 10};
+    uint64_t count;
+    text[0] = '\0';
+    shop_tenant(tenant, list.tenant);
+    cr_assert_eq(sk_engine_list_bans(shop.engine, &list, told, text, &count), 0);
+    return text;
+}
+
+static uint64_t drop(unsigned tenant, const char *user, const char *network)
+{
+    struct sk_store_drop_bans m = {.user = sk_slice_str(user), .network = sk_slice_str(network), .now = now};
+    uint64_t count;
+    shop_tenant(tenant, m.tenant);
+    cr_assert_eq(sk_engine_drop_bans(shop.engine, &m, &count), 0);
+    return count;
+}
+
+static void ban(const char *name, const char *network)
+{
+    for (int i = 0; i < 3; i++) {
+        int r = try_from(1, name, network, NULL);
+        cr_assert(r == 0 || r == 1);
+    }
+}
+
+Test(store_penalties, a_ban_holds_for_one_user_from_one_network_of_one_tenant)
+{
+    uint64_t wait;
+    ban("anna", "net1");
+    cr_assert_eq(try_from(1, "anna", "net1", &wait), 2);
+    cr_assert_eq(wait, 298);
+    cr_assert_eq(try_from(1, "ben", "net1", NULL), 0);
+    cr_assert_eq(try_from(1, "anna", "net2", NULL), 0);
+    cr_assert_eq(try_from(2, "anna", "net1", NULL), 0);
+    now += 300 * SECOND;
+    cr_assert_eq(try_from(1, "anna", "net1", NULL), 0);
+}
+
+Test(store_penalties, a_name_that_nobody_has_is_counted_like_others)
+{
+    ban("nobody", "net1");
+    cr_assert_eq(try_from(1, "nobody", "net1", NULL), 2);
+    cr_assert_eq(try_from(1, "nobody", "net2", NULL), 1, "and known to be nobody's to the caller alone");
+}
+
+Test(store_penalties, counts_outlive_the_process)
+{
+    uint64_t wait;
+    cr_assert_eq(try_from(1, "anna", "net1", NULL), 0);
+    cr_assert_eq(try_from(1, "anna", "net1", NULL), 0);
+    cr_assert_eq(shop_reopen(&shop), 0);
+    cr_assert_eq(try_from(1, "anna", "net1", NULL), 0);
+    cr_assert_eq(shop_reopen(&shop), 0);
+    cr_assert_eq(try_from(1, "anna", "net1", &wait), 2);
+    cr_assert_eq(wait, 298);
+}
+
+Test(store_penalties, names_and_networks_are_sealed)
+{
+    ban("zzz-nobody-zzz", "network-of-tests");
+    cr_assert_eq(shop_reopen(&shop), 0);
+    cr_assert_eq(shop_grep(&shop, "zzz-nobody-zzz"), 0);
+    cr_assert_eq(shop_grep(&shop, "rk-of-tests"), 0);
+}
+
+Test(store_penalties, the_right_password_begins_the_account_anew)
+{
+    cr_assert_eq(try_from(1, "anna", "net1", NULL), 0);
+    cr_assert_eq(try_from(1, "anna", "net1", NULL), 0);
+    cr_assert_eq(try_from(1, "anna", "net1", NULL), 0);
+    cr_assert_eq(tried_from(1, "anna", "net1", SK_TRIED_RIGHT), 0);
+    cr_assert_str_eq(bans(1, ""), "");
+    cr_assert_eq(try_from(1, "anna", "net1", NULL), 0);
+}
+
+/* From elsewhere the account is closed after its budget; at home it is open, and a login there opens it everywhere. */
+Test(store_penalties, the_owner_at_home_is_not_closed_out)
+{
+    char network[32];
+    uint64_t wait;
+    cr_assert_eq(try_from(1, "anna", "home", NULL), 0);
+    cr_assert_eq(tried_from(1, "anna", "home", SK_TRIED_RIGHT), 0);
+    unsigned guesses = 0;
+    for (int i = 0; i < 200; i++) {
+        (void)snprintf(network, sizeof(network), "n%d", i);
+        guesses += try_from(1, "anna", network, &wait) == 0;
+    }
+    cr_assert_eq(guesses, SK_BUDGET_TOTAL);
+    cr_assert_eq(wait, UINT64_MAX);
+    cr_assert_str_eq(bans(1, ""), "2 anna  0\n");
+    cr_assert_eq(try_from(1, "anna", "home", NULL), 0);
+    cr_assert_eq(tried_from(1, "anna", "home", SK_TRIED_RIGHT), 0);
+    cr_assert_eq(try_from(1, "anna", "n0", NULL), 0);
+}
+
+Test(store_penalties, bans_are_listed_and_ended_by_user_by_network_and_by_both)
+{
+    ban("anna", "net1");
+    ban("anna", "net2");
+    ban("ben", "net1");
+    cr_assert_neq(strstr(bans(1, ""), "0 ben net1 "), NULL);
+    cr_assert_eq(strstr(bans(1, "anna"), "ben"), NULL);
+    cr_assert_str_eq(bans(2, ""), "");
+    cr_assert_eq(drop(1, "anna", "net1"), 1);
+    cr_assert_eq(try_from(1, "anna", "net1", NULL), 0);
+    cr_assert_eq(try_from(1, "anna", "net2", NULL), 2);
+    cr_assert_eq(drop(1, "", "net1"), 1);
+    cr_assert_eq(try_from(1, "ben", "net1", NULL), 0);
+    cr_assert_eq(drop(1, "anna", ""), 1);
+    cr_assert_str_eq(bans(1, ""), "");
+    cr_assert_eq(drop(1, "anna", ""), 0);
+}
+
+Test(store_penalties, ending_bans_does_not_make_the_owner_a_stranger_at_home)
+{
+    cr_assert_eq(try_from(1, "anna", "home", NULL), 0);
+    cr_assert_eq(tried_from(1, "anna", "home", SK_TRIED_RIGHT), 0);
+    (void)drop(1, "anna", "");
+    for (int i = 0; i < 200; i++) {
+        char network[32];
+        (void)snprintf(network, sizeof(network), "n%d", i);
+        (void)!try_from(1, "anna", network, NULL);
+    }
+    cr_assert_eq(try_from(1, "anna", "home", NULL), 0);
+}
+
+/* The n-th write, sync or allocation fails: the attempt is refused; what was counted before holds. */
+Test(store_penalties, an_attempt_that_cannot_be_counted_is_refused)
+{
+    for (int memory = 0; memory < 2; memory++) {
+        int done = 0;
+        for (long n = 0; n < 400 && !done; n++) {
+            (memory ? shop_fail_memory : shop_fail_files)(n, 1000);
+            int r = try_from(1, "ben", "net9", NULL);
+            long failed = shop_failed();
+            shop_fail_none();
+            done = failed == 0;
+            cr_assert(failed ? r < 0 : r == 0 || r == 2, "%ld: %d", n, r);
+            (void)drop(1, "ben", "");
+        }
+        cr_assert(done);
+    }
+}
+
+Test(store_penalties, a_file_of_the_version_before_is_brought_to_this_one)
+{
+    cr_assert_eq(shop_put_session(&shop, 1, "k", "anna", 5), 0);
+    cr_assert_eq(shop_reopen(&shop), 0);
+    shop_sql(&shop, 1, "DROP TABLE penalties; PRAGMA user_version = 1");
+    ban("anna", "net1");
+    cr_assert_eq(try_from(1, "anna", "net1", NULL), 2);
+    uint64_t used;
+    cr_assert_eq(shop_get_session(&shop, 1, "k", &used), 0);
+    cr_assert_str_eq(shop_hash(&shop, 1, "anna"), "h1");
+}
+
+Test(store_penalties, what_says_nothing_any_more_is_swept)
+{
+    for (int i = 0; i < 50; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "n%d", i);
+        (void)!try_from(1, name, "net1", NULL);
+    }
+    now += SK_BUDGET_MEMORY + 600 * SECOND;
+    for (int i = 0; i < 10; i++) {
+        (void)!try_from(1, "anna", "net2", NULL);
+    }
+    shop_sql(&shop, 1, "CREATE TABLE few (n CHECK (n < 20)); INSERT INTO few SELECT count(*) FROM penalties; DROP TABLE few");
+}
