@@ -81,6 +81,7 @@ static bool permitted(enum sk_peer peer, const struct sk_audit_record *record)
     case SK_AUDIT_LOGIN:
     case SK_AUDIT_LOGOUT:
     case SK_AUDIT_SESSION_ENDED:
+    case SK_AUDIT_BANS_ENDED:
         return peer == SK_PEER_AUTH;
     default:
         return false;

@@ -45,6 +45,7 @@ struct tenant {
     char name[130]; /* NAME@SERVICE */
     struct host *hosts;
     uint64_t inactivity, expiration; /* ns */
+    uint64_t max_retries, find_time, ban_time; /* of passwords: store/budget.h */
     size_t jobs_count;
     struct line lines[2]; /* factor, pam */
 };
@@ -97,6 +98,7 @@ struct auth {
     struct sk_timer touched_due;
     struct job *jobs;
     struct sk_table jobs_by_id;
+    struct sk_table leaders; /* jobs whose passwords are being verified */
     uint64_t next_id;
     struct sk_sign_key *key;
     struct sk_sign_key *made; /* the store is to keep it first */

@@ -24,6 +24,7 @@ static void drop_stored(struct job *job)
 void auth_job_free(struct job *job)
 {
     auth_verify_cancel(job);
+    auth_leave(job);
     sk_recorder_forget(&job->auth->recorder, &job->wait);
     sk_timer_stop(&job->timer);
     if (job->stored) {
@@ -42,7 +43,7 @@ void auth_job_free(struct job *job)
 
 void auth_refuse(struct job *job, const char *reason)
 {
-    struct sk_auth_refused m = {.ticket = job->ticket, .reason = sk_slice_str(reason)};
+    struct sk_auth_refused m = {.ticket = job->ticket, .reason = sk_slice_str(reason), .retry_after = job->retry_after};
     (void)auth_answer(job->auth, job->worker, SK_AUTH_REFUSED, &m);
     auth_job_free(job);
 }
@@ -262,6 +263,12 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
     case SK_AUTH_USED:
         auth_used(auth, worker, message);
         break;
+    case SK_AUTH_LIST_BANS:
+        auth_list_bans(auth, worker, message);
+        break;
+    case SK_AUTH_END_BANS:
+        auth_end_bans(auth, worker, message);
+        break;
     case SK_AUTH_SECRETS:
         begin_secrets(auth, worker, message);
         break;
@@ -282,7 +289,7 @@ void auth_from_store(struct auth *auth, uint16_t code, const void *message)
     }
     /* Every other message of the store begins with the ticket of what was asked. */
     struct job *job = job_find(auth, *(const uint64_t *)message);
-    bool more = code == SK_STORE_GOT_SECRET || (code == SK_STORE_GOT_SESSION && job && job->kind == SK_AUTH_LIST);
+    bool more = code == SK_STORE_GOT_SECRET || code == SK_STORE_GOT_BAN || (code == SK_STORE_GOT_SESSION && job && job->kind == SK_AUTH_LIST);
     if (job && job->store_done) {
         auth_then *then = job->store_done;
         if (!more) {

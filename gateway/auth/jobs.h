@@ -39,8 +39,19 @@ struct job {
     struct user user;
     uint64_t started; /* of the session, wall */
     char factors[65];
+    uint8_t network[16]; /* of an attempt, or of bans to end */
+    uint8_t network_len;
+    uint64_t retry_after; /* s, of a refusal */
     const char *reason; /* of a refusal */
+    const char *detail; /* the same for the record, which may say more */
+    bool undecided;     /* it is refused without being wrong */
+    /* The same name and password several times at one time are one attempt, of the job that came first. */
+    uint8_t key[SK_SHA256_SIZE];
+    struct sk_table_node by_key; /* of a leader */
+    bool leads;
+    struct job *leader, *followers, *next_follower;
     auth_then *store_done;
+    auth_then *user_then; /* of an attempt: gets the user */
     void (*again)(struct job *job); /* reads the facts anew when a revocation made them old; NULL: it is refused then */
     struct helper *helper;
     struct line *line; /* waits there for a helper */
@@ -101,6 +112,20 @@ void auth_grant(struct job *job, uint64_t lifetime);
 void auth_login(struct auth *auth, uint64_t worker, const struct sk_auth_login *m);
 void auth_login_answer(struct auth *auth, uint64_t worker, const struct sk_auth_answer *m);
 void auth_basic(struct auth *auth, uint64_t worker, const struct sk_auth_basic *m);
+
+/* attempts.c */
+/* True: another job verifies the same password already, and this one waits for what comes of it. */
+bool auth_follow(struct job *job);
+/* It leads no more. Its followers, through next_follower: each is the caller's to end. */
+struct job *auth_followers(struct job *job);
+/* The job dies: who followed it is refused, whom it followed forgets it. */
+void auth_leave(struct job *job);
+/* Has the password counted and its user looked up: auth_then gets the user, else the job is refused. */
+void auth_try(struct job *job, auth_then *then);
+/* Says what came of it; `then` when the store knows. */
+void auth_tried(struct job *job, enum sk_tried verdict, auth_then *then);
+void auth_list_bans(struct auth *auth, uint64_t worker, const struct sk_auth_list_bans *m);
+void auth_end_bans(struct auth *auth, uint64_t worker, const struct sk_auth_end_bans *m);
 
 /* sessions.c */
 /* The session's id is a keyed hash of its token: who reads a record or the store cannot make the token of it. */

@@ -20,12 +20,8 @@ static void refused_recorded(struct sk_record_wait *wait, bool durable)
     auth_refuse(job, durable ? job->reason : "audit-unavailable");
 }
 
-static void login_user(struct job *job, uint16_t code, const void *message)
+static void login_user(struct job *job, uint16_t code sk_unused, const void *message)
 {
-    if (code != SK_STORE_GOT_USER) {
-        auth_refuse(job, "store-unavailable");
-        return;
-    }
     if (auth_take_user(job, message)) {
         auth_refuse(job, "internal-error");
         return;
@@ -78,10 +74,7 @@ static void new_session(struct job *job)
 
 static void verified_basic(struct job *job)
 {
-    uint8_t key[SK_SHA256_SIZE];
-    auth_remember_key(job->auth, job->tenant->id, sk_slice_str(job->name), sk_slice(job->password, job->password_len), key);
-    wipe_password(job);
-    struct remembered *r = auth_remember(job->auth, job->tenant->id, sk_slice_str(job->name), key);
+    struct remembered *r = auth_remember(job->auth, job->tenant->id, sk_slice_str(job->name), job->key);
     if (!r) {
         auth_refuse(job, "busy");
         return;
@@ -90,35 +83,93 @@ static void verified_basic(struct job *job)
     auth_record(job, SK_AUDIT_LOGIN, SK_AUDIT_DECISION_ALLOW, "login", login_recorded);
 }
 
+/* The password is right; `user` is as the store has it now. */
+static void admit(struct job *job)
+{
+    auth_copy(job->factors, sizeof(job->factors), SK_LIT("pwd"));
+    (job->kind == SK_AUTH_BASIC ? verified_basic : new_session)(job);
+}
+
+static void follower_user(struct job *job, uint16_t code, const void *message)
+{
+    if (code != SK_STORE_GOT_USER) {
+        auth_refuse(job, "store-unavailable");
+    } else if (auth_take_user(job, message)) {
+        auth_refuse(job, "internal-error");
+    } else if (!job->user.known || job->user.disabled) {
+        auth_refuse(job, "account-changed");
+    } else {
+        admit(job);
+    }
+}
+
+static void right_told(struct job *job, uint16_t code, const void *message)
+{
+    const struct sk_store_result *result = message;
+    if (code != SK_STORE_RESULT || result->status != 0) {
+        auth_refuse(job, "store-unavailable");
+        return;
+    }
+    for (struct job *f = auth_followers(job), *next; f; f = next) {
+        next = f->next_follower;
+        wipe_password(f);
+        auth_ask_user(f, sk_slice_str(f->name), follower_user);
+    }
+    admit(job);
+}
+
+static void record_denied(struct job *job)
+{
+    auth_record(job, SK_AUDIT_LOGIN, job->undecided ? SK_AUDIT_DECISION_ERROR : SK_AUDIT_DECISION_DENY, job->detail, refused_recorded);
+}
+
+static void denied_told(struct job *job, uint16_t code, const void *message)
+{
+    const struct sk_store_result *result = message;
+    if (code != SK_STORE_RESULT || result->status != 0) {
+        auth_refuse(job, "store-unavailable");
+        return;
+    }
+    record_denied(job);
+}
+
+/* `detail` is for the record alone: who asks hears the same of a wrong password, an unknown user and a disabled one. */
+static void set_denied(struct job *job, enum verdict verdict, const char *detail)
+{
+    job->undecided = verdict == VERDICT_BROKEN;
+    job->detail = detail;
+    job->reason = job->undecided ? "verification-failed" : "login-failed";
+}
+
 void auth_verified(struct job *job, enum verdict verdict)
 {
-    static const char *const reasons[] = {"login", "wrong-password", "account-disabled", "password-expired", "verification-failed"};
-    const char *reason = reasons[verdict];
+    static const char *const details[] = {"login", "wrong-password", "account-disabled", "password-expired", "verification-failed"};
+    const char *detail = details[verdict];
     bool known = job->user.known;
+    wipe_password(job);
     if (known && verdict == VERDICT_RIGHT && job->user.disabled) {
         verdict = VERDICT_DISABLED;
-        reason = reasons[VERDICT_DISABLED];
+        detail = details[VERDICT_DISABLED];
     }
     if (!known && verdict != VERDICT_BROKEN) {
-        reason = "unknown-user";
+        detail = "unknown-user";
     }
     if (verdict == VERDICT_RIGHT && job->stale) {
         verdict = VERDICT_BROKEN;
-        reason = "account-changed";
+        detail = "account-changed";
     }
-    if (verdict != VERDICT_RIGHT) {
-        job->reason = verdict == VERDICT_BROKEN ? "verification-failed" : "login-failed";
-        wipe_password(job);
-        auth_record(job, SK_AUDIT_LOGIN, verdict == VERDICT_BROKEN ? SK_AUDIT_DECISION_ERROR : SK_AUDIT_DECISION_DENY, reason, refused_recorded);
+    if (verdict == VERDICT_RIGHT) {
+        auth_tried(job, SK_TRIED_RIGHT, right_told);
         return;
     }
-    auth_copy(job->factors, sizeof(job->factors), SK_LIT("pwd"));
-    if (job->kind == SK_AUTH_BASIC) {
-        verified_basic(job);
-        return;
+    for (struct job *f = auth_followers(job), *next; f; f = next) {
+        next = f->next_follower;
+        wipe_password(f);
+        set_denied(f, verdict, detail);
+        record_denied(f);
     }
-    wipe_password(job);
-    new_session(job);
+    set_denied(job, verdict, detail);
+    auth_tried(job, job->undecided ? SK_TRIED_UNDECIDED : SK_TRIED_WRONG, denied_told);
 }
 
 /* PAM asks more. A panel's user is asked on a page; a program with Basic cannot answer. */
@@ -128,6 +179,10 @@ void auth_prompt(struct job *job, struct sk_slice prompts)
         auth_verify_cancel(job);
         auth_verified(job, VERDICT_WRONG);
         return;
+    }
+    for (struct job *f = auth_followers(job), *next; f; f = next) {
+        next = f->next_follower;
+        auth_try(f, login_user); /* a conversation is with one alone */
     }
     uint8_t id[16];
     sk_random(id, sizeof(id));
@@ -141,15 +196,23 @@ void auth_prompt(struct job *job, struct sk_slice prompts)
     sk_timer_set(&job->timer, CONVERSATION_LIFETIME);
 }
 
+static void begin(struct job *job, struct sk_slice password)
+{
+    memcpy(job->password, password.data, password.len);
+    job->password_len = password.len;
+    if (!auth_follow(job)) {
+        auth_try(job, login_user);
+    }
+}
+
 void auth_login(struct auth *auth, uint64_t worker, const struct sk_auth_login *m)
 {
     struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_LOGIN, m->tenant, m->host);
     if (job) {
         TAKE_ORIGIN(job, m);
         auth_copy(job->name, sizeof(job->name), m->user);
-        memcpy(job->password, m->password.data, m->password.len);
-        job->password_len = m->password.len;
-        auth_ask_user(job, m->user, login_user);
+        auth_remember_key(auth, m->tenant, m->user, m->password, job->key);
+        begin(job, m->password);
     }
 }
 
@@ -173,19 +236,16 @@ void auth_login_answer(struct auth *auth, uint64_t worker, const struct sk_auth_
 void auth_basic(struct auth *auth, uint64_t worker, const struct sk_auth_basic *m)
 {
     struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_BASIC, m->tenant, m->host);
-    uint8_t key[SK_SHA256_SIZE];
     if (!job) {
         return;
     }
     TAKE_ORIGIN(job, m);
     auth_copy(job->name, sizeof(job->name), m->user);
-    auth_remember_key(auth, m->tenant, m->user, m->password, key);
-    struct remembered *r = auth_remembered(auth, key);
+    auth_remember_key(auth, m->tenant, m->user, m->password, job->key);
+    struct remembered *r = auth_remembered(auth, job->key);
     if (r) {
         auth_renew_remembered(job, r);
-        return;
+    } else {
+        begin(job, m->password);
     }
-    memcpy(job->password, m->password.data, m->password.len);
-    job->password_len = m->password.len;
-    auth_ask_user(job, m->user, login_user);
 }

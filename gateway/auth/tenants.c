@@ -69,6 +69,9 @@ void auth_set_tenant(struct auth *auth, const struct sk_control_tenant *m)
     (void)snprintf(tenant->name, sizeof(tenant->name), "%.*s@%.*s", (int)m->name.len, m->name.data, (int)m->service.len, m->service.data);
     tenant->inactivity = m->inactivity;
     tenant->expiration = m->expiration;
+    tenant->max_retries = m->max_retries;
+    tenant->find_time = m->find_time;
+    tenant->ban_time = m->ban_time;
     if (m->part == 0) {
         drop_hosts(auth, tenant);
     }

@@ -8,6 +8,8 @@
 #include "base/buf.h"
 #include "policy/source.h"
 
+#define SK_CONF_RETRIES_MAX 20U
+
 struct sk_conf_error {
     char file[256];
     unsigned line; /* 0: the file as a whole */
@@ -19,6 +21,13 @@ struct sk_conf_sessions {
     const char *expiration;
 };
 
+/* How many wrong passwords are too many (store/budget.h). */
+struct sk_conf_regulation {
+    uint64_t max_retries;
+    const char *find_time;
+    const char *ban_time;
+};
+
 struct sk_conf_limits {
     uint64_t connections;
     uint64_t requests_per_second;
@@ -28,6 +37,7 @@ struct sk_conf_limits {
 struct sk_conf_service {
     const char *name;
     struct sk_conf_sessions sessions;
+    struct sk_conf_regulation regulation;
     struct sk_conf_limits limits;
 };
 
@@ -139,6 +149,7 @@ struct sk_conf_tenant {
     struct sk_conf_user *users;
     unsigned users_count;
     struct sk_conf_sessions sessions;
+    struct sk_conf_regulation regulation;
     struct sk_conf_limits limits;
     struct sk_conf_test *tests;
     unsigned tests_count;

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define RETRIES_DEFAULT 5
+
 struct compiling {
     const struct sk_conf *conf;
     const struct sk_conf_tenant *tenant;
@@ -77,7 +79,11 @@ static int put_settings(struct compiling *c)
             .requests = t->limits.requests_per_second ? t->limits.requests_per_second : service->limits.requests_per_second,
             .body = body,
             .inactivity = pick_duration(t->sessions.inactivity, service->sessions.inactivity, "15m"),
-            .expiration = pick_duration(t->sessions.expiration, service->sessions.expiration, "12h")};
+            .expiration = pick_duration(t->sessions.expiration, service->sessions.expiration, "12h"),
+            .max_retries = t->regulation.max_retries ? t->regulation.max_retries : service->regulation.max_retries,
+            .find_time = pick_duration(t->regulation.find_time, service->regulation.find_time, "2m"),
+            .ban_time = pick_duration(t->regulation.ban_time, service->regulation.ban_time, "5m")};
+    m.max_retries = m.max_retries ? m.max_retries : RETRIES_DEFAULT;
     for (unsigned i = 0; i < t->apps_count; i++) {
         m.checked |= t->apps[i].health.path != NULL;
     }

@@ -136,6 +136,20 @@ static int counts(const struct loading *l, const char *where, const struct sk_co
     return r ? r : number(l, path, limits->requests_per_second, " (no limit)");
 }
 
+static int regulation(const struct loading *l, const char *where, const struct sk_conf_regulation *regulation)
+{
+    uint64_t ignored;
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s.max_retries", where);
+    if (regulation->max_retries && (regulation->max_retries > SK_CONF_RETRIES_MAX || !sk_conf_says(l->text, path, regulation->max_retries))) {
+        return sk_conf_refuse(l->error, l->file, l->text, path, "a whole number from 1 to %u; 0 is the default, 5", SK_CONF_RETRIES_MAX);
+    }
+    (void)snprintf(path, sizeof(path), "%s.find_time", where);
+    int r = duration(l, path, regulation->find_time, "2m", &ignored);
+    (void)snprintf(path, sizeof(path), "%s.ban_time", where);
+    return r ? r : duration(l, path, regulation->ban_time, "5m", &ignored);
+}
+
 static int services(const struct loading *l, const struct sk_conf *conf)
 {
     int r = 0;
@@ -148,6 +162,8 @@ static int services(const struct loading *l, const struct sk_conf *conf)
         }
         (void)snprintf(path, sizeof(path), "services[%u].sessions", i);
         r = session_times(l, path, &conf->services[i].sessions);
+        (void)snprintf(path, sizeof(path), "services[%u].regulation", i);
+        r = r ? r : regulation(l, path, &conf->services[i].regulation);
         (void)snprintf(path, sizeof(path), "services[%u].limits.body", i);
         r = r ? r : size(l, path, conf->services[i].limits.body, "0", &ignored);
         (void)snprintf(path, sizeof(path), "services[%u].limits", i);
@@ -244,7 +260,8 @@ bool sk_conf_same_services(const struct sk_conf *a, const struct sk_conf *b)
     for (unsigned i = 0; same && i < a->services_count; i++) {
         const struct sk_conf_service *x = &a->services[i], *y = &b->services[i];
         same = same_text(x->name, y->name) && same_text(x->sessions.inactivity, y->sessions.inactivity) &&
-               same_text(x->sessions.expiration, y->sessions.expiration) && same_text(x->limits.body, y->limits.body) &&
+               same_text(x->sessions.expiration, y->sessions.expiration) && x->regulation.max_retries == y->regulation.max_retries &&
+               same_text(x->regulation.find_time, y->regulation.find_time) && same_text(x->regulation.ban_time, y->regulation.ban_time) && same_text(x->limits.body, y->limits.body) &&
                x->limits.connections == y->limits.connections && x->limits.requests_per_second == y->limits.requests_per_second;
     }
     return same;
@@ -401,6 +418,7 @@ static int check_tenant(const struct loading *l, const struct sk_conf_tenant *t)
         return sk_conf_refuse(l->error, l->file, l->text, "", "certificates: at least one {cert_file, key_file} is needed");
     }
     int r = session_times(l, "sessions", &t->sessions);
+    r = r ? r : regulation(l, "regulation", &t->regulation);
     r = r ? r : size(l, "limits.body", t->limits.body, "0", &ignored);
     r = r ? r : counts(l, "limits", &t->limits);
     for (unsigned i = 0; r == 0 && i < t->apps_count; i++) {

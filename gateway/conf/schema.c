@@ -24,6 +24,11 @@ static const cyaml_schema_value_t text_value = {CYAML_VALUE_STRING(CYAML_FLAG_PO
 static const cyaml_schema_field_t sessions_fields[] = {TEXT_OPTIONAL("inactivity", struct sk_conf_sessions, inactivity),
         TEXT_OPTIONAL("expiration", struct sk_conf_sessions, expiration), CYAML_FIELD_END};
 
+static const cyaml_schema_field_t regulation_fields[] = {
+        CYAML_FIELD_UINT("max_retries", CYAML_FLAG_OPTIONAL, struct sk_conf_regulation, max_retries),
+        TEXT_OPTIONAL("find_time", struct sk_conf_regulation, find_time),
+        TEXT_OPTIONAL("ban_time", struct sk_conf_regulation, ban_time), CYAML_FIELD_END};
+
 static const cyaml_schema_field_t limits_fields[] = {
         CYAML_FIELD_UINT("connections", CYAML_FLAG_OPTIONAL, struct sk_conf_limits, connections),
         CYAML_FIELD_UINT("requests_per_second", CYAML_FLAG_OPTIONAL, struct sk_conf_limits, requests_per_second),
@@ -33,6 +38,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 
 static const cyaml_schema_field_t service_fields[] = {TEXT("name", struct sk_conf_service, name),
         CYAML_FIELD_MAPPING("sessions", CYAML_FLAG_OPTIONAL, struct sk_conf_service, sessions, sessions_fields),
+        CYAML_FIELD_MAPPING("regulation", CYAML_FLAG_OPTIONAL, struct sk_conf_service, regulation, regulation_fields),
         CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct sk_conf_service, limits, limits_fields), CYAML_FIELD_END};
 static const cyaml_schema_value_t service_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_service, service_fields)};
 
@@ -125,6 +131,7 @@ static const cyaml_schema_field_t tenant_fields[] = {TEXT("tenant", struct sk_co
         LIST("apps", struct sk_conf_tenant, apps, &app_value), LIST("roles", struct sk_conf_tenant, roles, &role_value),
         LIST("users", struct sk_conf_tenant, users, &user_value),
         CYAML_FIELD_MAPPING("sessions", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, sessions, sessions_fields),
+        CYAML_FIELD_MAPPING("regulation", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, regulation, regulation_fields),
         CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, limits, limits_fields),
         LIST("tests", struct sk_conf_tenant, tests, &test_value), CYAML_FIELD_END};
 const cyaml_schema_value_t sk_conf_tenant_schema = {

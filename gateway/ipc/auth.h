@@ -29,17 +29,25 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 /* Ends one session, or all of a user when `target` is empty. `session` is the asker's own. */
 #define SK_AUTH_REVOKE_FIELDS(U, I, T)                                                                       \
     U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(target, 64) T(user, 256)
+/* Bans in force of one user, or of all when `user` is empty: some of them, and DONE's count says how many there are. */
+#define SK_AUTH_LIST_BANS_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) T(proof, 64) T(user, 256)
+/* Ends those of this user, of this network (an IPv4 address, or 8 bytes of an IPv6 one), or of both together. */
+#define SK_AUTH_END_BANS_FIELDS(U, I, T)                                                                     \
+    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(user, 256) T(network, 16)
 #define SK_AUTH_SECRETS_FIELDS(U, I, T) U(ticket) I(tenant) T(app, 64)
 
 /* `token`: after a login alone. `roles`, `networks`: names, comma between. `lifetime`: ns until it must be renewed. */
 #define SK_AUTH_GRANT_FIELDS(U, I, T)                                                                        \
     U(ticket) I(tenant) T(token, 64) T(session, 64) T(proof, 64) T(subject, 256) T(roles, 8192) T(networks, 8192) U(restricted)     \
     U(lifetime) T(factors, 128) T(assertion, 32768)
-#define SK_AUTH_REFUSED_FIELDS(U, I, T) U(ticket) T(reason, 64)
+/* `retry_after`: s; 0: that is not known, or it would not help. */
+#define SK_AUTH_REFUSED_FIELDS(U, I, T) U(ticket) T(reason, 64) U(retry_after)
 /* More is asked before the login is decided. `prompts`: one a line, "h" hidden or "v" visible before each, "i"/"e" text. */
 #define SK_AUTH_PROMPT_FIELDS(U, I, T) U(ticket) T(state, 64) T(prompts, 4096)
 #define SK_AUTH_DONE_FIELDS(U, I, T) U(ticket) U(count)
 #define SK_AUTH_SESSION_FIELDS(U, I, T) U(ticket) T(session, 64) T(subject, 256) U(started) U(used) T(address, 16)
+/* `scope`: enum sk_ban_scope of ipc/store.h. `until`: wall ns; 0: until it is ended. */
+#define SK_AUTH_BAN_FIELDS(U, I, T) U(ticket) U(scope) T(user, 256) T(network, 16) U(until)
 #define SK_AUTH_SECRET_FIELDS(U, I, T) U(ticket) T(header, 128) T(value, 4096)
 /* Drop every grant of this session, or of this subject, or of the tenant when both are empty. */
 #define SK_AUTH_REVOKED_FIELDS(U, I, T) I(tenant) T(session, 64) T(subject, 256)
@@ -58,6 +66,8 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
     M(AUTH_REVOKE, auth_revoke, 8, SK_AUTH_FROM_WORKER, 0, SK_AUTH_REVOKE_FIELDS)                            \
     M(AUTH_SECRETS, auth_secrets, 9, SK_AUTH_FROM_WORKER, 0, SK_AUTH_SECRETS_FIELDS)                         \
     M(AUTH_USED, auth_used, 10, SK_AUTH_FROM_WORKER, 0, SK_AUTH_USED_FIELDS)                                 \
+    M(AUTH_LIST_BANS, auth_list_bans, 11, SK_AUTH_FROM_WORKER, 0, SK_AUTH_LIST_BANS_FIELDS)                  \
+    M(AUTH_END_BANS, auth_end_bans, 12, SK_AUTH_FROM_WORKER, 0, SK_AUTH_END_BANS_FIELDS)                     \
     M(AUTH_GRANT, auth_grant, 20, SK_AUTH_FROM_AUTH, 0, SK_AUTH_GRANT_FIELDS)                                \
     M(AUTH_REFUSED, auth_refused, 21, SK_AUTH_FROM_AUTH, 0, SK_AUTH_REFUSED_FIELDS)                          \
     M(AUTH_PROMPT, auth_prompt, 22, SK_AUTH_FROM_AUTH, 0, SK_AUTH_PROMPT_FIELDS)                             \
@@ -66,6 +76,7 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
     M(AUTH_SECRET, auth_secret, 25, SK_AUTH_FROM_AUTH, 0, SK_AUTH_SECRET_FIELDS)                             \
     M(AUTH_REVOKED, auth_revoked, 26, SK_AUTH_FROM_AUTH, 0, SK_AUTH_REVOKED_FIELDS)                          \
     M(AUTH_STATE, auth_state, 27, SK_AUTH_FROM_AUTH, 0, SK_AUTH_STATE_FIELDS)                                \
-    M(AUTH_KEYS, auth_keys, 28, SK_AUTH_FROM_AUTH, 0, SK_AUTH_KEYS_FIELDS)
+    M(AUTH_KEYS, auth_keys, 28, SK_AUTH_FROM_AUTH, 0, SK_AUTH_KEYS_FIELDS)                                   \
+    M(AUTH_BAN, auth_ban, 29, SK_AUTH_FROM_AUTH, 0, SK_AUTH_BAN_FIELDS)
 
 SK_IPC_DECLARE(auth, SK_AUTH_MESSAGES)

@@ -28,7 +28,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
  * between, in as many messages as they need; `part` 0 begins anew. */
 #define SK_CONTROL_IMAGE_FIELDS(U, I, T) I(tenant) U(slot) U(offset) U(size)
 #define SK_CONTROL_TENANT_FIELDS(U, I, T)                                                                    \
-    I(tenant) T(name, 64) T(service, 64) U(inactivity) U(expiration) U(part) T(hosts, 32768)
+    I(tenant) T(name, 64) T(service, 64) U(inactivity) U(expiration) U(max_retries) U(find_time) U(ban_time) U(part) T(hosts, 32768)
 #define SK_CONTROL_GONE_FIELDS(U, I, T) I(tenant)
 /* A peer's process died; a new channel or ring follows when it is back. */
 #define SK_CONTROL_LOST_FIELDS(U, I, T) U(peer) U(index)

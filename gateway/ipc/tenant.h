@@ -18,7 +18,8 @@ enum {
 
 /* `checked`: an app has a health check, so that the apps are needed before the first request. */
 #define SK_TENANT_SETTINGS_FIELDS(U, I, T)                                                                   \
-    T(name, 64) T(service, 64) U(connections) U(requests) U(body) U(inactivity) U(expiration) U(checked)
+    T(name, 64) T(service, 64) U(connections) U(requests) U(body) U(inactivity) U(expiration) U(checked) \
+    U(max_retries) U(find_time) U(ban_time)
 #define SK_TENANT_HOST_FIELDS(U, I, T) T(name, 255)
 #define SK_TENANT_CERTIFICATE_FIELDS(U, I, T) T(chain, 65536) T(key, 16384)
 /* In the order of the policy's apps, from index 1. `inject`: names of headers whose values the store holds. */

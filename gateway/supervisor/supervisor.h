@@ -35,6 +35,7 @@ struct tenant {
     uint64_t offset, size;
     struct sk_buf image; /* compiled and not yet in shared memory */
     uint64_t inactivity, expiration;
+    uint64_t max_retries, find_time, ban_time;
     char **hosts;
     size_t hosts_count;
     bool seen, changed, synced;

@@ -187,6 +187,9 @@ static int read_settings(struct tenant *t)
     const struct sk_tenant_settings *set = (const void *)&message;
     t->inactivity = set->inactivity;
     t->expiration = set->expiration;
+    t->max_retries = set->max_retries;
+    t->find_time = set->find_time;
+    t->ban_time = set->ban_time;
     return 0;
 }
 

@@ -21,6 +21,7 @@
     X(LOGIN, 10, "login")                                                                                    \
     X(LOGOUT, 11, "logout")                                                                                  \
     X(SESSION_ENDED, 12, "session-ended")                                                                    \
+    X(BANS_ENDED, 13, "bans-ended")                                                                          \
     X(GATEWAY_STARTED, 30, "gateway-started")                                                                \
     X(GATEWAY_STOPPED, 31, "gateway-stopped")                                                                \
     X(PROCESS_DIED, 32, "process-died")                                                                      \

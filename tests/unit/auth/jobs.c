@@ -36,13 +36,14 @@ Test(auth_jobs, a_tenant_that_auth_does_not_know_gets_nothing)
 Test(auth_jobs, what_a_dead_worker_asked_is_not_answered_to_the_next_of_its_index)
 {
     rig_login(&rig, 0, SK_AUTH_BASIC, 1, 1, "mallory");
-    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "mallory", "owner");
+    rig_user(&rig, rig_asked(&rig, SK_STORE_TRY), "mallory", "owner");
     uint64_t old = rig_verify(&rig);
     rig_new_worker(&rig, 0);
     rig_login(&rig, 0, SK_AUTH_BASIC, 1, 2, "victim");
-    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "victim", "owner");
+    rig_user(&rig, rig_asked(&rig, SK_STORE_TRY), "victim", "owner");
     rig_verdict(&rig, old, 0);
     rig_verdict(&rig, rig_verify(&rig), 1);
+    rig_result(&rig, rig_asked(&rig, SK_STORE_TRIED), 0, 0);
     rig_records(&rig, 1);
     rig_durable(&rig);
     rig_refused(&rig, 0, 1, "login-failed");
@@ -53,7 +54,7 @@ Test(auth_jobs, what_a_worker_asked_that_takes_no_more_is_not_answered_to_the_ne
 {
     static char value[4096];
     rig_login(&rig, 0, SK_AUTH_BASIC, 1, 1, "mallory");
-    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "mallory", "owner");
+    rig_user(&rig, rig_asked(&rig, SK_STORE_TRY), "mallory", "owner");
     uint64_t old = rig_verify(&rig);
     struct sk_auth_secrets ask = {.ticket = 2, .app = SK_LIT("api")};
     rig_tenant(1, ask.tenant);
@@ -68,9 +69,10 @@ Test(auth_jobs, what_a_worker_asked_that_takes_no_more_is_not_answered_to_the_ne
     (void)rig_at_worker(&rig, 1, SK_AUTH_REVOKED);
     rig_new_worker(&rig, 0);
     rig_login(&rig, 0, SK_AUTH_BASIC, 1, 2, "victim");
-    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "victim", "owner");
+    rig_user(&rig, rig_asked(&rig, SK_STORE_TRY), "victim", "owner");
     rig_verdict(&rig, old, 0);
     rig_verdict(&rig, rig_verify(&rig), 1);
+    rig_result(&rig, rig_asked(&rig, SK_STORE_TRIED), 0, 0);
     rig_records(&rig, 1);
     rig_durable(&rig);
     rig_refused(&rig, 0, 1, "login-failed");
@@ -79,8 +81,9 @@ Test(auth_jobs, what_a_worker_asked_that_takes_no_more_is_not_answered_to_the_ne
 Test(auth_jobs, a_session_made_for_a_worker_that_died_does_not_stay)
 {
     rig_login(&rig, 0, SK_AUTH_LOGIN, 1, 1, "hanako");
-    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "hanako", "all");
+    rig_user(&rig, rig_asked(&rig, SK_STORE_TRY), "hanako", "all");
     rig_verdict(&rig, rig_verify(&rig), 0);
+    rig_result(&rig, rig_asked(&rig, SK_STORE_TRIED), 0, 0);
     const struct sk_store_put_session *put = rig_at_store(&rig, SK_STORE_PUT_SESSION);
     uint64_t ticket = put->ticket;
     char key[65];

@@ -73,8 +73,9 @@ Test(auth_revoke, a_user_changed_while_a_session_is_checked_is_looked_up_again)
 static uint64_t login_to_session(const char *user, char key[65])
 {
     rig_login(&rig, 0, SK_AUTH_LOGIN, 1, 1, user);
-    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), user, "owner");
+    rig_user(&rig, rig_asked(&rig, SK_STORE_TRY), user, "owner");
     rig_verdict(&rig, rig_verify(&rig), 0);
+    rig_result(&rig, rig_asked(&rig, SK_STORE_TRIED), 0, 0);
     const struct sk_store_put_session *put = rig_at_store(&rig, SK_STORE_PUT_SESSION);
     (void)snprintf(key, 65, "%.*s", (int)put->key.len, put->key.data);
     return put->ticket;
@@ -123,15 +124,16 @@ Test(auth_revoke, a_user_changed_while_the_logins_record_waits_is_not_granted)
 Test(auth_revoke, a_user_changed_while_the_record_of_basic_waits_is_not_granted_nor_remembered)
 {
     rig_login(&rig, 0, SK_AUTH_BASIC, 1, 1, "hanako");
-    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "hanako", "owner");
+    rig_user(&rig, rig_asked(&rig, SK_STORE_TRY), "hanako", "owner");
     rig_verdict(&rig, rig_verify(&rig), 0);
+    rig_result(&rig, rig_asked(&rig, SK_STORE_TRIED), 0, 0);
     rig_records(&rig, 1);
     rig_changed(&rig, 1, "hanako");
     (void)rig_at_worker(&rig, 0, SK_AUTH_REVOKED);
     rig_durable(&rig);
     rig_refused(&rig, 0, 1, "account-changed");
     rig_login(&rig, 0, SK_AUTH_BASIC, 2, 1, "hanako");
-    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "hanako", "owner");
+    rig_user(&rig, rig_asked(&rig, SK_STORE_TRY), "hanako", "owner");
     (void)rig_verify(&rig); /* the password is asked for anew */
 }
 

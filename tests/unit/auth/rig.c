@@ -78,7 +78,8 @@ void rig_tenant(unsigned n, uint8_t id[SK_ID_SIZE])
 static void announce_tenant(struct rig *rig, unsigned n)
 {
     struct sk_control_tenant m = {.name = n == 1 ? SK_LIT("one") : SK_LIT("two"), .service = SK_LIT("dns"),
-            .hosts = n == 1 ? SK_LIT("one.test,also.test,") : SK_LIT("two.test,"), .inactivity = 900 * SK_SECOND, .expiration = 43200 * SK_SECOND};
+            .hosts = n == 1 ? SK_LIT("one.test,also.test,") : SK_LIT("two.test,"), .inactivity = 900 * SK_SECOND, .expiration = 43200 * SK_SECOND,
+            .max_retries = 5, .find_time = 120 * SK_SECOND, .ban_time = 300 * SK_SECOND};
     rig_tenant(n, m.tenant);
     rig_tell(rig->control, &sk_control_interface, SK_CONTROL_TENANT, &m);
 }

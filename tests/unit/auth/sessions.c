@@ -68,7 +68,7 @@ static void is_asked_in_vain(unsigned worker, unsigned tenant, const struct rig_
     rig_tenant(tenant, used.tenant);
     rig_from_worker(&rig, worker, SK_AUTH_USED, &used);
     rig_login(&rig, worker, SK_AUTH_BASIC, 5, 1, "jiro");
-    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "jiro", "all");
+    rig_user(&rig, rig_asked(&rig, SK_STORE_TRY), "jiro", "all");
 }
 
 Test(auth_sessions, a_worker_asks_by_the_grant_that_it_has)
@@ -204,7 +204,7 @@ Test(auth_sessions, a_session_that_is_used_without_end_is_written_once_in_a_whil
         rig_from_worker(&rig, 0, SK_AUTH_USED, &used);
     }
     rig_login(&rig, 0, SK_AUTH_BASIC, 1, 1, "jiro");
-    (void)rig_asked(&rig, SK_STORE_GET_USER); /* and no write before it: one was when the session was granted */
+    (void)rig_asked(&rig, SK_STORE_TRY); /* and no write before it: one was when the session was granted */
     const struct sk_store_touch_session *touch = rig_at_store(&rig, SK_STORE_TOUCH_SESSION);
     cr_assert(sk_slice_eq(touch->key, own.session_text));
     uint64_t now = sk_clock_wall();

@@ -26,7 +26,7 @@ static uint64_t guess(uint64_t ticket, unsigned tenant)
     char name[32];
     (void)snprintf(name, sizeof(name), "user%lu", (unsigned long)ticket);
     rig_login(&rig, 0, SK_AUTH_BASIC, ticket, tenant, name);
-    uint64_t id = rig_asked(&rig, SK_STORE_GET_USER);
+    uint64_t id = rig_asked(&rig, SK_STORE_TRY);
     rig_user(&rig, id, name, "all");
     return id;
 }
@@ -38,6 +38,9 @@ Test(auth_verify, guesses_at_one_tenant_keep_nobody_else_waiting)
         (void)guess(++ticket, 1);
     }
     (void)guess(++ticket, 1);
+    const struct sk_store_tried *tried = rig_at_store(&rig, SK_STORE_TRIED);
+    cr_assert_eq(tried->verdict, SK_TRIED_UNDECIDED);
+    rig_result(&rig, tried->ticket, 0, 0);
     rig_records(&rig, 1);
     rig_durable(&rig);
     rig_refused(&rig, 0, ticket, "verification-failed");
@@ -57,7 +60,7 @@ Test(auth_verify, who_gives_up_leaves_the_line)
 {
     uint64_t first = guess(1, 1);
     rig_login(&rig, 1, SK_AUTH_BASIC, 1, 2, "jiro");
-    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "jiro", "all");
+    rig_user(&rig, rig_asked(&rig, SK_STORE_TRY), "jiro", "all");
     uint64_t third = guess(3, 2);
     rig_changed(&rig, 2, "somebody");
     (void)rig_at_worker(&rig, 1, SK_AUTH_REVOKED);
@@ -73,7 +76,7 @@ static void unknown(uint64_t ticket, const char *hash)
 {
     struct sk_store_got_user none = {.hash = sk_slice_str(hash)};
     rig_login(&rig, 0, SK_AUTH_BASIC, ticket, 1, "nobody");
-    none.ticket = rig_asked(&rig, SK_STORE_GET_USER);
+    none.ticket = rig_asked(&rig, SK_STORE_TRY);
     rig_from_store(&rig, SK_STORE_GOT_USER, &none);
 }
 
@@ -82,6 +85,7 @@ static void is_compared_with(const char *begins)
     const struct sk_factor_verify *m = rig_hear(rig.factor, &sk_factor_interface, SK_FACTOR_VERIFY);
     cr_assert(sk_slice_starts(m->hash, sk_slice_str(begins)), "%.*s", (int)m->hash.len, m->hash.data);
     rig_verdict(&rig, m->ticket, 0);
+    rig_result(&rig, rig_asked(&rig, SK_STORE_TRIED), 0, 0);
     rig_records(&rig, 1);
     rig_durable(&rig);
 }

@@ -1,0 +1,168 @@
+/* Passwords that are tried: each is counted by the store before it is verified, and bans are listed and ended. */
+#include "auth/jobs.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+
+#define LIST_MOST 200 /* bans in one answer */
+
+/* ---- one attempt for several jobs ---- */
+
+static uint64_t hash_key(const struct job *job)
+{
+    uint64_t hash;
+    memcpy(&hash, job->key, sizeof(hash));
+    return hash;
+}
+
+bool auth_follow(struct job *job)
+{
+    struct sk_table *leaders = &job->auth->leaders;
+    for (struct sk_table_node *n = sk_table_first(leaders, hash_key(job)); n; n = sk_table_next(n)) {
+        struct job *leader = SK_CONTAINER(n, struct job, by_key);
+        if (sk_digest_equal(sk_slice(leader->key, sizeof(leader->key)), sk_slice(job->key, sizeof(job->key)))) {
+            job->leader = leader;
+            job->next_follower = leader->followers;
+            leader->followers = job;
+            return true;
+        }
+    }
+    job->leads = sk_table_add(leaders, &job->by_key, hash_key(job)) == 0; /* without memory nobody follows it */
+    return false;
+}
+
+struct job *auth_followers(struct job *job)
+{
+    struct job *followers = job->followers;
+    if (job->leads) {
+        sk_table_remove(&job->auth->leaders, &job->by_key);
+        job->leads = false;
+    }
+    for (struct job *f = followers; f; f = f->next_follower) {
+        f->leader = NULL;
+    }
+    job->followers = NULL;
+    return followers;
+}
+
+void auth_leave(struct job *job)
+{
+    /* They end in a turn of their own: whoever frees jobs now may hold one of them. */
+    for (struct job *f = auth_followers(job); f; f = f->next_follower) {
+        sk_timer_set(&f->timer, 1);
+    }
+    if (job->leader) {
+        struct job **at = &job->leader->followers;
+        while (*at != job) {
+            at = &(*at)->next_follower;
+        }
+        *at = job->next_follower;
+    }
+}
+
+/* ---- attempts ---- */
+
+/* What counts as one network: an IPv4 address, or the 64 bits of IPv6 that a customer is given at least. */
+static void take_network(struct job *job)
+{
+    job->network_len = job->address_len == 16 ? 8 : job->address_len;
+    memcpy(job->network, job->address, job->network_len);
+}
+
+static void refused_recorded(struct sk_record_wait *wait, bool durable)
+{
+    struct job *job = SK_CONTAINER(wait, struct job, wait);
+    auth_refuse(job, durable ? job->reason : "audit-unavailable");
+}
+
+static void counted(struct job *job, uint16_t code, const void *message)
+{
+    const struct sk_store_result *result = message;
+    if (code == SK_STORE_GOT_USER) {
+        job->user_then(job, code, message);
+    } else if (code == SK_STORE_RESULT && result->status == 3) {
+        sk_wipe(job->password, sizeof(job->password));
+        job->password_len = 0;
+        job->retry_after = result->count;
+        job->reason = "too-many-attempts";
+        auth_record(job, SK_AUDIT_LOGIN, SK_AUDIT_DECISION_DENY, job->reason, refused_recorded);
+    } else {
+        auth_refuse(job, "store-unavailable");
+    }
+}
+
+void auth_try(struct job *job, auth_then *then)
+{
+    const struct tenant *tenant = job->tenant;
+    take_network(job);
+    struct sk_store_try m = {.ticket = job->id, .name = sk_slice_str(job->name), .network = sk_slice(job->network, job->network_len),
+            .now = sk_clock_wall(), .max_retries = tenant->max_retries, .find_time = tenant->find_time, .ban_time = tenant->ban_time};
+    memcpy(m.tenant, tenant->id, SK_ID_SIZE);
+    job->user_then = then;
+    auth_ask_store(job, SK_STORE_TRY, &m, counted);
+}
+
+void auth_tried(struct job *job, enum sk_tried verdict, auth_then *then)
+{
+    const struct tenant *tenant = job->tenant;
+    struct sk_store_tried m = {.ticket = job->id, .name = sk_slice_str(job->name), .network = sk_slice(job->network, job->network_len),
+            .now = sk_clock_wall(), .max_retries = tenant->max_retries, .find_time = tenant->find_time, .ban_time = tenant->ban_time, .verdict = verdict};
+    memcpy(m.tenant, tenant->id, SK_ID_SIZE);
+    auth_ask_store(job, SK_STORE_TRIED, &m, then);
+}
+
+/* ---- bans ---- */
+
+static void ban_row(struct job *job, uint16_t code, const void *message)
+{
+    if (code == SK_STORE_GOT_BAN) {
+        const struct sk_store_got_ban *got = message;
+        struct sk_auth_ban m = {.ticket = job->ticket, .scope = got->scope, .user = got->user, .network = got->network, .until = got->until};
+        if (auth_answer(job->auth, job->worker, SK_AUTH_BAN, &m) == -EMSGSIZE) {
+            auth_refuse(job, "answer-too-large");
+        }
+        return;
+    }
+    auth_done_rows(job, code, message);
+}
+
+void auth_list_bans(struct auth *auth, uint64_t worker, const struct sk_auth_list_bans *m)
+{
+    struct job *job = auth_job_under(auth, worker, m->ticket, SK_AUTH_LIST_BANS, m->tenant, SK_SLICE_NULL, m->session, m->proof);
+    if (job) {
+        struct sk_store_list_bans list = {.ticket = job->id, .user = m->user, .now = sk_clock_wall(), .most = LIST_MOST};
+        memcpy(list.tenant, job->tenant->id, SK_ID_SIZE);
+        auth_ask_store(job, SK_STORE_LIST_BANS, &list, ban_row);
+    }
+}
+
+static void end_recorded(struct sk_record_wait *wait, bool durable)
+{
+    struct job *job = SK_CONTAINER(wait, struct job, wait);
+    struct sk_store_drop_bans drop = {.ticket = job->id, .user = sk_slice_str(job->name), .network = sk_slice(job->network, job->network_len),
+            .now = sk_clock_wall()};
+    memcpy(drop.tenant, job->tenant->id, SK_ID_SIZE);
+    if (durable) {
+        auth_ask_store(job, SK_STORE_DROP_BANS, &drop, auth_done_rows);
+    } else {
+        auth_refuse(job, "audit-unavailable");
+    }
+}
+
+void auth_end_bans(struct auth *auth, uint64_t worker, const struct sk_auth_end_bans *m)
+{
+    struct sk_auth_refused refused = {.ticket = m->ticket, .reason = SK_LIT("internal-error")};
+    if (m->user.len == 0 && m->network.len == 0) {
+        (void)auth_answer(auth, worker, SK_AUTH_REFUSED, &refused);
+        return;
+    }
+    struct job *job = auth_job_under(auth, worker, m->ticket, SK_AUTH_END_BANS, m->tenant, m->host, m->session, m->proof);
+    if (job) {
+        TAKE_ORIGIN(job, m);
+        auth_copy(job->name, sizeof(job->name), m->user);
+        job->network_len = (uint8_t)m->network.len;
+        memcpy(job->network, m->network.data ? m->network.data : "", m->network.len);
+        auth_record(job, SK_AUDIT_BANS_ENDED, SK_AUDIT_DECISION_ALLOW, "revoked", end_recorded);
+    }
+}

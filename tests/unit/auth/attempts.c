@@ -1,0 +1,165 @@
+/* gateway/auth/attempts.c: a password is counted before it is verified, once for all who send it at one time. */
+#include "rig.h"
+
+#include <criterion/criterion.h>
+
+static struct rig rig;
+
+static void begin(void)
+{
+    rig_start(&rig);
+}
+
+static void end(void)
+{
+    rig_stop(&rig);
+}
+
+TestSuite(auth_attempts, .init = begin, .fini = end, .timeout = 60);
+
+static uint64_t basic_to_verify(unsigned worker, uint64_t ticket, const char *user)
+{
+    rig_login(&rig, worker, SK_AUTH_BASIC, ticket, 1, user);
+    rig_user(&rig, rig_asked(&rig, SK_STORE_TRY), user, "all");
+    return rig_verify(&rig);
+}
+
+static void tried(enum sk_tried verdict)
+{
+    const struct sk_store_tried *m = rig_at_store(&rig, SK_STORE_TRIED);
+    cr_assert_eq(m->verdict, (uint64_t)verdict);
+    rig_result(&rig, m->ticket, 0, 0);
+}
+
+/* Auth has read what this worker asked before. */
+static void has_read(unsigned worker)
+{
+    rig_check(&rig, worker, 90 + worker, 1);
+    rig_result(&rig, rig_asked(&rig, SK_STORE_GET_SESSION), 1, 0);
+    rig_refused(&rig, worker, 90 + worker, "login-required");
+}
+
+Test(auth_attempts, the_store_is_told_who_tries_from_where_under_which_rules)
+{
+    uint8_t id[SK_ID_SIZE];
+    rig_tenant(1, id);
+    rig_login(&rig, 0, SK_AUTH_LOGIN, 1, 1, "hanako");
+    const struct sk_store_try *m = rig_at_store(&rig, SK_STORE_TRY);
+    cr_assert(sk_slice_eq(m->name, SK_LIT("hanako")) && sk_slice_eq(m->network, RIG_ADDRESS));
+    cr_assert_arr_eq(m->tenant, id, SK_ID_SIZE);
+    cr_assert(m->max_retries == 5 && m->find_time == UINT64_C(120000000000) && m->ban_time == UINT64_C(300000000000));
+}
+
+Test(auth_attempts, who_may_not_try_is_refused_without_verification_with_a_record_and_the_time_to_wait)
+{
+    rig_login(&rig, 0, SK_AUTH_BASIC, 1, 1, "hanako");
+    rig_result(&rig, rig_asked(&rig, SK_STORE_TRY), 3, 42);
+    rig_records(&rig, 1);
+    rig_durable(&rig);
+    const struct sk_auth_refused *m = rig_at_worker(&rig, 0, SK_AUTH_REFUSED);
+    cr_assert(sk_slice_eq(m->reason, SK_LIT("too-many-attempts")));
+    cr_assert_eq(m->retry_after, 42);
+    cr_assert_eq(basic_to_verify(0, 2, "jiro") > 0, 1, "nothing was verified for the one before");
+}
+
+Test(auth_attempts, an_attempt_that_cannot_be_counted_is_refused)
+{
+    rig_login(&rig, 0, SK_AUTH_BASIC, 1, 1, "hanako");
+    rig_result(&rig, rig_asked(&rig, SK_STORE_TRY), 2, 0);
+    rig_refused(&rig, 0, 1, "store-unavailable");
+}
+
+Test(auth_attempts, a_right_password_is_not_granted_before_the_store_knows)
+{
+    rig_verdict(&rig, basic_to_verify(0, 1, "hanako"), 0);
+    rig_result(&rig, rig_asked(&rig, SK_STORE_TRIED), 2, 0);
+    rig_refused(&rig, 0, 1, "store-unavailable");
+}
+
+Test(auth_attempts, one_password_in_two_workers_is_one_attempt_that_grants_both)
+{
+    uint64_t id = basic_to_verify(0, 1, "hanako");
+    rig_login(&rig, 1, SK_AUTH_BASIC, 7, 1, "hanako");
+    has_read(1);
+    rig_verdict(&rig, id, 0);
+    tried(SK_TRIED_RIGHT);
+    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "hanako", "all");
+    rig_records(&rig, 2);
+    rig_durable(&rig);
+    (void)rig_granted(&rig, 0, 1, "hanako");
+    (void)rig_granted(&rig, 1, 7, "hanako");
+}
+
+Test(auth_attempts, who_follows_on_the_login_page_gets_a_session_of_its_own)
+{
+    uint64_t id = basic_to_verify(0, 1, "hanako");
+    rig_login(&rig, 1, SK_AUTH_LOGIN, 7, 1, "hanako");
+    has_read(1);
+    rig_verdict(&rig, id, 0);
+    tried(SK_TRIED_RIGHT);
+    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "hanako", "all");
+    rig_result(&rig, rig_asked(&rig, SK_STORE_PUT_SESSION), 0, 0);
+    rig_records(&rig, 2);
+    rig_durable(&rig);
+    (void)rig_granted(&rig, 0, 1, "hanako");
+    cr_assert_eq(rig_granted(&rig, 1, 7, "hanako")->token.len, 43);
+}
+
+Test(auth_attempts, who_follows_and_is_disabled_meanwhile_is_refused)
+{
+    uint64_t id = basic_to_verify(0, 1, "hanako");
+    rig_login(&rig, 1, SK_AUTH_BASIC, 7, 1, "hanako");
+    has_read(1);
+    rig_verdict(&rig, id, 0);
+    tried(SK_TRIED_RIGHT);
+    struct sk_store_got_user off = {.ticket = rig_asked(&rig, SK_STORE_GET_USER), .known = 1, .name = SK_LIT("hanako"), .disabled = 1};
+    rig_from_store(&rig, SK_STORE_GOT_USER, &off);
+    rig_refused(&rig, 1, 7, "account-changed");
+}
+
+Test(auth_attempts, one_wrong_password_in_two_workers_is_one_attempt_refused_and_recorded_twice)
+{
+    uint64_t id = basic_to_verify(0, 1, "hanako");
+    rig_login(&rig, 1, SK_AUTH_BASIC, 7, 1, "hanako");
+    has_read(1);
+    rig_verdict(&rig, id, 1);
+    tried(SK_TRIED_WRONG);
+    rig_records(&rig, 2);
+    rig_durable(&rig);
+    rig_refused(&rig, 1, 7, "login-failed");
+    rig_refused(&rig, 0, 1, "login-failed");
+    (void)basic_to_verify(0, 2, "hanako"); /* the next is an attempt of its own */
+}
+
+Test(auth_attempts, who_follows_a_worker_that_died_is_answered)
+{
+    (void)basic_to_verify(0, 1, "hanako");
+    rig_login(&rig, 1, SK_AUTH_BASIC, 7, 1, "hanako");
+    has_read(1);
+    rig_new_worker(&rig, 0);
+    rig_refused(&rig, 1, 7, "login-expired");
+}
+
+Test(auth_attempts, who_follows_and_dies_is_forgotten)
+{
+    uint64_t id = basic_to_verify(0, 1, "hanako");
+    rig_login(&rig, 1, SK_AUTH_BASIC, 7, 1, "hanako");
+    has_read(1);
+    rig_new_worker(&rig, 1);
+    has_read(0);
+    rig_verdict(&rig, id, 1);
+    tried(SK_TRIED_WRONG);
+    rig_records(&rig, 1);
+    rig_durable(&rig);
+    rig_refused(&rig, 0, 1, "login-failed");
+}
+
+Test(auth_attempts, other_passwords_and_other_tenants_are_attempts_of_their_own)
+{
+    rig_login(&rig, 0, SK_AUTH_BASIC, 1, 1, "hanako");
+    (void)rig_asked(&rig, SK_STORE_TRY);
+    rig_login(&rig, 1, SK_AUTH_BASIC, 2, 2, "hanako");
+    (void)rig_asked(&rig, SK_STORE_TRY);
+    rig_login(&rig, 1, SK_AUTH_LOGIN, 3, 1, "jiro");
+    (void)rig_asked(&rig, SK_STORE_TRY);
+}
