@@ -5,19 +5,20 @@ _sekisho() {
   COMPREPLY=()
   case $COMP_CWORD:${COMP_WORDS[1]} in
     1:*)
-      mapfile -t COMPREPLY < <(compgen -W 'hash-password config policy journal session --help --version' -- "$word")
+      mapfile -t COMPREPLY < <(compgen -W 'hash-password config policy journal session bans --help --version' -- "$word")
       return
       ;;
     2:config) mapfile -t COMPREPLY < <(compgen -W 'check schema --help' -- "$word") && return ;;
     2:policy) mapfile -t COMPREPLY < <(compgen -W 'test explain --help' -- "$word") && return ;;
     2:journal) mapfile -t COMPREPLY < <(compgen -W 'show --help' -- "$word") && return ;;
+    2:bans) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
     2:session) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
   esac
   case $before in
     -o) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$word") && return ;;
     --method) mapfile -t COMPREPLY < <(compgen -W 'GET HEAD POST PUT PATCH DELETE OPTIONS' -- "$word") && return ;;
     --cacert | --password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
-    --server | --user | --role | --address | --host | --path | --tenant | --resolve | --of) return ;;
+    --server | --user | --role | --address | --host | --path | --tenant | --resolve | --of | --network) return ;;
   esac
   command=${COMP_WORDS[1]}
   [ "$command" = hash-password ] || command+=" ${COMP_WORDS[2]-}"
@@ -27,6 +28,8 @@ _sekisho() {
       'config schema') command='--tenant' ;;
       'policy explain') command='--user --role --address --method --host --path -o' ;;
       'journal show') command='--tenant' ;;
+      'bans list') command="$connection --of -o" ;;
+      'bans revoke') command="$connection --of --network" ;;
       'session list') command="$connection --of -o" ;;
       'session revoke') command="$connection --of" ;;
       *) command= ;;

@@ -253,6 +253,16 @@ static bool is_panel(const struct sk_exchange *x)
     return x->site && x->app > 0 && sk_policy_app_kind(&x->site->image.policy, x->app) == SK_APP_PANEL;
 }
 
+size_t sk_exchange_retry_after(struct sk_exchange *x, uint16_t status, struct sk_field *field)
+{
+    if ((status != 429 && status != 503) || x->retry_after == 0) {
+        return 0;
+    }
+    struct sk_slice seconds = sk_arena_printf(x->arena, "%llu", (unsigned long long)x->retry_after);
+    *field = (struct sk_field){SK_LIT("retry-after"), seconds.data ? seconds : SK_LIT("1")};
+    return 1;
+}
+
 void sk_exchange_deny(struct sk_exchange *x, uint16_t status, enum sk_audit_decision decision, struct sk_slice reason)
 {
     char hex[2 * SK_ID_SIZE + 1];
@@ -269,9 +279,8 @@ void sk_exchange_deny(struct sk_exchange *x, uint16_t status, enum sk_audit_deci
         fields[count++] = (struct sk_field){SK_LIT("content-type"), is_panel(x) ? SK_LIT("text/html; charset=utf-8") : SK_LIT("application/problem+json")};
         if (status == 401) {
             fields[count++] = (struct sk_field){SK_LIT("www-authenticate"), SK_LIT("Basic realm=\"Sekisho\", charset=\"UTF-8\"")};
-        } else if (status == 429 || status == 503) {
-            fields[count++] = (struct sk_field){SK_LIT("retry-after"), SK_LIT("1")};
         }
+        count += sk_exchange_retry_after(x, status, &fields[count]);
     }
     sk_exchange_answer(x, status, decision, reason, fields, count, body);
 }
@@ -456,7 +465,13 @@ static enum sk_go step_identify(struct sk_exchange *x)
         return SK_GO_WAIT;
     }
     struct sk_slice reason = sk_slice_str(x->grant->reason);
+    uint64_t retry_after = x->grant->retry_after;
     sk_grant_release(x);
+    if (sk_slice_eq(reason, SK_LIT(SK_TOO_MANY_ATTEMPTS))) {
+        x->retry_after = retry_after;
+        sk_exchange_deny(x, 429, SK_AUDIT_DECISION_DENY, reason);
+        return SK_GO_WAIT;
+    }
     if (sk_slice_eq(reason, SK_LIT("auth-unavailable"))) {
         sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, reason);
         return SK_GO_WAIT;
@@ -537,7 +552,7 @@ static enum sk_go step_intent(struct sk_exchange *x)
 static enum sk_go step_forward(struct sk_exchange *x)
 {
     if (x->app == SK_POLICY_BUILTIN_APP) {
-        sk_reserved_api(x);
+        sk_api_serve(x);
         return SK_GO_WAIT;
     }
     return sk_forward(x);
@@ -613,7 +628,7 @@ void sk_exchange_cut(struct sk_exchange *x, const char *reason)
 void sk_exchange_told(struct sk_exchange *x, uint16_t code, const void *message)
 {
     sk_conn_touch(x->conn);
-    sk_reserved_told(x, code, message);
+    (sk_reserved_path(x->stream->request.path) ? sk_reserved_told : sk_api_told)(x, code, message);
 }
 
 /* ---- the stream's callbacks ---- */
@@ -633,6 +648,7 @@ static struct sk_exchange *begin(struct sk_stream *stream)
     x->app = -1;
     x->verdict.rule = -1;
     x->started = x->progress = sk_clock_boot();
+    x->retry_after = 1;
     x->early = x->held = x->form = x->told = SK_BUF_INIT(HELD_MAX);
     sk_random(x->id, sizeof(x->id));
     stream->user = x;

@@ -32,6 +32,7 @@ struct sk_exchange {
     bool waiting_grant, waiting_secrets;
     uint64_t ask; /* ticket of an own question, 0 none */
     struct sk_buf told; /* what a list answer gathers */
+    uint64_t retry_after; /* s, of a 429 or 503; 0: not said */
     struct sk_record_wait wait;
 
     struct sk_response response; /* what will be, or was, said to the client */
@@ -89,6 +90,10 @@ void sk_exchange_resume(struct sk_exchange *x);
 void sk_exchange_answer(struct sk_exchange *x, uint16_t status, enum sk_audit_decision decision, struct sk_slice reason,
         struct sk_field *fields, size_t count, struct sk_slice body);
 /* A refusal with a page or a JSON body, as fits the app. */
+/* Who has tried too often comes as this reason, with 429. */
+#define SK_TOO_MANY_ATTEMPTS "too-many-attempts"
+/* Retry-After of a status that has one, by x->retry_after. How many fields: 0 or 1. */
+size_t sk_exchange_retry_after(struct sk_exchange *x, uint16_t status, struct sk_field *field);
 void sk_exchange_deny(struct sk_exchange *x, uint16_t status, enum sk_audit_decision decision, struct sk_slice reason);
 /* The upstream's response head is here: records it, then relays. */
 void sk_exchange_respond(struct sk_exchange *x, const struct sk_response *response);
@@ -118,14 +123,17 @@ void sk_auth_forget(struct sk_exchange *x);
 /* The app's secrets are known, or `x` waits for them (1). Negative: they cannot be had. */
 int sk_secrets_need(struct sk_exchange *x, struct sk_app *app) sk_nodiscard;
 
-/* reserved.c: the gateway's own paths */
+/* reserved.c: the gateway's own pages */
 bool sk_reserved_path(struct sk_slice path);
 enum sk_go sk_reserved_serve(struct sk_exchange *x);
 void sk_reserved_form(struct sk_exchange *x);
-void sk_reserved_api(struct sk_exchange *x);
 void sk_reserved_told(struct sk_exchange *x, uint16_t code, const void *message);
 /* The login page for a panel. */
 void sk_reserved_challenge(struct sk_exchange *x);
+
+/* api.c: what the policy let through to the gateway's own API */
+void sk_api_serve(struct sk_exchange *x);
+void sk_api_told(struct sk_exchange *x, uint16_t code, const void *message);
 
 /* pages.c */
 struct sk_page {

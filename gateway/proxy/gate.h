@@ -88,6 +88,7 @@ struct sk_grant {
     struct sk_exchange *waiting; /* through waiting_next */
     struct sk_exchange *users;   /* through grant_next: to be cut when it ends */
     const char *reason;
+    uint64_t retry_after; /* s, of a refusal */
 };
 
 struct sk_conn {

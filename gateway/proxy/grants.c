@@ -348,10 +348,14 @@ static void told_grant(struct sk_grant *grant, uint16_t code, const void *messag
             return;
         }
     }
-    struct sk_slice reason = code == SK_AUTH_REFUSED ? ((const struct sk_auth_refused *)message)->reason : SK_LIT("internal-error");
-    bool failed = sk_slice_eq(reason, SK_LIT("login-failed"));
-    bool required = sk_slice_eq(reason, SK_LIT("login-required"));
-    grant_end(grant, failed ? "login-failed" : required ? "login-required" : "auth-unavailable");
+    static const char *const reasons[] = {"login-failed", "login-required", SK_TOO_MANY_ATTEMPTS};
+    const struct sk_auth_refused *refused = code == SK_AUTH_REFUSED ? message : NULL;
+    const char *reason = "auth-unavailable";
+    for (size_t i = 0; refused && i < SK_COUNT(reasons); i++) {
+        reason = sk_slice_eq(refused->reason, sk_slice_str(reasons[i])) ? reasons[i] : reason;
+    }
+    grant->retry_after = refused ? refused->retry_after : 0;
+    grant_end(grant, reason);
 }
 
 /* Streams outlive their grant's time: it is renewed by its session, without the credential. */
@@ -566,7 +570,7 @@ static void told(struct sk_gate *gate, uint16_t code, const void *message)
         code = SK_AUTH_REFUSED;
         message = &refused;
     }
-    bool more = code == SK_AUTH_SECRET || code == SK_AUTH_SESSION;
+    bool more = code == SK_AUTH_SECRET || code == SK_AUTH_SESSION || code == SK_AUTH_BAN;
     struct sk_grant *grant = ask->grant;
     struct sk_exchange *x = ask->x;
     struct sk_app *app = ask->app;

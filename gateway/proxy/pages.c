@@ -122,6 +122,9 @@ static void message_for(struct writer *w, struct sk_slice reason)
     if (sk_slice_eq(reason, SK_LIT("login-failed"))) {
         say(w, "IDまたはパスワードが正しくありません。",
                 "The ID or the password is not right.");
+    } else if (sk_slice_eq(reason, SK_LIT(SK_TOO_MANY_ATTEMPTS))) {
+        say(w, "ログインの試行回数が多すぎます。しばらくしてからもう一度お試しください。続く場合は管理者にお知らせください。",
+                "There were too many attempts. Please try again later; if it goes on, tell your administrator.");
     } else if (sk_slice_eq(reason, SK_LIT("login-expired"))) {
         say(w, "時間が過ぎました。もう一度ログインしてください。", "That took too long. Please log in again.");
     } else if (sk_slice_eq(reason, SK_LIT("form-expired"))) {

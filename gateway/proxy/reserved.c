@@ -1,5 +1,5 @@
-/* The gateway's own paths: login, logout, keys, and the API. Runs in the workers. */
-#include "proxy/exchange.h"
+/* The gateway's own pages: login, logout, keys. Runs in the workers. */
+#include "proxy/reserved.h"
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -8,13 +8,11 @@
 
 #include <stdio.h>
 
-#define LIST_MAX ((size_t)64 << 10) /* bytes of a list of sessions: its copy fits in the arena */
 #define PREFIX "/.sekisho"
 #define JWKS "/.well-known/sekisho/jwks.json"
 
 static const struct sk_slice path_login = {PREFIX "/login", sizeof(PREFIX "/login") - 1};
 static const struct sk_slice path_logout = {PREFIX "/logout", sizeof(PREFIX "/logout") - 1};
-static const struct sk_slice path_sessions = {SK_POLICY_BUILTIN_PATH "/v1/sessions", sizeof(SK_POLICY_BUILTIN_PATH "/v1/sessions") - 1};
 
 static bool under(struct sk_slice path, struct sk_slice prefix)
 {
@@ -34,8 +32,7 @@ static int hex(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The n-th value of a name in an application/x-www-form-urlencoded body or query, decoded; the null slice when absent. */
-static struct sk_slice form_value(struct sk_arena *arena, struct sk_slice form, const char *name, unsigned nth)
+struct sk_slice sk_form_value(struct sk_arena *arena, struct sk_slice form, const char *name, unsigned nth)
 {
     while (form.len) {
         struct sk_slice value = sk_slice_split(&form, '&');
@@ -67,7 +64,7 @@ static bool form_is_own(struct sk_exchange *x)
     const struct sk_slice *origin = sk_field_find(r->fields, r->fields_count, SK_LIT("origin"));
     const struct sk_slice *site = sk_field_find(r->fields, r->fields_count, SK_LIT("sec-fetch-site"));
     struct sk_slice token = sk_exchange_cookie(r, SK_LIT(SK_FORM_COOKIE)), https = SK_LIT("https://");
-    struct sk_slice given = form_value(x->arena, sk_buf_peek(&x->form), "form", 0);
+    struct sk_slice given = sk_form_value(x->arena, sk_buf_peek(&x->form), "form", 0);
     if (origin && !(sk_slice_starts(*origin, https) && sk_slice_eq_nocase(sk_slice_from(*origin, https.len), r->authority))) {
         return false;
     }
@@ -91,7 +88,7 @@ static struct sk_slice safe_return(struct sk_exchange *x, struct sk_slice back)
 
 static void answer_page(struct sk_exchange *x, uint16_t status, enum sk_audit_decision decision, struct sk_slice reason, struct sk_slice page, struct sk_slice set_cookie)
 {
-    struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 2);
+    struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 3);
     size_t count = 0;
     if (!fields || !page.data) {
         sk_exchange_deny(x, 500, SK_AUDIT_DECISION_ERROR, SK_LIT("internal-error"));
@@ -101,6 +98,7 @@ static void answer_page(struct sk_exchange *x, uint16_t status, enum sk_audit_de
     if (set_cookie.len) {
         fields[count++] = (struct sk_field){SK_LIT("set-cookie"), set_cookie};
     }
+    count += sk_exchange_retry_after(x, status, &fields[count]);
     sk_exchange_answer(x, status, decision, reason, fields, count, page);
 }
 
@@ -119,10 +117,17 @@ static void answer_redirect(struct sk_exchange *x, struct sk_slice to, struct sk
     sk_exchange_answer(x, 303, SK_AUDIT_DECISION_ALLOW, reason, fields, count, SK_SLICE_NULL);
 }
 
-static void answer_json(struct sk_exchange *x, uint16_t status, struct sk_slice json)
+void sk_reserved_json(struct sk_exchange *x, struct sk_slice json)
 {
     static struct sk_field type[] = {{{"content-type", 12}, {"application/json", 16}}};
-    sk_exchange_answer(x, status, SK_AUDIT_DECISION_ALLOW, x->reason, type, 1, json);
+    sk_exchange_answer(x, 200, SK_AUDIT_DECISION_ALLOW, x->reason, type, 1, json);
+}
+
+void sk_reserved_ask(struct sk_exchange *x, uint16_t code, void *message)
+{
+    if (sk_auth_ask(x, code, message) < 0) {
+        sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, SK_LIT("auth-unavailable"));
+    }
 }
 
 /* The form token of the browser's cookie, or a fresh one with the cookie to set. */
@@ -197,66 +202,46 @@ enum sk_go sk_reserved_serve(struct sk_exchange *x)
     bool post = sk_slice_eq(r->method, SK_LIT("POST"));
     struct sk_slice query = sk_slice_from(r->query, 1);
     if (sk_slice_eq(r->path, path_login) && get) {
-        show_login(x, 200, SK_LIT("login-page"), SK_SLICE_NULL, safe_return(x, form_value(x->arena, query, "return", 0)), SK_SLICE_NULL, SK_SLICE_NULL);
+        show_login(x, 200, SK_LIT("login-page"), SK_SLICE_NULL, safe_return(x, sk_form_value(x->arena, query, "return", 0)), SK_SLICE_NULL, SK_SLICE_NULL);
     } else if ((sk_slice_eq(r->path, path_login) || sk_slice_eq(r->path, path_logout)) && post) {
         return wait_for_form(x);
     } else if (sk_slice_eq(r->path, path_logout) && get) {
         show_logout(x);
     } else if (sk_slice_eq(r->path, SK_LIT(JWKS)) && get) {
         x->reason = SK_LIT("keys");
-        answer_json(x, 200, sk_arena_copy(x->arena, sk_buf_peek(&x->gate->jwks)));
+        sk_reserved_json(x, sk_arena_copy(x->arena, sk_buf_peek(&x->gate->jwks)));
     } else {
         sk_exchange_deny(x, 404, SK_AUDIT_DECISION_DENY, SK_LIT("no-such-page"));
     }
     return SK_GO_WAIT;
 }
 
-#define FILL_ORIGIN(m, x)                                                                                    \
-    do {                                                                                                     \
-        const struct sk_request *origin_request = &(x)->stream->request;                                     \
-        const struct sk_slice *origin_agent =                                                                \
-                sk_field_find(origin_request->fields, origin_request->fields_count, SK_LIT("user-agent"));   \
-        memcpy((m)->tenant, (x)->site->tenant->id, SK_ID_SIZE);                                              \
-        memcpy((m)->request, (x)->id, SK_ID_SIZE);                                                           \
-        (m)->address = sk_slice((x)->conn->address.bytes, (x)->conn->address_bytes_len);                     \
-        (m)->port = (x)->conn->address.port;                                                                 \
-        (m)->host = origin_request->host;                                                                    \
-        (m)->agent = origin_agent ? sk_slice_cut(*origin_agent, 256) : SK_SLICE_NULL;                        \
-    } while (0)
-
-static void ask(struct sk_exchange *x, uint16_t code, void *message)
-{
-    if (sk_auth_ask(x, code, message) < 0) {
-        sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, SK_LIT("auth-unavailable"));
-    }
-}
-
 static void submit_login(struct sk_exchange *x)
 {
     struct sk_slice form = sk_buf_peek(&x->form);
-    struct sk_slice state = form_value(x->arena, form, "state", 0);
+    struct sk_slice state = sk_form_value(x->arena, form, "state", 0);
     if (state.len) {
         struct sk_auth_answer m = {.state = sk_slice_cut(state, 64)};
         struct sk_buf answers SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
         for (unsigned i = 0; i < 16; i++) {
-            struct sk_slice answer = form_value(x->arena, form, "answer", i);
+            struct sk_slice answer = sk_form_value(x->arena, form, "answer", i);
             if (!answer.data || sk_slice_find(answer, '\n') < answer.len || sk_buf_put(&answers, answer) || sk_buf_put(&answers, SK_LIT("\n"))) {
                 break;
             }
         }
-        FILL_ORIGIN(&m, x);
+        SK_FILL_ORIGIN(&m, x);
         m.answers = sk_buf_peek(&answers);
-        ask(x, SK_AUTH_ANSWER, &m);
+        sk_reserved_ask(x, SK_AUTH_ANSWER, &m);
         sk_wipe(answers.data, answers.size);
         return;
     }
-    struct sk_auth_login m = {.user = form_value(x->arena, form, "user", 0), .password = form_value(x->arena, form, "password", 0)};
+    struct sk_auth_login m = {.user = sk_form_value(x->arena, form, "user", 0), .password = sk_form_value(x->arena, form, "password", 0)};
     if (m.user.len == 0 || m.user.len > 256 || m.password.len == 0 || m.password.len > 1024) {
-        show_login(x, 403, SK_LIT("login-failed"), SK_LIT("login-failed"), safe_return(x, form_value(x->arena, form, "return", 0)), SK_SLICE_NULL, SK_SLICE_NULL);
+        show_login(x, 403, SK_LIT("login-failed"), SK_LIT("login-failed"), safe_return(x, sk_form_value(x->arena, form, "return", 0)), SK_SLICE_NULL, SK_SLICE_NULL);
         return;
     }
-    FILL_ORIGIN(&m, x);
-    ask(x, SK_AUTH_LOGIN, &m);
+    SK_FILL_ORIGIN(&m, x);
+    sk_reserved_ask(x, SK_AUTH_LOGIN, &m);
     sk_wipe((void *)(uintptr_t)m.password.data, m.password.len);
 }
 
@@ -290,8 +275,8 @@ static void submit_logout(struct sk_exchange *x)
         return;
     }
     struct sk_auth_logout m = {.session = x->grant->session, .proof = x->grant->proof};
-    FILL_ORIGIN(&m, x);
-    ask(x, SK_AUTH_LOGOUT, &m);
+    SK_FILL_ORIGIN(&m, x);
+    sk_reserved_ask(x, SK_AUTH_LOGOUT, &m);
 }
 
 void sk_reserved_form(struct sk_exchange *x)
@@ -299,7 +284,7 @@ void sk_reserved_form(struct sk_exchange *x)
     struct sk_slice form = sk_buf_peek(&x->form);
     bool login = sk_slice_eq(x->stream->request.path, path_login);
     if (!form_is_own(x)) {
-        struct sk_slice back = safe_return(x, form_value(x->arena, form, "return", 0));
+        struct sk_slice back = safe_return(x, sk_form_value(x->arena, form, "return", 0));
         if (login) {
             show_login(x, 403, SK_LIT("form-expired"), SK_LIT("form-expired"), back, SK_SLICE_NULL, SK_SLICE_NULL);
         } else {
@@ -312,75 +297,20 @@ void sk_reserved_form(struct sk_exchange *x)
     }
 }
 
-/* ---- the API: sessions ---- */
+/* ---- what auth said ---- */
 
-void sk_reserved_api(struct sk_exchange *x)
+static void told_refused(struct sk_exchange *x, const struct sk_auth_refused *m)
 {
-    const struct sk_request *r = &x->stream->request;
-    struct sk_slice id = sk_slice_from(r->path, path_sessions.len + 1), query = sk_slice_from(r->query, 1);
-    struct sk_slice user = form_value(x->arena, query, "user", 0);
-    if (!under(r->path, path_sessions) || user.len > 256) {
-        sk_exchange_deny(x, 404, SK_AUDIT_DECISION_DENY, SK_LIT("no-such-resource"));
-    } else if (sk_slice_eq(r->method, SK_LIT("GET")) && id.len == 0) {
-        struct sk_auth_list m = {.session = x->grant->session, .proof = x->grant->proof, .user = user};
-        memcpy(m.tenant, x->site->tenant->id, SK_ID_SIZE);
-        ask(x, SK_AUTH_LIST, &m);
-    } else if (sk_slice_eq(r->method, SK_LIT("DELETE")) && (id.len || user.len) && id.len <= 64) {
-        struct sk_auth_revoke m = {.session = x->grant->session, .proof = x->grant->proof, .target = id, .user = id.len ? SK_SLICE_NULL : user};
-        FILL_ORIGIN(&m, x);
-        ask(x, SK_AUTH_REVOKE, &m);
-    } else {
-        sk_exchange_deny(x, 405, SK_AUDIT_DECISION_DENY, SK_LIT("method-not-allowed"));
-    }
-}
-
-/* One more of a list; what does not fit is counted alone. */
-static void gather_session(struct sk_exchange *x, const struct sk_auth_session *m)
-{
-    struct sk_buf row SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
-    struct sk_addr address = {.family = m->address.len == 4 ? SK_FAMILY_V4 : SK_FAMILY_V6};
-    char text[SK_ADDR_TEXT], started[32], used[32];
-    memcpy(address.bytes, m->address.data, m->address.len);
-    (void)sk_addr_text(&address, text);
-    sk_time_text(m->started, started);
-    sk_time_text(m->used, used);
-    int r = sk_buf_printf(&row, "%s{\"id\":\"%.*s\",\"subject\":", sk_buf_len(&x->told) ? "," : "", (int)m->session.len, m->session.data);
-    r = r ? r : sk_json_put_string(&row, m->subject);
-    r = r ? r : sk_buf_printf(&row, ",\"address\":\"%s\",\"started\":\"%s\",\"used\":\"%s\"}", text, started, used);
-    if (r == 0 && sk_buf_len(&x->told) + sk_buf_len(&row) <= LIST_MAX) {
-        (void)!sk_buf_put(&x->told, sk_buf_peek(&row));
-    }
-}
-
-static void told_done(struct sk_exchange *x, const struct sk_auth_done *m)
-{
-    const struct sk_request *r = &x->stream->request;
-    unsigned long long count = (unsigned long long)m->count;
-    if (sk_slice_eq(r->path, path_logout)) {
-        logged_out(x);
-    } else if (sk_slice_eq(r->method, SK_LIT("GET"))) {
-        struct sk_slice list = sk_buf_peek(&x->told);
-        struct sk_slice body = sk_arena_printf(x->arena, "{\"sessions\":[%.*s],\"total\":%llu}\n", (int)list.len, list.data ? list.data : "", count);
-        if (body.data) {
-            answer_json(x, 200, body);
-        } else {
-            sk_exchange_deny(x, 500, SK_AUDIT_DECISION_ERROR, SK_LIT("internal-error"));
-        }
-    } else {
-        answer_json(x, 200, sk_arena_printf(x->arena, "{\"ended\":%llu}\n", count));
-    }
-}
-
-static void told_refused(struct sk_exchange *x, struct sk_slice reason)
-{
+    struct sk_slice code = sk_arena_copy(x->arena, m->reason);
     if (!sk_slice_eq(x->stream->request.path, path_login)) {
-        sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, sk_arena_copy(x->arena, reason));
+        sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, code);
         return;
     }
-    bool wrong = sk_slice_eq(reason, SK_LIT("login-failed")) || sk_slice_eq(reason, SK_LIT("login-expired"));
-    struct sk_slice back = safe_return(x, form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
-    struct sk_slice code = sk_arena_copy(x->arena, reason);
-    show_login(x, wrong ? 403 : 503, code, code, back, SK_SLICE_NULL, SK_SLICE_NULL);
+    bool wrong = sk_slice_eq(code, SK_LIT("login-failed")) || sk_slice_eq(code, SK_LIT("login-expired"));
+    bool many = sk_slice_eq(code, SK_LIT(SK_TOO_MANY_ATTEMPTS));
+    struct sk_slice back = safe_return(x, sk_form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
+    x->retry_after = many ? m->retry_after : x->retry_after;
+    show_login(x, wrong ? 403 : many ? 429 : 503, code, code, back, SK_SLICE_NULL, SK_SLICE_NULL);
 }
 
 void sk_reserved_told(struct sk_exchange *x, uint16_t code, const void *message)
@@ -389,25 +319,22 @@ void sk_reserved_told(struct sk_exchange *x, uint16_t code, const void *message)
     switch (code) {
     case SK_AUTH_GRANT: {
         const struct sk_auth_grant *m = message;
-        back = safe_return(x, form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
+        back = safe_return(x, sk_form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
         answer_redirect(x, back, SK_LIT("login"),
                 sk_arena_printf(x->arena, SK_COOKIE "=%.*s; Path=/; Secure; HttpOnly; SameSite=Lax", (int)m->token.len, m->token.data));
         break;
     }
     case SK_AUTH_PROMPT: {
         const struct sk_auth_prompt *m = message;
-        back = safe_return(x, form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
+        back = safe_return(x, sk_form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
         show_login(x, 200, SK_LIT("more-asked"), SK_SLICE_NULL, back, m->state, m->prompts);
         break;
     }
     case SK_AUTH_REFUSED:
-        told_refused(x, ((const struct sk_auth_refused *)message)->reason);
-        break;
-    case SK_AUTH_SESSION:
-        gather_session(x, message);
+        told_refused(x, message);
         break;
     case SK_AUTH_DONE:
-        told_done(x, message);
+        logged_out(x);
         break;
     default:
         break;

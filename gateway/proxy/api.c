@@ -1,0 +1,174 @@
+/* The API below /.sekisho/api, an app of its own that the policy has judged: sessions and bans. Runs in the workers. */
+#include "proxy/reserved.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "ipc/store.h"
+
+#define LIST_MAX ((size_t)64 << 10) /* bytes of a list: its copy fits in the arena */
+#define SESSIONS SK_POLICY_BUILTIN_PATH "/v1/sessions"
+#define BANS SK_POLICY_BUILTIN_PATH "/v1/bans"
+
+static bool under(struct sk_slice path, struct sk_slice resource)
+{
+    return sk_slice_starts(path, resource) && (path.len == resource.len || path.data[resource.len] == '/');
+}
+
+/* ---- asking ---- */
+
+static void no_such_method(struct sk_exchange *x)
+{
+    sk_exchange_deny(x, 405, SK_AUDIT_DECISION_DENY, SK_LIT("method-not-allowed"));
+}
+
+static void sessions(struct sk_exchange *x, struct sk_slice user)
+{
+    const struct sk_request *r = &x->stream->request;
+    struct sk_slice id = sk_slice_from(r->path, sizeof(SESSIONS));
+    if (sk_slice_eq(r->method, SK_LIT("GET")) && id.len == 0) {
+        struct sk_auth_list m = {.session = x->grant->session, .proof = x->grant->proof, .user = user};
+        memcpy(m.tenant, x->site->tenant->id, SK_ID_SIZE);
+        sk_reserved_ask(x, SK_AUTH_LIST, &m);
+    } else if (sk_slice_eq(r->method, SK_LIT("DELETE")) && (id.len || user.len) && id.len <= 64) {
+        struct sk_auth_revoke m = {.session = x->grant->session, .proof = x->grant->proof, .target = id, .user = id.len ? SK_SLICE_NULL : user};
+        SK_FILL_ORIGIN(&m, x);
+        sk_reserved_ask(x, SK_AUTH_REVOKE, &m);
+    } else {
+        no_such_method(x);
+    }
+}
+
+/* An address, or the /64 that an IPv6 one is in: what bans are of. False when it is neither. */
+static bool read_network(struct sk_slice text, uint8_t bytes[16], struct sk_slice *network)
+{
+    struct sk_cidr cidr;
+    *network = SK_SLICE_NULL;
+    if (text.len == 0) {
+        return true;
+    }
+    if (sk_cidr_parse(text, &cidr)) {
+        return false;
+    }
+    bool v4 = cidr.addr.family == SK_FAMILY_V4;
+    memcpy(bytes, cidr.addr.bytes, 16);
+    *network = sk_slice(bytes, v4 ? 4 : 8);
+    return v4 ? cidr.bits == 32 : cidr.bits == 64 || cidr.bits == 128;
+}
+
+static void bans(struct sk_exchange *x, struct sk_slice user)
+{
+    const struct sk_request *r = &x->stream->request;
+    struct sk_slice given = sk_form_value(x->arena, sk_slice_from(r->query, 1), "network", 0), network;
+    uint8_t bytes[16];
+    if (r->path.len != sizeof(BANS) - 1) {
+        sk_exchange_deny(x, 404, SK_AUDIT_DECISION_DENY, SK_LIT("no-such-resource"));
+    } else if (!read_network(given, bytes, &network)) {
+        sk_exchange_deny(x, 400, SK_AUDIT_DECISION_DENY, SK_LIT("bad-network"));
+    } else if (sk_slice_eq(r->method, SK_LIT("GET")) && network.len == 0) {
+        struct sk_auth_list_bans m = {.session = x->grant->session, .proof = x->grant->proof, .user = user};
+        memcpy(m.tenant, x->site->tenant->id, SK_ID_SIZE);
+        sk_reserved_ask(x, SK_AUTH_LIST_BANS, &m);
+    } else if (sk_slice_eq(r->method, SK_LIT("DELETE")) && (user.len || network.len)) {
+        struct sk_auth_end_bans m = {.session = x->grant->session, .proof = x->grant->proof, .user = user, .network = network};
+        SK_FILL_ORIGIN(&m, x);
+        sk_reserved_ask(x, SK_AUTH_END_BANS, &m);
+    } else {
+        no_such_method(x);
+    }
+}
+
+void sk_api_serve(struct sk_exchange *x)
+{
+    const struct sk_request *r = &x->stream->request;
+    struct sk_slice user = sk_form_value(x->arena, sk_slice_from(r->query, 1), "user", 0);
+    if (under(r->path, SK_LIT(SESSIONS)) && user.len <= 256) {
+        sessions(x, user);
+    } else if (under(r->path, SK_LIT(BANS)) && user.len <= 256) {
+        bans(x, user);
+    } else {
+        sk_exchange_deny(x, 404, SK_AUDIT_DECISION_DENY, SK_LIT("no-such-resource"));
+    }
+}
+
+/* ---- answering ---- */
+
+/* One more of a list; what does not fit is counted alone. */
+static void gather(struct sk_exchange *x, const struct sk_buf *row, int failed)
+{
+    if (failed == 0 && sk_buf_len(&x->told) + sk_buf_len(row) + 1 <= LIST_MAX) {
+        (void)!(sk_buf_len(&x->told) ? sk_buf_put(&x->told, SK_LIT(",")) : 0);
+        (void)!sk_buf_put(&x->told, sk_buf_peek(row));
+    }
+}
+
+static void gather_session(struct sk_exchange *x, const struct sk_auth_session *m)
+{
+    struct sk_buf row SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
+    struct sk_addr address = {.family = m->address.len == 4 ? SK_FAMILY_V4 : SK_FAMILY_V6};
+    char text[SK_ADDR_TEXT], started[32], used[32];
+    memcpy(address.bytes, m->address.data, m->address.len);
+    (void)sk_addr_text(&address, text);
+    sk_time_text(m->started, started);
+    sk_time_text(m->used, used);
+    int r = sk_buf_printf(&row, "{\"id\":\"%.*s\",\"subject\":", (int)m->session.len, m->session.data);
+    r = r ? r : sk_json_put_string(&row, m->subject);
+    r = r ? r : sk_buf_printf(&row, ",\"address\":\"%s\",\"started\":\"%s\",\"used\":\"%s\"}", text, started, used);
+    gather(x, &row, r);
+}
+
+static void gather_ban(struct sk_exchange *x, const struct sk_auth_ban *m)
+{
+    static const char *const scopes[SK_BAN_SCOPES] = {[SK_BAN_PAIR] = "user-from-network", [SK_BAN_PLACE] = "network",
+            [SK_BAN_ELSEWHERE] = "user-from-new-networks", [SK_BAN_HOME] = "user-from-known-networks", [SK_BAN_KNOWN] = ""};
+    struct sk_buf row SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
+    struct sk_addr address = {.family = m->network.len == 4 ? SK_FAMILY_V4 : SK_FAMILY_V6};
+    char text[SK_ADDR_TEXT] = "", until[32];
+    int r = sk_buf_printf(&row, "{\"scope\":\"%s\",\"user\":", m->scope < SK_BAN_SCOPES ? scopes[m->scope] : "");
+    r = r ? r : m->user.len ? sk_json_put_string(&row, m->user) : sk_buf_put(&row, SK_LIT("null"));
+    if (m->network.len) {
+        memcpy(address.bytes, m->network.data, m->network.len);
+        (void)sk_addr_text(&address, text);
+        r = r ? r : sk_buf_printf(&row, ",\"network\":\"%s%s\"", text, m->network.len == 8 ? "/64" : "");
+    } else {
+        r = r ? r : sk_buf_put(&row, SK_LIT(",\"network\":null"));
+    }
+    sk_time_text(m->until, until);
+    r = r ? r : m->until ? sk_buf_printf(&row, ",\"until\":\"%s\"}", until) : sk_buf_put(&row, SK_LIT(",\"until\":null}"));
+    gather(x, &row, r);
+}
+
+static void done(struct sk_exchange *x, const struct sk_auth_done *m)
+{
+    const struct sk_request *r = &x->stream->request;
+    const char *name = under(r->path, SK_LIT(BANS)) ? "bans" : "sessions";
+    unsigned long long count = (unsigned long long)m->count;
+    struct sk_slice list = sk_buf_peek(&x->told);
+    struct sk_slice body = sk_slice_eq(r->method, SK_LIT("GET"))
+                                   ? sk_arena_printf(x->arena, "{\"%s\":[%.*s],\"total\":%llu}\n", name, (int)list.len, list.data ? list.data : "", count)
+                                   : sk_arena_printf(x->arena, "{\"ended\":%llu}\n", count);
+    if (body.data) {
+        sk_reserved_json(x, body);
+    } else {
+        sk_exchange_deny(x, 500, SK_AUDIT_DECISION_ERROR, SK_LIT("internal-error"));
+    }
+}
+
+void sk_api_told(struct sk_exchange *x, uint16_t code, const void *message)
+{
+    switch (code) {
+    case SK_AUTH_SESSION:
+        gather_session(x, message);
+        break;
+    case SK_AUTH_BAN:
+        gather_ban(x, message);
+        break;
+    case SK_AUTH_DONE:
+        done(x, message);
+        break;
+    case SK_AUTH_REFUSED:
+        sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, sk_arena_copy(x->arena, ((const struct sk_auth_refused *)message)->reason));
+        break;
+    default:
+        break;
+    }
+}
