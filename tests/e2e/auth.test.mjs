@@ -14,6 +14,7 @@ let gateway, upstream;
 
 function tenantFile(name, users) {
   return openTenant(name, upstream.url, {
+    regulation: { max_retries: 20, find_time: '1s', ban_time: '1s' }, // these tests guess a lot; guessing.test.mjs is about that
     apps: [
       { name: 'api', kind: 'api', path: '/api', upstreams: [upstream.url] },
       { name: 'panel', kind: 'panel', path: '/', upstreams: [upstream.url] },

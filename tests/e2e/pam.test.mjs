@@ -21,6 +21,7 @@ before(async () => {
   service(['auth required pam_deny.so', 'account required pam_deny.so']);
   upstream = await startUpstream();
   const tenant = (name, users) => openTenant(name, upstream.url, {
+    regulation: { max_retries: 20, find_time: '1s', ban_time: '1s' },
     apps: [{ name: 'api', kind: 'api', path: '/api', upstreams: [upstream.url] }, { name: 'panel', kind: 'panel', path: '/', upstreams: [upstream.url] }],
     roles: [{ name: 'all', allow: ['api * /**', 'panel * /**', 'panel * /'] }], users });
   gateway = await startGateway({
