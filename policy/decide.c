@@ -199,6 +199,50 @@ static void permission(const struct question *q, const struct sk_policy_request 
     }
 }
 
+/* 0: one of them is none. */
+static uint32_t methods_of(struct sk_slice list)
+{
+    uint32_t methods = sk_slice_eq(list, SK_LIT("*")) ? IMAGE_ANY_METHOD : 0;
+    while (methods != IMAGE_ANY_METHOD && list.len) {
+        uint32_t method = image_method(sk_slice_split(&list, ','));
+        if (method == 0) {
+            return 0;
+        }
+        methods |= method;
+    }
+    return methods;
+}
+
+bool sk_policy_methods_ok(struct sk_slice methods)
+{
+    return methods_of(methods) != 0;
+}
+
+int sk_policy_scope_add(const struct sk_policy *policy, struct sk_slice text, struct sk_policy_subject *subject)
+{
+    struct sk_slice app = sk_slice_split(&text, ' ');
+    struct sk_policy_scope scope = {.app = -1, .methods = methods_of(text)};
+    subject->scoped = true;
+    for (uint32_t i = 0; i < image_header(policy)->apps.count; i++) {
+        scope.app = sk_slice_eq(sk_policy_app_name(policy, (int32_t)i), app) ? (int32_t)i : scope.app;
+    }
+    if (scope.app < 0 || scope.methods == 0 || subject->scope_count == SK_POLICY_SCOPE) {
+        return 1;
+    }
+    subject->scope[subject->scope_count++] = scope;
+    return 0;
+}
+
+static bool in_scope(const struct sk_policy_subject *subject, int32_t app, uint32_t method)
+{
+    bool in = !subject->scoped;
+    for (unsigned i = 0; !in && i < subject->scope_count; i++) {
+        const struct sk_policy_scope *scope = &subject->scope[i];
+        in = scope->app == app && (scope->methods == IMAGE_ANY_METHOD || (scope->methods & method));
+    }
+    return in;
+}
+
 /* Each gate before permission; false when the verdict is reached. */
 static bool gates(const struct sk_policy *policy, const struct sk_policy_request *request, const struct sk_policy_set *networks,
         struct sk_policy_verdict *verdict, struct sk_policy_trace *trace)
@@ -238,6 +282,12 @@ static bool gates(const struct sk_policy *policy, const struct sk_policy_request
     step(trace, "address is in the user's networks", in, request->subject->restricted ? SK_SLICE_NULL : SK_LIT("not restricted"));
     if (!in) {
         verdict->reason = SK_POLICY_USER_NETWORK_NOT_ALLOWED;
+        return false;
+    }
+    in = in_scope(request->subject, verdict->app, image_method(request->method));
+    step(trace, "app and method are in the key's scope", in, request->subject->scoped ? SK_SLICE_NULL : SK_LIT("not restricted"));
+    if (!in) {
+        verdict->reason = SK_POLICY_OUT_OF_SCOPE;
     }
     return in;
 }

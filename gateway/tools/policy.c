@@ -152,6 +152,9 @@ static int be_user(const struct rules *rules, const char *name, struct question 
             sk_policy_set_add(&q->subject.networks, (unsigned)network);
         }
     }
+    for (unsigned i = 0; i < user->scope_count; i++) {
+        r = sk_policy_scope_add(&rules->policy, sk_slice_str(user->scope[i]), &q->subject) || r;
+    }
     return r;
 }
 

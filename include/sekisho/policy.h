@@ -37,6 +37,7 @@ struct sk_policy_set {
     X(NO_APP, "no-app", "no app serves this host and path")                                                  \
     X(LOGIN_REQUIRED, "login-required", "nobody is logged in")                                               \
     X(USER_NETWORK_NOT_ALLOWED, "user-network-not-allowed", "the address is in none of the user's networks") \
+    X(OUT_OF_SCOPE, "out-of-scope", "the key is not for this app and method")                                \
     X(DENIED_BY_RULE, "denied-by-rule", "a rule denies it")                                                  \
     X(ROLE_NETWORK_NOT_ALLOWED, "role-network-not-allowed",                                                  \
             "a rule would allow it, but not from this address")                                              \
@@ -63,11 +64,22 @@ struct sk_policy {
     size_t size;
 };
 
+#define SK_POLICY_SCOPE 16 /* most entries of a scope */
+
+/* One app and the methods a key is for there. */
+struct sk_policy_scope {
+    int32_t app;
+    uint32_t methods;
+};
+
 /* Who asks. Indexes are of the image asked: they are resolved anew when the image changes. */
 struct sk_policy_subject {
     struct sk_policy_set roles;    /* held directly */
     struct sk_policy_set networks; /* the user's own; counts when restricted */
     bool restricted;
+    bool scoped; /* `scope` counts: what is not in it is denied, whatever the roles say */
+    uint8_t scope_count;
+    struct sk_policy_scope scope[SK_POLICY_SCOPE];
 };
 
 struct sk_policy_request {
@@ -116,6 +128,14 @@ enum sk_app_kind sk_policy_app_kind(const struct sk_policy *policy, int32_t app)
 struct sk_slice sk_policy_rule_text(const struct sk_policy *policy, int32_t rule);
 /* Every network that covers the address. */
 struct sk_policy_set sk_policy_networks(const struct sk_policy *policy, const struct sk_addr *address);
+
+/* "METHOD[,METHOD]" or "*", of methods that rules can name. */
+bool sk_policy_methods_ok(struct sk_slice methods);
+/*
+ * Adds "APP METHOD[,METHOD]" or "APP *" to the subject's scope, which counts from then on. 0; 1 when there is no such app
+ * or method, or no more room: then the scope is without it.
+ */
+int sk_policy_scope_add(const struct sk_policy *policy, struct sk_slice text, struct sk_policy_subject *subject) sk_nodiscard;
 
 struct sk_slice sk_policy_reason_text(enum sk_policy_reason reason);
 struct sk_slice sk_policy_reason_meaning(enum sk_policy_reason reason);

@@ -319,6 +319,32 @@ Test(policy_decide, a_user_is_held_to_networks_of_his_own)
     policy_drop(&o);
 }
 
+Test(policy_decide, a_key_is_held_to_its_scope_whatever_its_roles_say)
+{
+    struct opened o;
+    struct sk_addr inside;
+    policy_make(&o, &(struct sk_policy_source){
+                            OPEN, API, .roles = ROLES({.name = "r", .allow = TEXTS("api * /**")})});
+    cr_assert_eq(sk_addr_parse(SK_LIT("10.0.0.1"), &inside), 0);
+    struct sk_policy_subject subject = {.roles = {{1}}, .scoped = true};
+    struct sk_policy_request request = {&inside, SK_LIT("h"), SK_LIT("GET"), SK_LIT("/"), &subject};
+    cr_expect_eq(sk_policy_decide(&o.policy, &request, NULL).reason, SK_POLICY_OUT_OF_SCOPE, "scoped to nothing");
+    cr_expect_eq(sk_policy_scope_add(&o.policy, SK_LIT("api HEAD,GET"), &subject), 0);
+    cr_expect_eq(sk_policy_decide(&o.policy, &request, NULL).reason, ALLOWED);
+    request.method = SK_LIT("POST");
+    cr_expect_eq(sk_policy_decide(&o.policy, &request, NULL).reason, SK_POLICY_OUT_OF_SCOPE);
+    static const char *const bad[] = {"api", "api ", "api get", "other GET", " GET", "", "api BREW", "api *,GET"};
+    for (size_t i = 0; i < SK_COUNT(bad); i++) {
+        struct sk_policy_subject none = {.roles = {{1}}};
+        cr_expect_eq(sk_policy_scope_add(&o.policy, sk_slice_str(bad[i]), &none), 1, "%s", bad[i]);
+        request.subject = &none;
+        cr_expect_eq(sk_policy_decide(&o.policy, &request, NULL).reason, SK_POLICY_OUT_OF_SCOPE, "'%s' opens nothing", bad[i]);
+    }
+    subject.scope_count = SK_POLICY_SCOPE;
+    cr_expect_eq(sk_policy_scope_add(&o.policy, SK_LIT("api *"), &subject), 1, "there is no more room");
+    policy_drop(&o);
+}
+
 Test(policy_decide, a_trace_names_each_step_and_the_rule)
 {
     struct opened o;
@@ -471,7 +497,7 @@ static const struct sk_policy_app_source *naive_app(
     return best;
 }
 
-static enum sk_policy_reason naive_decide(const struct sk_policy_source *s, bool known, uint32_t held,
+static enum sk_policy_reason naive_decide(const struct sk_policy_source *s, bool known, uint32_t held, const char *scope,
         const char *address, const char *host, const char *method, const char *path)
 {
     const struct sk_policy_app_source *app = naive_app(s, host, path);
@@ -489,6 +515,9 @@ static enum sk_policy_reason naive_decide(const struct sk_policy_source *s, bool
     }
     if (!known) {
         return SK_POLICY_LOGIN_REQUIRED;
+    }
+    if (scope && !naive_any((const char *[]){scope}, 1, app->name, method, "/")) {
+        return SK_POLICY_OUT_OF_SCOPE;
     }
     uint32_t all = naive_roles(s, held, NULL), active = naive_roles(s, held, address);
     bool allow = false, inactive = false, deny = false;
@@ -635,13 +664,19 @@ Test(policy_decide, a_naive_second_implementation_always_agrees)
             random_path(path, sizeof(path));
             uint32_t held = pick(64) & pick(64);
             bool known = pick(12) != 0;
-            const struct sk_policy_subject subject = {.roles = {{held}}};
+            struct sk_policy_subject subject = {.roles = {{held}}};
+            char scope[64] = "", *rule = pick(4) ? NULL : scope;
+            if (rule) {
+                (void)snprintf(scope, sizeof(scope), "%s %s", app_names[pick(4)], pick(3) ? "GET,POST" : "*");
+                cr_assert_eq(sk_policy_scope_add(&o.policy, sk_slice_str(scope), &subject), 0);
+                (void)snprintf(scope + strlen(scope), sizeof(scope) - strlen(scope), " /**");
+            }
             cr_assert_eq(sk_addr_parse(sk_slice_str(address), &addr), 0);
             const struct sk_policy_request request = {&addr, sk_slice_str(host), sk_slice_str(method),
                     sk_slice_str(path), known ? &subject : NULL};
             enum sk_policy_reason got = sk_policy_decide(&o.policy, &request, NULL).reason;
             enum sk_policy_reason expected =
-                    naive_decide(&w.source, known, held, address, host, method, path);
+                    naive_decide(&w.source, known, held, rule, address, host, method, path);
             cr_assert_eq(got, expected, "turn %u: roles %x at %s: %s %s%s: %s, not %s", turn, held, address,
                     method, host, path, sk_policy_reason_text(got).data,
                     sk_policy_reason_text(expected).data);
