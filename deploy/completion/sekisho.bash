@@ -5,7 +5,7 @@ _sekisho() {
   COMPREPLY=()
   case $COMP_CWORD:${COMP_WORDS[1]} in
     1:*)
-      mapfile -t COMPREPLY < <(compgen -W 'hash-password config policy journal session bans --help --version' -- "$word")
+      mapfile -t COMPREPLY < <(compgen -W 'hash-password new-key config policy journal session bans --help --version' -- "$word")
       return
       ;;
     2:config) mapfile -t COMPREPLY < <(compgen -W 'check schema --help' -- "$word") && return ;;
@@ -18,13 +18,14 @@ _sekisho() {
     -o) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$word") && return ;;
     --method) mapfile -t COMPREPLY < <(compgen -W 'GET HEAD POST PUT PATCH DELETE OPTIONS' -- "$word") && return ;;
     --cacert | --password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
-    --server | --user | --role | --address | --host | --path | --tenant | --resolve | --of | --network) return ;;
+    --server | --user | --role | --address | --host | --path | --tenant | --resolve | --of | --network | --expires) return ;;
   esac
   command=${COMP_WORDS[1]}
-  [ "$command" = hash-password ] || command+=" ${COMP_WORDS[2]-}"
+  [ "$command" = hash-password ] || [ "$command" = new-key ] || command+=" ${COMP_WORDS[2]-}"
   if [[ $word == -* ]]; then
     case $command in
       hash-password) command='--with-second-factor' ;;
+      new-key) command='--expires' ;;
       'config schema') command='--tenant' ;;
       'policy explain') command='--user --role --address --method --host --path -o' ;;
       'journal show') command='--tenant' ;;

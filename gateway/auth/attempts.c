@@ -70,12 +70,6 @@ static void take_network(struct job *job)
     memcpy(job->network, job->address, job->network_len);
 }
 
-static void refused_recorded(struct sk_record_wait *wait, bool durable)
-{
-    struct job *job = SK_CONTAINER(wait, struct job, wait);
-    auth_refuse(job, durable ? job->reason : "audit-unavailable");
-}
-
 static void counted(struct job *job, uint16_t code, const void *message)
 {
     const struct sk_store_result *result = message;
@@ -85,8 +79,7 @@ static void counted(struct job *job, uint16_t code, const void *message)
         sk_wipe(job->password, sizeof(job->password));
         job->password_len = 0;
         job->retry_after = result->count;
-        job->reason = "too-many-attempts";
-        auth_record(job, SK_AUDIT_LOGIN, SK_AUDIT_DECISION_DENY, job->reason, refused_recorded);
+        auth_deny(job, "too-many-attempts", "too-many-attempts");
     } else {
         auth_refuse(job, "store-unavailable");
     }

@@ -69,7 +69,7 @@ struct pool {
     struct line *first, **last; /* tenants take turns: nobody's guesses keep another's users waiting */
 };
 
-/* A verified password, as a keyed hash, for a short time. */
+/* A verified password or key, as a keyed hash, for a short time. */
 struct remembered {
     struct sk_table_node by_key, by_session;
     struct remembered *newer, *older;
@@ -77,7 +77,9 @@ struct remembered {
     uint8_t key[SK_SHA256_SIZE];
     char session[65];
     char name[257];
-    uint64_t until; /* boot ns */
+    const char *factors; /* "pwd" or "key" */
+    uint64_t until;      /* boot ns */
+    uint64_t expires;    /* wall ns, of a key; 0: never */
 };
 
 struct auth {
@@ -142,5 +144,7 @@ void auth_remember_key(const struct auth *auth, const uint8_t tenant[SK_ID_SIZE]
         uint8_t key[SK_SHA256_SIZE]);
 struct remembered *auth_remembered(struct auth *auth, const uint8_t key[SK_SHA256_SIZE]);
 struct remembered *auth_remembered_session(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session);
-struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, const uint8_t key[SK_SHA256_SIZE]);
+/* `factors` is static. Its session's name begins with "basic-", whatever it is. */
+struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, const uint8_t key[SK_SHA256_SIZE],
+        const char *factors, uint64_t expires);
 void auth_forget(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session, struct sk_slice subject);

@@ -18,8 +18,8 @@
 
 int auth_take_user(struct job *job, const struct sk_store_got_user *got)
 {
-    const struct sk_slice from[] = {got->name, got->hash, got->roles, got->networks};
-    struct sk_slice *to[] = {&job->user.name, &job->user.hash, &job->user.roles, &job->user.networks};
+    const struct sk_slice from[] = {got->name, got->hash, got->roles, got->networks, got->scope};
+    struct sk_slice *to[] = {&job->user.name, &job->user.hash, &job->user.roles, &job->user.networks, &job->user.scope};
     size_t size = 1;
     for (size_t i = 0; i < SK_COUNT(from); i++) {
         size += from[i].len;
@@ -134,6 +134,10 @@ void auth_grant(struct job *job, uint64_t lifetime)
         return;
     }
     lifetime = lifetime < GRANT_LIFETIME ? lifetime : GRANT_LIFETIME;
+    if (job->expires) {
+        uint64_t now = sk_clock_wall(), left = job->expires > now ? job->expires - now : 0;
+        lifetime = lifetime < left ? lifetime : left;
+    }
     make_proof(job->auth, worker, job->tenant->id, sk_slice_str(job->session), sk_clock_boot() + lifetime + PROOF_SLACK, proof);
     struct sk_auth_grant m = {.ticket = job->ticket,
             .token = sk_slice_str(job->token),
@@ -142,6 +146,7 @@ void auth_grant(struct job *job, uint64_t lifetime)
             .subject = job->user.name,
             .roles = job->user.roles,
             .networks = job->user.networks,
+            .scope = job->user.scope,
             .restricted = job->user.restricted,
             .lifetime = lifetime,
             .factors = sk_slice_str(job->factors),

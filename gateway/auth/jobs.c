@@ -245,6 +245,9 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
     case SK_AUTH_BASIC:
         auth_basic(auth, worker, message);
         break;
+    case SK_AUTH_KEY:
+        auth_key(auth, worker, message);
+        break;
     case SK_AUTH_CHECK:
         auth_check(auth, worker, message);
         break;

@@ -6,7 +6,7 @@
 /* A user as the store knows it; texts owned. */
 struct user {
     char *texts; /* one allocation for all */
-    struct sk_slice name, hash, roles, networks;
+    struct sk_slice name, hash, roles, networks, scope;
     uint64_t backend;
     bool restricted, disabled, known;
 };
@@ -39,6 +39,7 @@ struct job {
     struct user user;
     uint64_t started; /* of the session, wall */
     char factors[65];
+    uint64_t expires; /* wall ns, of a key; 0: never */
     uint8_t network[16]; /* of an attempt, or of bans to end */
     uint8_t network_len;
     uint64_t retry_after; /* s, of a refusal */
@@ -109,9 +110,16 @@ bool auth_proven(struct auth *auth, uint64_t worker, const uint8_t tenant[SK_ID_
 void auth_grant(struct job *job, uint64_t lifetime);
 
 /* login.c */
+/* A program is who it says, by job->key, which is remembered: recorded, then granted. */
+void auth_admit_program(struct job *job, const char *factors);
+/* Refused with job->reason, once that is recorded with `detail`. */
+void auth_deny(struct job *job, const char *reason, const char *detail);
 void auth_login(struct auth *auth, uint64_t worker, const struct sk_auth_login *m);
 void auth_login_answer(struct auth *auth, uint64_t worker, const struct sk_auth_answer *m);
 void auth_basic(struct auth *auth, uint64_t worker, const struct sk_auth_basic *m);
+
+/* keys.c */
+void auth_key(struct auth *auth, uint64_t worker, const struct sk_auth_key *m);
 
 /* attempts.c */
 /* True: another job verifies the same password already, and this one waits for what comes of it. */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "conf/conf.h"
 
 #include <errno.h>
 
@@ -26,13 +27,17 @@ static void login_user(struct job *job, uint16_t code sk_unused, const void *mes
         auth_refuse(job, "internal-error");
         return;
     }
+    if (job->user.known && job->user.backend == SK_BACKEND_KEY) {
+        job->user.known = false; /* a program has no password: it is nobody here */
+        job->user.hash = SK_SLICE_NULL;
+    }
     auth_verify(job);
 }
 
 static void login_recorded(struct sk_record_wait *wait, bool durable)
 {
     struct job *job = SK_CONTAINER(wait, struct job, wait);
-    bool session = job->kind != SK_AUTH_BASIC;
+    bool session = job->kind == SK_AUTH_LOGIN;
     if (durable) {
         auth_grant(job, session ? job->tenant->inactivity : GRANT_LIFETIME);
     } else {
@@ -72,22 +77,27 @@ static void new_session(struct job *job)
     auth_ask_store(job, SK_STORE_PUT_SESSION, &put, session_stored);
 }
 
-static void verified_basic(struct job *job)
+void auth_admit_program(struct job *job, const char *factors)
 {
-    struct remembered *r = auth_remember(job->auth, job->tenant->id, sk_slice_str(job->name), job->key);
+    struct remembered *r = auth_remember(job->auth, job->tenant->id, sk_slice_str(job->name), job->key, factors, job->expires);
     if (!r) {
         auth_refuse(job, "busy");
         return;
     }
     auth_copy(job->session, sizeof(job->session), sk_slice_str(r->session));
+    auth_copy(job->factors, sizeof(job->factors), sk_slice_str(factors));
     auth_record(job, SK_AUDIT_LOGIN, SK_AUDIT_DECISION_ALLOW, "login", login_recorded);
 }
 
 /* The password is right; `user` is as the store has it now. */
 static void admit(struct job *job)
 {
-    auth_copy(job->factors, sizeof(job->factors), SK_LIT("pwd"));
-    (job->kind == SK_AUTH_BASIC ? verified_basic : new_session)(job);
+    if (job->kind == SK_AUTH_BASIC) {
+        auth_admit_program(job, "pwd");
+    } else {
+        auth_copy(job->factors, sizeof(job->factors), SK_LIT("pwd"));
+        new_session(job);
+    }
 }
 
 static void follower_user(struct job *job, uint16_t code, const void *message)
@@ -121,6 +131,13 @@ static void right_told(struct job *job, uint16_t code, const void *message)
 static void record_denied(struct job *job)
 {
     auth_record(job, SK_AUDIT_LOGIN, job->undecided ? SK_AUDIT_DECISION_ERROR : SK_AUDIT_DECISION_DENY, job->detail, refused_recorded);
+}
+
+void auth_deny(struct job *job, const char *reason, const char *detail)
+{
+    job->reason = reason;
+    job->detail = detail;
+    record_denied(job);
 }
 
 static void denied_told(struct job *job, uint16_t code, const void *message)

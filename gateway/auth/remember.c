@@ -38,7 +38,7 @@ static void drop(struct auth *auth, struct remembered *r)
 
 static bool alive(struct auth *auth, struct remembered *r)
 {
-    if (r->until > sk_clock_boot()) {
+    if (r->until > sk_clock_boot() && (r->expires == 0 || r->expires > sk_clock_wall())) {
         return true;
     }
     drop(auth, r);
@@ -68,7 +68,8 @@ struct remembered *auth_remembered_session(struct auth *auth, const uint8_t tena
     return NULL;
 }
 
-struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, const uint8_t key[SK_SHA256_SIZE])
+struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, const uint8_t key[SK_SHA256_SIZE],
+        const char *factors, uint64_t expires)
 {
     struct remembered *r = auth_remembered(auth, key);
     if (r) {
@@ -89,6 +90,8 @@ struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_S
     memcpy(r->name, name.data, name.len < sizeof(r->name) ? name.len : sizeof(r->name) - 1);
     memcpy(r->session, "basic-", 6);
     sk_hex_encode(id, sizeof(id), r->session + 6);
+    r->factors = factors;
+    r->expires = expires;
     r->until = sk_clock_boot() + REMEMBER_LIFETIME;
     if (sk_table_add(&auth->remembered_by_key, &r->by_key, sk_table_hash(sk_slice(key, SK_SHA256_SIZE)))) {
         free(r);

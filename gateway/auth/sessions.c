@@ -49,7 +49,8 @@ void auth_renew_remembered(struct job *job, const struct remembered *r)
     job->basic_hit = true;
     auth_copy(job->session, sizeof(job->session), sk_slice_str(r->session));
     auth_copy(job->name, sizeof(job->name), sk_slice_str(r->name));
-    auth_copy(job->factors, sizeof(job->factors), SK_LIT("pwd"));
+    auth_copy(job->factors, sizeof(job->factors), sk_slice_str(r->factors));
+    job->expires = r->expires;
     auth_ask_user(job, sk_slice_str(job->name), renewed_user);
 }
 

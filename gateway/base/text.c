@@ -245,6 +245,40 @@ void sk_time_text(uint64_t wall, char out[32])
     (void)snprintf(out + len, 32 - len, ".%03uZ", (unsigned)(wall / SK_MILLISECOND % 1000));
 }
 
+static bool digits(struct sk_slice text, size_t at, size_t count, int *out)
+{
+    *out = 0;
+    for (size_t i = at; i < at + count; i++) {
+        if (i >= text.len || text.data[i] < '0' || text.data[i] > '9') {
+            return false;
+        }
+        *out = *out * 10 + (text.data[i] - '0');
+    }
+    return true;
+}
+
+int sk_time_parse(struct sk_slice text, uint64_t *wall)
+{
+    struct tm tm = {.tm_sec = 0}, back;
+    bool day = digits(text, 0, 4, &tm.tm_year) && digits(text, 5, 2, &tm.tm_mon) && digits(text, 8, 2, &tm.tm_mday) && text.data[4] == '-' &&
+               text.data[7] == '-';
+    bool time = day && text.len == 20 && digits(text, 11, 2, &tm.tm_hour) && digits(text, 14, 2, &tm.tm_min) && digits(text, 17, 2, &tm.tm_sec) &&
+                text.data[10] == 'T' && text.data[13] == ':' && text.data[16] == ':' && text.data[19] == 'Z';
+    if (!day || (text.len != 10 && !time)) {
+        return 1;
+    }
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    struct tm given = tm;
+    time_t seconds = timegm(&tm);
+    /* What is no day or hour comes back as another. */
+    bool same = seconds > 0 && gmtime_r(&seconds, &back) && back.tm_mday == given.tm_mday && back.tm_mon == given.tm_mon &&
+                back.tm_hour == given.tm_hour && back.tm_min == given.tm_min && back.tm_sec == given.tm_sec;
+    bool fits = same && (uint64_t)seconds < UINT64_MAX / SK_SECOND;
+    *wall = fits ? (uint64_t)seconds * SK_SECOND : 0;
+    return !fits;
+}
+
 size_t sk_time_http(uint64_t wall, char out[40])
 {
     static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};

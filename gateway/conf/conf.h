@@ -109,7 +109,15 @@ struct sk_conf_app {
     unsigned inject_count;
 };
 
-enum sk_conf_backend { SK_BACKEND_LOCAL = 0, SK_BACKEND_PAM };
+/* KEY: a program, which has keys and no password. */
+enum sk_conf_backend { SK_BACKEND_LOCAL = 0, SK_BACKEND_PAM, SK_BACKEND_KEY };
+
+#define SK_CONF_KEYS_MAX 5U /* of one user */
+
+struct sk_conf_key {
+    const char *sha256;
+    const char *expires;
+};
 
 struct sk_conf_user {
     const char *name;
@@ -119,6 +127,10 @@ struct sk_conf_user {
     unsigned from_count;
     enum sk_conf_backend backend;
     const char *password_hash;
+    struct sk_conf_key *keys;
+    unsigned keys_count;
+    const char **scope;
+    unsigned scope_count;
     bool disabled;
 };
 

@@ -13,6 +13,7 @@
 
 #define FILE_MAX ((size_t)16 << 20)
 #define NAMES_MAX 8192 /* as ipc/store.h and ipc/auth.h carry them */
+#define SCOPE_MAX 2048 /* bytes of one user's */
 
 int sk_conf_read_file(const char *path, struct sk_buf *out)
 {
@@ -325,6 +326,60 @@ static size_t names_len(const char *const *names, unsigned count)
     return len;
 }
 
+/* What a key looks like: sekisho_NAME_SECRET. */
+static bool key_name_ok(const char *name)
+{
+    return strlen(name) <= 64 && name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")] == '\0';
+}
+
+static int check_keys(const struct loading *l, const struct sk_conf_user *user, unsigned n)
+{
+    char path[96];
+    (void)snprintf(path, sizeof(path), "users[%u]", n);
+    bool key = user->backend == SK_BACKEND_KEY;
+    if (!key && (user->keys_count || user->scope_count)) {
+        return sk_conf_refuse(l->error, l->file, l->text, path, "keys and scope are of programs: backend: key");
+    }
+    if (key && (user->password_hash || !key_name_ok(user->name) || user->keys_count > SK_CONF_KEYS_MAX || user->scope_count > SK_POLICY_SCOPE)) {
+        return sk_conf_refuse(l->error, l->file, l->text, path,
+                "a program has a name of at most 64 letters, digits, '.' and '-', at most %u keys and %u entries of scope, and no password_hash",
+                SK_CONF_KEYS_MAX, (unsigned)SK_POLICY_SCOPE);
+    }
+    for (unsigned i = 0; i < user->keys_count; i++) {
+        uint8_t hash[32];
+        uint64_t expires;
+        (void)snprintf(path, sizeof(path), "users[%u].keys[%u].sha256", n, i);
+        if (strlen(user->keys[i].sha256) != 64 || sk_hex_decode(sk_slice_str(user->keys[i].sha256), hash, sizeof(hash))) {
+            return sk_conf_refuse(l->error, l->file, l->text, path, "64 hexadecimal digits, as sekisho new-key prints them");
+        }
+        (void)snprintf(path, sizeof(path), "users[%u].keys[%u].expires", n, i);
+        if (sk_time_parse(sk_slice_str(user->keys[i].expires), &expires)) {
+            return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not a time such as 2027-03-31 or 2027-03-31T09:00:00Z", user->keys[i].expires);
+        }
+    }
+    return 0;
+}
+
+/* "APP METHOD[,METHOD]": the app is one of the file's; which methods there are is for the policy to say. */
+static int check_scope(const struct loading *l, const struct sk_conf_tenant *t, const struct sk_conf_user *user, unsigned n)
+{
+    char path[96];
+    size_t len = 0;
+    for (unsigned i = 0; i < user->scope_count; i++) {
+        struct sk_slice methods = sk_slice_str(user->scope[i]), app = sk_slice_split(&methods, ' ');
+        bool known = sk_slice_eq(app, SK_LIT(SK_POLICY_BUILTIN_NAME));
+        for (unsigned j = 0; j < t->apps_count && !known; j++) {
+            known = sk_slice_eq(app, sk_slice_str(t->apps[j].name));
+        }
+        len += strlen(user->scope[i]) + 1;
+        (void)snprintf(path, sizeof(path), "users[%u].scope[%u]", n, i);
+        if (!known || !sk_policy_methods_ok(methods) || len > SCOPE_MAX) {
+            return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not APP METHOD[,METHOD] or APP * with an app of this file", user->scope[i]);
+        }
+    }
+    return 0;
+}
+
 static int check_users(const struct loading *l, const struct sk_conf_tenant *t)
 {
     char path[96];
@@ -338,6 +393,11 @@ static int check_users(const struct loading *l, const struct sk_conf_tenant *t)
         if (local && (!user->password_hash || strncmp(user->password_hash, "$argon2id$", 10) != 0)) {
             return sk_conf_refuse(l->error, l->file, l->text, path,
                     "'%s' needs password_hash: $argon2id$… (made by: sekisho hash-password), or backend: pam", user->name);
+        }
+        int r = check_keys(l, user, i);
+        r = r ? r : check_scope(l, t, user, i);
+        if (r) {
+            return r;
         }
         if (names_len(user->roles, user->roles_count) > NAMES_MAX || names_len(user->from, user->from_count) > NAMES_MAX) {
             return sk_conf_refuse(l->error, l->file, l->text, path, "the names of a user's roles, and of its networks, have at most %d bytes together",

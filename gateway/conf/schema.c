@@ -90,7 +90,7 @@ static const cyaml_strval_t words[] = {{"true", 1}, {"false", 0}, {"yes", 1}, {"
 static const cyaml_strval_t kinds[] = {{"api", SK_APP_API}, {"panel", SK_APP_PANEL}};
 static const cyaml_strval_t identities[] = {{"assertion", SK_IDENTITY_ASSERTION},
         {"forwarded-user", SK_IDENTITY_FORWARDED_USER}, {"auth-request", SK_IDENTITY_AUTH_REQUEST}, {"remote", SK_IDENTITY_REMOTE}};
-static const cyaml_strval_t backends[] = {{"local", SK_BACKEND_LOCAL}, {"pam", SK_BACKEND_PAM}};
+static const cyaml_strval_t backends[] = {{"local", SK_BACKEND_LOCAL}, {"pam", SK_BACKEND_PAM}, {"key", SK_BACKEND_KEY}};
 
 static const cyaml_schema_field_t app_fields[] = {TEXT("name", struct sk_conf_app, name),
         CYAML_FIELD_ENUM("kind", CYAML_FLAG_STRICT, struct sk_conf_app, kind, kinds, CYAML_ARRAY_LEN(kinds)),
@@ -109,11 +109,16 @@ static const cyaml_schema_field_t role_fields[] = {TEXT("name", struct sk_policy
         CYAML_FIELD_END};
 static const cyaml_schema_value_t role_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_policy_role_source, role_fields)};
 
+static const cyaml_schema_field_t key_fields[] = {
+        TEXT("sha256", struct sk_conf_key, sha256), TEXT("expires", struct sk_conf_key, expires), CYAML_FIELD_END};
+static const cyaml_schema_value_t key_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_key, key_fields)};
+
 static const cyaml_schema_field_t user_fields[] = {TEXT("name", struct sk_conf_user, name),
         TEXTS("roles", struct sk_conf_user, roles), TEXTS_OPTIONAL("from", struct sk_conf_user, from),
         CYAML_FIELD_ENUM("backend", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct sk_conf_user, backend, backends,
                 CYAML_ARRAY_LEN(backends)),
         TEXT_OPTIONAL("password_hash", struct sk_conf_user, password_hash),
+        LIST("keys", struct sk_conf_user, keys, &key_value), TEXTS_OPTIONAL("scope", struct sk_conf_user, scope),
         YES_OR_NO("disabled", struct sk_conf_user, disabled), CYAML_FIELD_END};
 static const cyaml_schema_value_t user_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_user, user_fields)};
 

@@ -16,6 +16,8 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 #define SK_AUTH_LOGIN_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 256) T(password, 1024)
 #define SK_AUTH_ANSWER_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(state, 64) T(answers, 4096)
 #define SK_AUTH_BASIC_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 256) T(password, 1024)
+/* A program's key, sekisho_NAME_SECRET: its two parts. */
+#define SK_AUTH_KEY_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 64) T(secret, 64)
 /* `used`: boot time of the last request under the grant that this one renews, or 0. */
 #define SK_AUTH_CHECK_FIELDS(U, I, T) U(ticket) I(tenant) T(host, 261) T(token, 64) U(used)
 /* Renews a grant by its session where the worker holds no token any more: open streams. */
@@ -38,7 +40,7 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 
 /* `token`: after a login alone. `roles`, `networks`: names, comma between. `lifetime`: ns until it must be renewed. */
 #define SK_AUTH_GRANT_FIELDS(U, I, T)                                                                        \
-    U(ticket) I(tenant) T(token, 64) T(session, 64) T(proof, 64) T(subject, 256) T(roles, 8192) T(networks, 8192) U(restricted)     \
+    U(ticket) I(tenant) T(token, 64) T(session, 64) T(proof, 64) T(subject, 256) T(roles, 8192) T(networks, 8192) T(scope, 2048) U(restricted)     \
     U(lifetime) T(factors, 128) T(assertion, 32768)
 /* `retry_after`: s; 0: that is not known, or it would not help. */
 #define SK_AUTH_REFUSED_FIELDS(U, I, T) U(ticket) T(reason, 64) U(retry_after)
@@ -68,6 +70,7 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
     M(AUTH_USED, auth_used, 10, SK_AUTH_FROM_WORKER, 0, SK_AUTH_USED_FIELDS)                                 \
     M(AUTH_LIST_BANS, auth_list_bans, 11, SK_AUTH_FROM_WORKER, 0, SK_AUTH_LIST_BANS_FIELDS)                  \
     M(AUTH_END_BANS, auth_end_bans, 12, SK_AUTH_FROM_WORKER, 0, SK_AUTH_END_BANS_FIELDS)                     \
+    M(AUTH_KEY, auth_key, 13, SK_AUTH_FROM_WORKER, 0, SK_AUTH_KEY_FIELDS)                                    \
     M(AUTH_GRANT, auth_grant, 20, SK_AUTH_FROM_AUTH, 0, SK_AUTH_GRANT_FIELDS)                                \
     M(AUTH_REFUSED, auth_refused, 21, SK_AUTH_FROM_AUTH, 0, SK_AUTH_REFUSED_FIELDS)                          \
     M(AUTH_PROMPT, auth_prompt, 22, SK_AUTH_FROM_AUTH, 0, SK_AUTH_PROMPT_FIELDS)                             \

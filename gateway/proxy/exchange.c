@@ -268,7 +268,7 @@ void sk_exchange_deny(struct sk_exchange *x, uint16_t status, enum sk_audit_deci
     char hex[2 * SK_ID_SIZE + 1];
     sk_hex_encode(x->id, SK_ID_SIZE, hex);
     struct sk_slice id = sk_slice_str(hex), body;
-    struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 2);
+    struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 4);
     size_t count = 0;
     if (is_panel(x)) {
         body = sk_page_denied(x->arena, sk_page_japanese(&x->stream->request), reason, id, x->grant ? x->grant->subject : SK_SLICE_NULL);
@@ -279,6 +279,7 @@ void sk_exchange_deny(struct sk_exchange *x, uint16_t status, enum sk_audit_deci
         fields[count++] = (struct sk_field){SK_LIT("content-type"), is_panel(x) ? SK_LIT("text/html; charset=utf-8") : SK_LIT("application/problem+json")};
         if (status == 401) {
             fields[count++] = (struct sk_field){SK_LIT("www-authenticate"), SK_LIT("Basic realm=\"Sekisho\", charset=\"UTF-8\"")};
+            fields[count++] = (struct sk_field){SK_LIT("www-authenticate"), SK_LIT("Bearer realm=\"Sekisho\"")};
         }
         count += sk_exchange_retry_after(x, status, &fields[count]);
     }
@@ -365,7 +366,8 @@ static enum sk_go step_guard(struct sk_exchange *x)
 {
     const struct sk_request *r = &x->stream->request;
     for (size_t i = 0; i < r->fields_count; i++) {
-        if (sk_field_reserved(r->fields[i].name) == SK_RESERVED_IDENTITY || injected_name(x, r->fields[i].name)) {
+        bool key = !is_panel(x) && sk_identify_is_key(&r->fields[i]);
+        if (sk_field_reserved(r->fields[i].name) == SK_RESERVED_IDENTITY || (!key && injected_name(x, r->fields[i].name))) {
             x->refusal = SK_REFUSAL_RESERVED_FIELD;
             x->detail = r->fields[i].name;
             SK_COUNT_UP(x->gate, refused, 1);
@@ -407,55 +409,13 @@ static enum sk_go step_reserved(struct sk_exchange *x)
     return sk_reserved_serve(x);
 }
 
-struct sk_slice sk_exchange_cookie(const struct sk_request *r, struct sk_slice name)
-{
-    const struct sk_slice *value = sk_field_find(r->fields, r->fields_count, SK_LIT("cookie"));
-    struct sk_slice rest = value ? *value : SK_SLICE_NULL;
-    while (rest.len) {
-        struct sk_slice pair = sk_slice_trim(sk_slice_split(&rest, ';'));
-        struct sk_slice key = sk_slice_split(&pair, '=');
-        if (sk_slice_eq(key, name)) {
-            return pair;
-        }
-    }
-    return SK_SLICE_NULL;
-}
-
-/* RFC 7617. The grant is found by the header as it stands; only a new one is taken apart. */
-static struct sk_grant *identify_basic(struct sk_exchange *x, struct sk_slice header)
-{
-    uint8_t plain[1400] sk_uninitialized;
-    size_t len;
-    struct sk_slice scheme = SK_LIT("basic ");
-    if (header.len > 1800 || !sk_slice_eq_nocase(sk_slice_cut(header, scheme.len), scheme)) {
-        return NULL;
-    }
-    struct sk_slice encoded = sk_slice_trim(sk_slice_from(header, scheme.len));
-    struct sk_grant *grant = sk_grant_basic(x, encoded, SK_SLICE_NULL, SK_SLICE_NULL);
-    if (grant || sk_base64_decode(encoded, plain, sizeof(plain), &len)) {
-        return grant;
-    }
-    struct sk_slice password = sk_slice(plain, len);
-    struct sk_slice user = sk_slice_split(&password, ':');
-    bool whole = user.len > 0 && user.len <= 256 && user.len < len && password.len > 0 && password.len <= 1024;
-    grant = whole ? sk_grant_basic(x, encoded, user, password) : NULL;
-    sk_wipe(plain, sizeof(plain));
-    return grant;
-}
-
 static enum sk_go step_identify(struct sk_exchange *x)
 {
-    const struct sk_request *r = &x->stream->request;
     if (!x->was_identified) {
         x->was_identified = true;
-        const struct sk_slice *authorization = sk_field_find(r->fields, r->fields_count, SK_LIT("authorization"));
-        if (is_panel(x)) {
-            struct sk_slice token = sk_exchange_cookie(r, SK_LIT(SK_COOKIE));
-            if (token.len >= 40 && token.len <= 64) {
-                (void)sk_grant_cookie(x, token);
-            }
-        } else if (x->app >= 0 && authorization) {
-            (void)identify_basic(x, *authorization);
+        if (sk_identify(x, is_panel(x))) {
+            sk_exchange_deny(x, 400, SK_AUDIT_DECISION_DENY, SK_LIT("two-credentials"));
+            return SK_GO_WAIT;
         }
     }
     if (!x->grant || x->grant->state == SK_GRANT_GOOD) {

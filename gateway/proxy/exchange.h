@@ -107,12 +107,19 @@ void sk_exchange_told(struct sk_exchange *x, uint16_t code, const void *message)
 /* Fills a record with what is known. */
 void sk_exchange_record(const struct sk_exchange *x, enum sk_audit_stage stage, struct sk_audit_record *record);
 
+/* identify.c */
 /* The value of a cookie, or the null slice. */
 struct sk_slice sk_exchange_cookie(const struct sk_request *r, struct sk_slice name);
+/* An X-API-Key that is for the gateway itself: nobody else is given it. */
+bool sk_identify_is_key(const struct sk_field *field);
+/* Looks for a credential, and has its grant in x->grant or asked for. 1: there are two. */
+int sk_identify(struct sk_exchange *x, bool panel) sk_nodiscard;
 
 /* grants.c */
 /* The grant for a credential of this tenant; `x` waits when auth must be asked first (returns with state ASKING). */
 struct sk_grant *sk_grant_basic(struct sk_exchange *x, struct sk_slice credentials, struct sk_slice user, struct sk_slice password);
+/* `token`: the key as it came, of which the others are parts. */
+struct sk_grant *sk_grant_key(struct sk_exchange *x, struct sk_slice token, struct sk_slice user, struct sk_slice secret);
 struct sk_grant *sk_grant_cookie(struct sk_exchange *x, struct sk_slice token);
 void sk_grant_release(struct sk_exchange *x);
 /* The grant's subject in the indexes of the exchange's site. */

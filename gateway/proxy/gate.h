@@ -81,7 +81,7 @@ struct sk_grant {
     char host[262];
     char *texts; /* one allocation, wiped when it goes */
     size_t texts_size;
-    struct sk_slice session, proof, subject, roles, networks, factors, assertion;
+    struct sk_slice session, proof, subject, roles, networks, scope, factors, assertion;
     bool restricted;
     uint64_t resolved; /* serial of the site its indexes are of; 0 none. Not its address: that may be used again */
     struct sk_policy_subject subject_sets;

@@ -139,6 +139,9 @@ const struct sk_policy_subject *sk_grant_subject(struct sk_grant *grant, struct 
                 sk_policy_set_add(&s.networks, (unsigned)network);
             }
         }
+        for (struct sk_slice scope = grant->scope; scope.len;) {
+            (void)!sk_policy_scope_add(&site->image.policy, sk_slice_split(&scope, ';'), &s);
+        }
         grant->subject_sets = s;
         grant->resolved = site->serial;
     }
@@ -290,6 +293,28 @@ struct sk_grant *sk_grant_basic(struct sk_exchange *x, struct sk_slice credentia
     return ask_grant(x, key, SK_AUTH_BASIC, &m);
 }
 
+struct sk_grant *sk_grant_key(struct sk_exchange *x, struct sk_slice token, struct sk_slice user, struct sk_slice secret)
+{
+    uint8_t key[32];
+    uint64_t used;
+    grant_key(x, "key", token, key);
+    struct sk_grant *grant = good(x, key, &used);
+    if (grant) {
+        return grant;
+    }
+    const struct sk_request *r = &x->stream->request;
+    const struct sk_slice *agent = sk_field_find(r->fields, r->fields_count, SK_LIT("user-agent"));
+    struct sk_auth_key m = {.address = sk_slice(x->conn->address.bytes, x->conn->address_bytes_len),
+            .port = x->conn->address.port,
+            .host = r->host,
+            .agent = agent ? sk_slice_cut(*agent, 256) : SK_SLICE_NULL,
+            .user = user,
+            .secret = secret};
+    memcpy(m.tenant, x->site->tenant->id, SK_ID_SIZE);
+    memcpy(m.request, x->id, SK_ID_SIZE);
+    return ask_grant(x, key, SK_AUTH_KEY, &m);
+}
+
 struct sk_grant *sk_grant_cookie(struct sk_exchange *x, struct sk_slice token)
 {
     uint8_t key[32];
@@ -306,9 +331,9 @@ struct sk_grant *sk_grant_cookie(struct sk_exchange *x, struct sk_slice token)
 
 static int take_texts(struct sk_grant *grant, const struct sk_auth_grant *m)
 {
-    const struct sk_slice from[] = {m->session, m->proof, m->subject, m->roles, m->networks, m->factors, m->assertion};
+    const struct sk_slice from[] = {m->session, m->proof, m->subject, m->roles, m->networks, m->scope, m->factors, m->assertion};
     struct sk_slice *to[] = {
-            &grant->session, &grant->proof, &grant->subject, &grant->roles, &grant->networks, &grant->factors, &grant->assertion};
+            &grant->session, &grant->proof, &grant->subject, &grant->roles, &grant->networks, &grant->scope, &grant->factors, &grant->assertion};
     size_t size = 1;
     for (size_t i = 0; i < SK_COUNT(from); i++) {
         size += from[i].len;

@@ -12,7 +12,7 @@
 
 #define IMPORT_MAX ((size_t)256 << 20)
 
-static const char *const operator_schema[] = {sk_schema_operator_1, NULL};
+static const char *const operator_schema[] = {sk_schema_operator_1, sk_schema_operator_2, NULL};
 
 int sk_engine_open(const char *folder, const uint8_t root_key[32], struct sk_engine **out)
 {
@@ -89,7 +89,7 @@ int sk_engine_get_user(struct sk_engine *e, const struct sk_store_get_user *get,
     if (r == 0) {
         const struct sk_store_user *user = (const void *)&message;
         *got = (struct sk_store_got_user){.ticket = get->ticket, .known = 1, .name = user->name, .backend = user->backend, .hash = user->hash,
-                .roles = user->roles, .networks = user->networks, .restricted = user->restricted, .disabled = user->disabled};
+                .roles = user->roles, .networks = user->networks, .scope = user->scope, .restricted = user->restricted, .disabled = user->disabled};
     }
     if (r == 1) {
         r = get_decoy(file, buf, got);

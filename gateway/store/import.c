@@ -66,7 +66,8 @@ static int note_changed(struct sk_buf *changed, struct sk_slice name)
 static bool same_user(const struct sk_store_user *a, const struct sk_store_user *b)
 {
     return a->backend == b->backend && a->restricted == b->restricted && a->disabled == b->disabled && sk_slice_eq(a->hash, b->hash) &&
-           sk_slice_eq(a->roles, b->roles) && sk_slice_eq(a->networks, b->networks);
+           sk_slice_eq(a->roles, b->roles) && sk_slice_eq(a->networks, b->networks) &&
+           sk_slice_eq(a->scope, b->scope);
 }
 
 static bool same_password(const struct sk_store_user *a, const struct sk_store_user *b)

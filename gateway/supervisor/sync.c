@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -11,11 +12,24 @@
 #define RETRY_MOST (60 * SK_SECOND)
 #define QUEUE_MOST ((size_t)256 << 20) /* all of the largest tenant at once */
 
-static int join(struct sk_buf *out, const char **names, unsigned count)
+static int join(struct sk_buf *out, char between, const char **names, unsigned count)
 {
     int r = 0;
     for (unsigned i = 0; r == 0 && i < count; i++) {
-        r = sk_buf_printf(out, "%s%s", i ? "," : "", names[i]);
+        r = i ? sk_buf_put(out, sk_slice(&between, 1)) : 0;
+        r = r ? r : sk_buf_put(out, sk_slice_str(names[i]));
+    }
+    return r;
+}
+
+/* Texts were checked when the file was read. */
+static int join_keys(struct sk_buf *out, const struct sk_conf_user *user)
+{
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < user->keys_count; i++) {
+        uint64_t expires = 0;
+        (void)!sk_time_parse(sk_slice_str(user->keys[i].expires), &expires);
+        r = sk_buf_printf(out, "%s%s:%llu", i ? "," : "", user->keys[i].sha256, (unsigned long long)expires);
     }
     return r;
 }
@@ -24,13 +38,18 @@ static int send_user(struct supervisor *s, const struct tenant *t, const struct 
 {
     struct sk_buf roles SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(8192);
     struct sk_buf networks SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(8192);
-    int r = join(&roles, user->roles, user->roles_count);
-    r = r ? r : join(&networks, user->from, user->from_count);
+    struct sk_buf keys SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(512);
+    struct sk_buf scope SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(2048);
+    int r = join(&roles, ',', user->roles, user->roles_count);
+    r = r ? r : join(&networks, ',', user->from, user->from_count);
+    r = r ? r : join(&scope, ';', user->scope, user->scope_count);
+    r = r ? r : join_keys(&keys, user);
     struct sk_store_user m = {.name = sk_slice_str(user->name),
             .backend = user->backend,
-            .hash = sk_slice_str(user->password_hash),
+            .hash = user->backend == SK_BACKEND_KEY ? sk_buf_peek(&keys) : sk_slice_str(user->password_hash),
             .roles = sk_buf_peek(&roles),
             .networks = sk_buf_peek(&networks),
+            .scope = sk_buf_peek(&scope),
             .restricted = user->from_count > 0,
             .disabled = user->disabled};
     memcpy(m.tenant, t->id, SK_ID_SIZE);

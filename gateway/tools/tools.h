@@ -36,7 +36,7 @@ struct sk_tool_command {
     int (*run)(const struct sk_tool_values *operands, const struct sk_tool_values *options);
 };
 
-extern const struct sk_tool_command sk_tool_hash_password, sk_tool_config_check, sk_tool_config_schema, sk_tool_policy_test,
+extern const struct sk_tool_command sk_tool_hash_password, sk_tool_new_key, sk_tool_config_check, sk_tool_config_schema, sk_tool_policy_test,
         sk_tool_policy_explain, sk_tool_journal_show, sk_tool_session_list, sk_tool_session_revoke, sk_tool_bans_list,
         sk_tool_bans_revoke;
 

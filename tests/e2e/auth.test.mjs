@@ -91,7 +91,7 @@ describe('Basic', () => {
       const response = await ask({ user, password });
       answers.push(comparable(response));
       assert.equal(response.status, 401, `${user} ${inner}`);
-      assert.match(response.headers['www-authenticate'], /^Basic realm="[^"]+", charset="UTF-8"$/);
+      assert.match(response.headers['www-authenticate'], /^Basic realm="[^"]+", charset="UTF-8", Bearer realm="[^"]+"$/);
       assert.equal(response.headers['content-type'], 'application/problem+json');
       const problem = problemOf(response);
       assert.match(problem.reason, /^[a-z]+(-[a-z]+)*$/);

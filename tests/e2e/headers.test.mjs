@@ -356,7 +356,7 @@ describe('answers', () => {
 
   it('of 401 and of a denial are for programs: a challenge, and JSON with reason and id', async () => {
     const answer = await gateway.request({ path: '/plain' });
-    assert.match(answer.headers['www-authenticate'], /^Basic realm="[^"]+", charset="UTF-8"$/);
+    assert.match(answer.headers['www-authenticate'], /^Basic realm="[^"]+", charset="UTF-8", Bearer realm="[^"]+"$/);
     assert.match(answer.headers['content-type'], /^application\/problem\+json/);
     const { reason, id } = answer.json();
     assert.equal(reason, 'login-required');

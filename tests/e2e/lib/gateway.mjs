@@ -306,7 +306,7 @@ class Gateway {
       made.certificates = [{ cert_file: cert, key_file: key }];
     }
     for (const user of made.users ?? []) {
-      if (!user.password_hash && user.backend !== 'pam') {
+      if (!user.password_hash && (user.backend ?? 'local') === 'local') {
         user.password_hash = hashPassword(user.password ?? PASSWORD);
       }
       delete user.password;

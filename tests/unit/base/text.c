@@ -185,3 +185,23 @@ Test(base_text, a_time_is_rfc_3339_in_utc)
     sk_time_text(UINT64_MAX, out);
     cr_expect_str_eq(out, "2554-07-21T23:34:33.709Z");
 }
+
+Test(base_text, a_time_is_read_back_from_its_day_or_second_and_from_nothing_else)
+{
+    static const struct {
+        const char *text;
+        uint64_t seconds;
+    } good[] = {{"2024-02-29", 1709164800}, {"2026-11-21T03:04:05Z", 1795230245}, {"1970-01-02", 86400}, {"2099-12-31T23:59:59Z", UINT64_C(4102444799)}};
+    for (size_t i = 0; i < SK_COUNT(good); i++) {
+        uint64_t wall;
+        cr_expect_eq(sk_time_parse(sk_slice_str(good[i].text), &wall), 0, "%s", good[i].text);
+        cr_expect_eq(wall, good[i].seconds * SK_SECOND, "%s", good[i].text);
+    }
+    static const char *const bad[] = {"", "2023-02-29", "2024-13-01", "2024-00-01", "2024-01-00", "2024-1-01", "2024/01/01", "2024-01-01T", "2024-01-01T24:00:00Z",
+            "2024-01-01T00:60:00Z", "2024-01-01T00:00:60Z", "2024-01-01T00:00:00", "2024-01-01T00:00:00+09:00", "2024-01-01 00:00:00Z", "1970-01-01", "0000-01-01",
+            "9999-01-01", "soon", "2024-01-0a", "+024-01-01"};
+    for (size_t i = 0; i < SK_COUNT(bad); i++) {
+        uint64_t wall;
+        cr_expect_neq(sk_time_parse(sk_slice_str(bad[i]), &wall), 0, "%s", bad[i]);
+    }
+}

@@ -58,7 +58,7 @@ cert tenants/acme acme.example.test
 sed -i 's,/etc/sekisho/root.key,root.key,' sekisho.yaml
 expect 1 'tenants/acme.yaml:[0-9]+: apps\[0\].inject\[0\].value_file: .pdns.key. cannot be read: No such file' "$sekisho" config check sekisho.yaml
 echo key >tenants/pdns.key
-expect 0 '^sekisho.yaml: good: 1 services, 1 tenants, 1 hosts, 2 apps, 2 users$' "$sekisho" config check sekisho.yaml
+expect 0 '^sekisho.yaml: good: 1 services, 1 tenants, 1 hosts, 2 apps, 3 users$' "$sekisho" config check sekisho.yaml
 echo >>root.key
 expect 1 "^sekisho.yaml:7: root_key_file: '.*root.key' has 33 bytes, 32 are needed" "$sekisho" config check sekisho.yaml
 head -c 32 /dev/urandom >root.key
@@ -178,6 +178,17 @@ expect 1 'the file.s name is not that of its number' "$verify" copy
 rm -rf copy && cp -r journal copy && rm copy/journal-0000000000000002.skj
 expect 1 'damaged here|does not go on|missing' "$verify" copy
 expect 1 '^sekisho: copy/.*: damaged at byte' "$sekisho" journal show copy
+
+# ---- new-key
+
+expect 0 '^sekisho_backup_[A-Za-z0-9_-]{43}$' "$sekisho" new-key backup
+expect 0 '^- \{sha256: [0-9a-f]{64}, expires: "2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z"\}$' "$sekisho" new-key backup
+expect 0 'expires: "2099-02-28T00:00:00Z"' "$sekisho" new-key backup --expires 2099-02-28
+expect 2 'letters, digits' "$sekisho" new-key 'a b'
+expect 2 'letters, digits' "$sekisho" new-key a_b
+expect 2 'a time to come' "$sekisho" new-key backup --expires 2099-02-29
+expect 2 'a time to come' "$sekisho" new-key backup --expires 2020-01-01
+expect 2 '' "$sekisho" new-key
 
 # ---- session list and revoke
 if command -v python3 >/dev/null; then

@@ -1,0 +1,79 @@
+/*
+ * Keys of programs: sekisho_NAME_SECRET. The secret has 256 bits, so its SHA-256 is all that is kept of it, and nobody
+ * guesses: attempts are not counted. A key that was right is remembered like a password, no longer than it holds.
+ */
+#include "auth/jobs.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "conf/conf.h"
+
+enum found { RIGHT, WRONG, EXPIRED };
+
+/* All keys are looked at, whichever fits. */
+static enum found find_key(struct job *job)
+{
+    uint8_t hash[SK_SHA256_SIZE];
+    char text[2 * SK_SHA256_SIZE + 1];
+    enum found found = WRONG;
+    uint64_t now = sk_clock_wall();
+    sk_digest_sha256(sk_slice(job->password, job->password_len), hash);
+    sk_hex_encode(hash, sizeof(hash), text);
+    for (struct sk_slice keys = job->user.hash; keys.len;) {
+        struct sk_slice expires = sk_slice_split(&keys, ','), key = sk_slice_split(&expires, ':');
+        uint64_t until;
+        if (sk_digest_equal(key, sk_slice_str(text)) && sk_slice_u64(expires, UINT64_MAX, &until) == 0) {
+            found = until > now ? RIGHT : EXPIRED;
+            job->expires = until;
+        }
+    }
+    sk_wipe(job->password, sizeof(job->password));
+    job->password_len = 0;
+    return found;
+}
+
+static void key_user(struct job *job, uint16_t code, const void *message)
+{
+    if (code != SK_STORE_GOT_USER) {
+        auth_refuse(job, "store-unavailable");
+        return;
+    }
+    if (auth_take_user(job, message)) {
+        auth_refuse(job, "internal-error");
+        return;
+    }
+    bool program = job->user.known && job->user.backend == SK_BACKEND_KEY;
+    enum found found = program ? find_key(job) : WRONG;
+    if (!program) {
+        auth_deny(job, "login-failed", job->user.known ? "no-program" : "unknown-user");
+    } else if (found != RIGHT) {
+        auth_deny(job, "login-failed", found == EXPIRED ? "key-expired" : "wrong-key");
+    } else if (job->user.disabled) {
+        auth_deny(job, "login-failed", "account-disabled");
+    } else {
+        auth_admit_program(job, "key");
+    }
+}
+
+void auth_key(struct auth *auth, uint64_t worker, const struct sk_auth_key *m)
+{
+    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_KEY, m->tenant, m->host);
+    if (!job) {
+        return;
+    }
+    TAKE_ORIGIN(job, m);
+    auth_copy(job->name, sizeof(job->name), m->user);
+    /* Under a name that no password has: one is not the other. */
+    char name[1 + 64];
+    name[0] = '\n';
+    memcpy(name + 1, m->user.data, m->user.len);
+    auth_remember_key(auth, m->tenant, sk_slice(name, 1 + m->user.len), m->secret, job->key);
+    struct remembered *r = auth_remembered(auth, job->key);
+    if (r) {
+        auth_renew_remembered(job, r);
+        return;
+    }
+    memcpy(job->password, m->secret.data, m->secret.len);
+    job->password_len = m->secret.len;
+    auth_ask_user(job, m->user, key_user);
+}
