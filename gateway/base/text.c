@@ -42,7 +42,7 @@ size_t sk_base64url_encode(struct sk_slice bytes, char *out)
     return encode64(bytes, out, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", false);
 }
 
-static int value64(char c)
+static int value64(char c, const char *last)
 {
     if (c >= 'A' && c <= 'Z') {
         return c - 'A';
@@ -53,22 +53,16 @@ static int value64(char c)
     if (c >= '0' && c <= '9') {
         return c - '0' + 52;
     }
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    return c == last[0] ? 62 : c == last[1] ? 63 : -1;
 }
 
-int sk_base64_decode(struct sk_slice text, uint8_t *out, size_t size, size_t *len)
+/* Digits without padding; `last` are the alphabet's last two. */
+static int decode64(struct sk_slice digits, const char *last, uint8_t *out, size_t size, size_t *len)
 {
-    if (text.len % 4) {
-        return 1;
-    }
-    size_t digits = text.len;
-    for (int pads = 0; pads < 2 && digits && text.data[digits - 1] == '='; pads++) {
-        digits--;
-    }
     size_t o = 0;
     uint32_t v = 0;
-    for (size_t i = 0; i < digits; i++) {
-        int d = value64(text.data[i]);
+    for (size_t i = 0; i < digits.len; i++) {
+        int d = value64(digits.data[i], last);
         if (d < 0) {
             return 1;
         }
@@ -81,11 +75,28 @@ int sk_base64_decode(struct sk_slice text, uint8_t *out, size_t size, size_t *le
             v &= (1U << (6 - 2 * (i % 4))) - 1;
         }
     }
-    if (v != 0) {
+    if (v != 0 || digits.len % 4 == 1) {
         return 1;
     }
     *len = o;
     return 0;
+}
+
+int sk_base64_decode(struct sk_slice text, uint8_t *out, size_t size, size_t *len)
+{
+    if (text.len % 4) {
+        return 1;
+    }
+    size_t digits = text.len;
+    for (int pads = 0; pads < 2 && digits && text.data[digits - 1] == '='; pads++) {
+        digits--;
+    }
+    return decode64(sk_slice_cut(text, digits), "+/", out, size, len);
+}
+
+int sk_base64url_decode(struct sk_slice text, uint8_t *out, size_t size, size_t *len)
+{
+    return decode64(text, "-_", out, size, len);
 }
 
 void sk_hex_encode(const void *bytes, size_t len, char *out)

@@ -10,6 +10,8 @@ size_t sk_base64_encode(struct sk_slice bytes, char *out);
 size_t sk_base64url_encode(struct sk_slice bytes, char *out); /* no padding: RFC 4648 section 5 */
 /* Strict: right padding, no other byte, no loose bits behind the end. 0, or 1 when malformed or longer than `size`. */
 int sk_base64_decode(struct sk_slice text, uint8_t *out, size_t size, size_t *len) sk_nodiscard;
+/* As strict, and no padding at all. */
+int sk_base64url_decode(struct sk_slice text, uint8_t *out, size_t size, size_t *len) sk_nodiscard;
 
 /* `out` holds 2 * len + 1. */
 void sk_hex_encode(const void *bytes, size_t len, char *out);

@@ -67,6 +67,28 @@ Test(base_text, base64_that_two_readers_could_read_differently_is_refused)
     cr_expect_eq(sk_base64_decode(SK_LIT("Zm9\0"), out, sizeof(out), &len), 1);
 }
 
+Test(base_text, base64url_is_read_back_in_the_one_form_that_it_is_written_in)
+{
+    static const char *const bad[] = {"A", "AAAAA", "Zg==", "Zm8=", "Zh", "Zm9", "Zm9v ", " Zm9v", "Zm9v\n", "-__+", "-//-", "Zg.", "\xc3\xa9", "="};
+    uint8_t bytes[100], back[100];
+    size_t got;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t)(i * 37 + 200);
+    }
+    for (size_t len = 0; len <= sizeof(bytes); len++) {
+        char out[SK_BASE64_SIZE(100)];
+        size_t written = sk_base64url_encode(sk_slice(bytes, len), out);
+        cr_assert_eq(sk_base64url_decode(sk_slice(out, written), back, len, &got), 0);
+        cr_assert_eq(got, len);
+        cr_assert_eq(memcmp(back, bytes, len), 0);
+        cr_assert(len == 0 || sk_base64url_decode(sk_slice(out, written), back, len - 1, &got) == 1);
+    }
+    for (size_t i = 0; i < SK_COUNT(bad); i++) {
+        cr_expect_eq(sk_base64url_decode(sk_slice_str(bad[i]), back, sizeof(back), &got), 1, "%s", bad[i]);
+    }
+    cr_expect_eq(sk_base64url_decode(SK_LIT("Zm9v\0"), back, sizeof(back), &got), 1);
+}
+
 Test(base_text, hex_is_lower_case_and_exact)
 {
     char out[9];
