@@ -1,9 +1,11 @@
 /*
- * A factor helper: verifies one password at a time for auth, so that auth never waits for Argon2id. Holds no key and
- * no file, keeps nothing between two passwords, runs as its own uid. The pool's size is what bounds the memory and the
- * cores that logins can take.
+ * A factor helper: verifies one password or token at a time for auth, so that auth never waits for Argon2id nor reads
+ * JSON. Holds no secret key and no file, keeps nothing between two but public keys, runs as its own uid. The pool's size
+ * is what bounds the memory and the cores that logins can take.
  */
 #include "factor/hash.h"
+#include "factor/recent.h"
+#include "factor/token.h"
 
 #include "base/log.h"
 #include "ipc/child.h"
@@ -15,17 +17,75 @@
 struct helper {
     struct sk_child child;
     struct sk_channel *auth; /* NULL until PEER, and while auth is away */
+    struct sk_recent keys;
 };
 
-static void auth_received(
-        struct sk_channel *channel, uint16_t code sk_unused, const void *message, const int *fds sk_unused, void *context)
+static void answer(struct helper *helper, uint16_t code, const void *message)
 {
-    struct helper *helper = context;
-    const struct sk_factor_verify *verify = message;
+    if (sk_channel_send(helper->auth, code, message, NULL) < 0) {
+        helper->auth = sk_channel_free(helper->auth);
+    }
+}
+
+static void verify_password(struct helper *helper, const struct sk_factor_verify *verify)
+{
     struct sk_factor_verdict verdict = {.ticket = verify->ticket};
     verdict.result = (uint64_t)sk_hash_verify(verify->hash, verify->password);
-    if (sk_channel_send(channel, SK_FACTOR_VERDICT, &verdict, NULL) < 0) {
-        helper->auth = sk_channel_free(channel);
+    answer(helper, SK_FACTOR_VERDICT, &verdict);
+}
+
+/* Whether it can stand among others with commas between. None is left out for want of room: a token has no more. */
+static bool is_role(struct sk_slice name, size_t room)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if ((uint8_t)name.data[i] < 0x20 || name.data[i] == 0x7f || name.data[i] == ',') {
+            return false;
+        }
+    }
+    return name.len && name.len <= SK_FACTOR_ROLE_MAX && name.len + 1 < room;
+}
+
+static struct sk_slice join_roles(const struct sk_token_claims *claims, struct sk_slice path, char out[SK_FACTOR_TOKEN_MAX])
+{
+    struct sk_slice name;
+    size_t len = 0;
+    for (size_t i = 0; sk_token_text(claims, path, i, &name) == 0; i++) {
+        if (is_role(name, SK_FACTOR_TOKEN_MAX - len)) {
+            if (len) {
+                out[len++] = ',';
+            }
+            memcpy(out + len, name.data, name.len);
+            len += name.len;
+        }
+    }
+    return sk_slice(out, len);
+}
+
+static void verify_token(struct helper *helper, const struct sk_factor_token *m)
+{
+    const struct sk_jwk_set *keys = sk_recent_keys(&helper->keys, m->jwks);
+    const struct sk_token_expected expected = {
+            .issuer = m->issuer, .audience = m->audience, .types = m->types, .now = m->now, .leeway = m->leeway, .max_age = m->max_age};
+    struct sk_token_claims claims = SK_TOKEN_CLAIMS_INIT;
+    char roles[SK_FACTOR_TOKEN_MAX];
+    enum sk_token_refusal refusal = keys ? sk_token_verify(m->token, keys, &expected, &claims) : SK_TOKEN_KEYS;
+    struct sk_factor_claims told = {.ticket = m->ticket, .reason = sk_slice_str(sk_token_reason(refusal))};
+    if (refusal == SK_TOKEN_NONE) {
+        told.subject = claims.subject;
+        told.roles = join_roles(&claims, m->roles, roles);
+        told.expires = claims.expires;
+    }
+    answer(helper, SK_FACTOR_CLAIMS, &told);
+    sk_token_claims_free(&claims);
+}
+
+static void auth_received(
+        struct sk_channel *channel sk_unused, uint16_t code, const void *message, const int *fds sk_unused, void *context)
+{
+    if (code == SK_FACTOR_TOKEN) {
+        verify_token(context, message);
+    } else {
+        verify_password(context, message);
     }
 }
 
@@ -38,7 +98,8 @@ static void auth_ended(struct sk_channel *channel, bool bad, void *context)
 
 static int on_hello(struct sk_child *child sk_unused, const struct sk_control_hello *hello sk_unused)
 {
-    return sk_hash_warm();
+    int r = sk_hash_warm();
+    return r ? r : sk_jwk_warm();
 }
 
 static void on_told(struct sk_child *child, uint16_t code, const void *message, const int *fds)
