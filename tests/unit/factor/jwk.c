@@ -5,6 +5,7 @@
 #include "issuer.h"
 
 #include <criterion/criterion.h>
+#include <openssl/core_names.h>
 #include <stdlib.h>
 
 static struct sk_jwk_set *parse(const char *json)
@@ -101,6 +102,25 @@ Test(factor_jwk, a_key_of_another_kind_or_not_sound_is_left_out)
     cr_expect_eq(used(issuer_jwk(EVP_EC_gen("P-521"), "")), 0);
 }
 
+/* One in 256 ends in a zero: without it the number would still be read as the same. */
+Test(factor_jwk, a_coordinate_has_all_its_bytes)
+{
+    for (int turn = 0; turn < 10000; turn++) {
+        EVP_PKEY *pkey = EVP_EC_gen("P-256");
+        uint8_t point[65];
+        size_t len;
+        cr_assert_gt(EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point), &len), 0);
+        EVP_PKEY_free(pkey);
+        if (point[64] == 0) {
+            const char *x = issuer_base64url(sk_slice(point + 1, 32));
+            cr_expect_eq(used(issuer_text("{'kty':'EC','crv':'P-256','x':'%s','y':'%s'}", x, issuer_base64url(sk_slice(point + 33, 32)))), 1);
+            cr_expect_eq(used(issuer_text("{'kty':'EC','crv':'P-256','x':'%s','y':'%s'}", x, issuer_base64url(sk_slice(point + 33, 31)))), 0);
+            return;
+        }
+    }
+    cr_assert_fail("no such point in 10000");
+}
+
 /* A modulus of so many bits, odd unless `even`; nobody checks that it is a product of two primes. */
 static size_t used_rsa(size_t bits, bool even, const char *exponent)
 {
@@ -127,6 +147,7 @@ Test(factor_jwk, rsa_keys_are_neither_too_small_nor_too_large)
     cr_expect_eq(used_rsa(2048, false, "EQ"), 0, "17");
     cr_expect_eq(used_rsa(2048, false, "__8"), 0, "65535");
     cr_expect_eq(used_rsa(2048, false, "AQAA"), 0, "65536");
+    cr_expect_eq(used_rsa(2048, false, "AQAC"), 0, "65538");
     cr_expect_eq(used_rsa(2048, false, "AQAD"), 1, "65539");
     cr_expect_eq(used_rsa(2048, false, "__________8"), 1, "64 bits");
     cr_expect_eq(used_rsa(2048, false, "Af________8B"), 0, "more");

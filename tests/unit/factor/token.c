@@ -169,7 +169,7 @@ Test(factor_token, headers)
             {WITH(",'a':01"), GOOD, "token-malformed"},
             {WITH(",'a':[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]"), GOOD, ""},
             {WITH(",'a':[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]"), GOOD, "token-malformed"},
-            {WITH(",'a':'[[[[[[[[[[[[[[[[[[[[\\\"{{{{{'"), GOOD, ""},
+            {WITH(",'a':'[[[[[[[[[[[[[[[[[[[[\\\"{{{{{{{{{{{{{{{{{{{{'"), GOOD, ""},
             {WITH(","), GOOD, "token-malformed"},
             {WITH("} {"), GOOD, "token-malformed"},
             {"\xef\xbb\xbf" HEADER, GOOD, "token-malformed"},
