@@ -62,7 +62,7 @@ static bool is_expected_type(const json_t *header, struct sk_slice types)
     } else if (sk_slice_eq_nocase(sk_slice_cut(type, prefix.len), prefix)) {
         type = sk_slice_from(type, prefix.len);
     }
-    while (r != 2 && type.len && types.len) {
+    while (type.len && types.len) {
         if (sk_slice_eq_nocase(type, sk_slice_split(&types, ','))) {
             return true;
         }

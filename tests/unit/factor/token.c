@@ -480,6 +480,7 @@ Test(factor_token, the_key_of_another_issuer_does_not_pass)
     sk_jwk_set_free(keys);
     cr_assert_eq(sk_jwk_set_parse(sk_slice_str(issuer_text("{'keys':[%s]}", issuer_jwk(issuer_key(SK_JWK_ES256), ""))), &keys), 0);
     cr_expect_str_eq(reason(token), "token-key-unknown", "the key has no id");
+    cr_expect_str_eq(reason(issuer_token(SK_JWK_ES256, "{'alg':'ES256','kid':''}", GOOD)), "token-key-unknown", "nor has it an empty one");
     cr_expect_str_empty(reason(issuer_token(SK_JWK_ES256, "{'alg':'ES256'}", GOOD)));
     sk_jwk_set_free(keys);
     EVP_PKEY_free(other);
@@ -537,6 +538,8 @@ Test(factor_token, age_counts_from_iat)
     for (size_t i = 0; i < SK_COUNT(rows); i++) {
         cr_expect_str_eq(reason_of(sk_slice_str(issuer_token(SK_JWK_ES256, HEADER, rows[i].claims)), &e), rows[i].reason, "%s", rows[i].claims);
     }
+    e.now = 1; /* what is not there is not taken for 1970 */
+    cr_expect_str_eq(reason_of(sk_slice_str(issuer_token(SK_JWK_ES256, HEADER, GOOD)), &e), "token-too-old");
 }
 
 Test(factor_token, every_beginning_and_every_changed_byte_is_refused)
