@@ -6,32 +6,12 @@
 
 #include "base/addr.h"
 #include "base/buf.h"
-#include "policy/source.h"
-
-#define SK_CONF_RETRIES_MAX 20U
+#include "conf/tenant_file.h"
 
 struct sk_conf_error {
     char file[256];
     unsigned line; /* 0: the file as a whole */
     char text[512];
-};
-
-struct sk_conf_sessions {
-    const char *inactivity;
-    const char *expiration;
-};
-
-/* How many wrong passwords are too many (store/budget.h). */
-struct sk_conf_regulation {
-    uint64_t max_retries;
-    const char *find_time;
-    const char *ban_time;
-};
-
-struct sk_conf_limits {
-    uint64_t connections;
-    uint64_t requests_per_second;
-    const char *body;
 };
 
 struct sk_conf_service {
@@ -77,94 +57,6 @@ struct sk_conf {
         struct sk_addr observe;
         char tenants[4096], data[4096], root_key_file[4096], pam_services[4096]; /* the last may be empty */
     } is;
-};
-
-struct sk_conf_certificate {
-    const char *cert_file, *key_file;
-};
-
-struct sk_conf_inject {
-    const char *header, *value_file;
-};
-
-struct sk_conf_health {
-    const char *path;
-    const char *interval;
-};
-
-struct sk_conf_app {
-    const char *name;
-    enum sk_app_kind kind;
-    const char *path;
-    const char **hosts;
-    unsigned hosts_count;
-    const char **from;
-    unsigned from_count;
-    const char **upstreams;
-    unsigned upstreams_count;
-    const char *ca_file;
-    struct sk_conf_health health;
-    uint64_t identity; /* SK_IDENTITY_ bits */
-    struct sk_conf_inject *inject;
-    unsigned inject_count;
-};
-
-/* KEY: a program, which has keys and no password. */
-enum sk_conf_backend { SK_BACKEND_LOCAL = 0, SK_BACKEND_PAM, SK_BACKEND_KEY };
-
-#define SK_CONF_KEYS_MAX 5U /* of one user */
-
-struct sk_conf_key {
-    const char *sha256;
-    const char *expires;
-};
-
-struct sk_conf_user {
-    const char *name;
-    const char **roles;
-    unsigned roles_count;
-    const char **from;
-    unsigned from_count;
-    enum sk_conf_backend backend;
-    const char *password_hash;
-    struct sk_conf_key *keys;
-    unsigned keys_count;
-    const char **scope;
-    unsigned scope_count;
-    bool disabled;
-};
-
-struct sk_conf_test {
-    const char *user;
-    const char **roles;
-    unsigned roles_count;
-    const char *address, *host, *method, *path, *expect, *reason;
-};
-
-/* A tenant file. */
-struct sk_conf_tenant {
-    const char *tenant;
-    const char *service;
-    bool open;
-    const char **hosts;
-    unsigned hosts_count;
-    struct sk_conf_certificate *certificates;
-    unsigned certificates_count;
-    struct sk_policy_network_source *networks;
-    unsigned networks_count;
-    const char **from;
-    unsigned from_count;
-    struct sk_conf_app *apps;
-    unsigned apps_count;
-    struct sk_policy_role_source *roles;
-    unsigned roles_count;
-    struct sk_conf_user *users;
-    unsigned users_count;
-    struct sk_conf_sessions sessions;
-    struct sk_conf_regulation regulation;
-    struct sk_conf_limits limits;
-    struct sk_conf_test *tests;
-    unsigned tests_count;
 };
 
 /* 0; 1 refused, with `error` filled; negative without memory. Environment variables SEKISHO_NAME override scalars. */

@@ -1,0 +1,141 @@
+/* A tenant's file as it was read, key by key (conf/schema.c); texts are the reader's own. What the keys mean: sekisho-tenant(5). */
+#pragma once
+
+#include "policy/source.h"
+
+#define SK_CONF_RETRIES_MAX 20U
+
+struct sk_conf_sessions {
+    const char *inactivity;
+    const char *expiration;
+};
+
+/* How many wrong passwords are too many (store/budget.h). */
+struct sk_conf_regulation {
+    uint64_t max_retries;
+    const char *find_time;
+    const char *ban_time;
+};
+
+struct sk_conf_limits {
+    uint64_t connections;
+    uint64_t requests_per_second;
+    const char *body;
+};
+
+struct sk_conf_certificate {
+    const char *cert_file, *key_file;
+};
+
+struct sk_conf_inject {
+    const char *header, *value_file;
+};
+
+struct sk_conf_health {
+    const char *path;
+    const char *interval;
+};
+
+struct sk_conf_app {
+    const char *name;
+    enum sk_app_kind kind;
+    const char *path;
+    const char **hosts;
+    unsigned hosts_count;
+    const char **from;
+    unsigned from_count;
+    const char **upstreams;
+    unsigned upstreams_count;
+    const char *ca_file;
+    struct sk_conf_health health;
+    uint64_t identity; /* SK_IDENTITY_ bits */
+    struct sk_conf_inject *inject;
+    unsigned inject_count;
+};
+
+/* KEY: a program, which has keys and no password. */
+enum sk_conf_backend { SK_BACKEND_LOCAL = 0, SK_BACKEND_PAM, SK_BACKEND_KEY };
+
+#define SK_CONF_KEYS_MAX 5U /* of one user */
+
+struct sk_conf_key {
+    const char *sha256;
+    const char *expires;
+};
+
+#define SK_CONF_ISSUERS_MAX 4U /* of one tenant */
+
+struct sk_conf_claim {
+    const char *value;
+    const char *role;
+};
+
+/* Somebody else who signs tokens of programs. */
+struct sk_conf_issuer {
+    const char *name;
+    const char *issuer;
+    const char *audience;
+    const char *jwks_file;
+    const char **types;
+    unsigned types_count;
+    const char **roles_claim; /* member names, from the outside inward */
+    unsigned roles_claim_count;
+    struct sk_conf_claim *map;
+    unsigned map_count;
+    const char **roles;
+    unsigned roles_count;
+    const char **from;
+    unsigned from_count;
+    const char **scope;
+    unsigned scope_count;
+};
+
+struct sk_conf_user {
+    const char *name;
+    const char **roles;
+    unsigned roles_count;
+    const char **from;
+    unsigned from_count;
+    enum sk_conf_backend backend;
+    const char *password_hash;
+    struct sk_conf_key *keys;
+    unsigned keys_count;
+    const char **scope;
+    unsigned scope_count;
+    bool disabled;
+};
+
+struct sk_conf_test {
+    const char *user;
+    const char **roles;
+    unsigned roles_count;
+    const char *address, *host, *method, *path, *expect, *reason;
+};
+
+/* A tenant file. */
+struct sk_conf_tenant {
+    const char *tenant;
+    const char *service;
+    bool open;
+    const char **hosts;
+    unsigned hosts_count;
+    struct sk_conf_certificate *certificates;
+    unsigned certificates_count;
+    struct sk_policy_network_source *networks;
+    unsigned networks_count;
+    const char **from;
+    unsigned from_count;
+    struct sk_conf_app *apps;
+    unsigned apps_count;
+    struct sk_policy_role_source *roles;
+    unsigned roles_count;
+    struct sk_conf_user *users;
+    unsigned users_count;
+    struct sk_conf_issuer *issuers;
+    unsigned issuers_count;
+    struct sk_conf_sessions sessions;
+    struct sk_conf_regulation regulation;
+    struct sk_conf_limits limits;
+    struct sk_conf_test *tests;
+    unsigned tests_count;
+};
