@@ -24,6 +24,22 @@
 struct auth;
 struct job;
 
+/* A user as the store knows it, or a token says; texts owned. */
+struct user {
+    char *texts; /* one allocation for all */
+    struct sk_slice name, hash, roles, networks, scope;
+    uint64_t backend;
+    bool restricted, disabled, known;
+};
+
+/* Somebody else who signs tokens for a tenant (ipc/tenant.h). The texts stand behind it. */
+struct issuer {
+    struct issuer *next;
+    bool seen; /* since the last LOADED it was named again */
+    bool restricted;
+    struct sk_slice name, issuer, audience, types, roles_claim, map, roles, networks, scope, jwks;
+};
+
 /* Those of a tenant who wait for a helper of one pool. */
 struct line {
     struct job *first, **last;
@@ -46,6 +62,7 @@ struct tenant {
     struct host *hosts;
     uint64_t inactivity, expiration; /* ns */
     uint64_t max_retries, find_time, ban_time; /* of passwords: store/budget.h */
+    struct issuer *issuers;
     size_t jobs_count;
     struct line lines[2]; /* factor, pam */
 };
@@ -77,9 +94,11 @@ struct remembered {
     uint8_t key[SK_SHA256_SIZE];
     char session[65];
     char name[257];
-    const char *factors; /* "pwd" or "key" */
+    const char *factors; /* "pwd", "key" or "jwt" */
     uint64_t until;      /* boot ns */
-    uint64_t expires;    /* wall ns, of a key; 0: never */
+    uint64_t expires;    /* wall ns, of a key or token; 0: never */
+    const struct issuer *issuer; /* of a token: who it is stands in `user`, and not in the store */
+    struct user user;
 };
 
 struct auth {
@@ -132,6 +151,13 @@ bool auth_tenant_has(struct auth *auth, const struct tenant *tenant, struct sk_s
 void auth_set_tenant(struct auth *auth, const struct sk_control_tenant *m);
 void auth_drop_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE]);
 
+/* issuers.c */
+void auth_set_issuer(struct auth *auth, const struct sk_control_issuer *m);
+/* All of a tenant are to be named again. */
+void auth_begin_issuers(struct tenant *tenant);
+/* Those that were not named again are gone: of this tenant, or of all. */
+void auth_drop_issuers(struct auth *auth, struct tenant *tenant);
+
 /* used.c */
 /* The session was used at that wall time: the store will know it within some seconds. */
 void auth_used_now(struct auth *auth, const struct tenant *tenant, struct sk_slice session, uint64_t used);
@@ -144,6 +170,8 @@ void auth_remember_key(const struct auth *auth, const uint8_t tenant[SK_ID_SIZE]
         uint8_t key[SK_SHA256_SIZE]);
 struct remembered *auth_remembered(struct auth *auth, const uint8_t key[SK_SHA256_SIZE]);
 struct remembered *auth_remembered_session(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session);
+/* Whatever this issuer's tokens were remembered for is void: for the workers too. */
+void auth_forget_issuer(struct auth *auth, const struct issuer *issuer);
 /* `factors` is static. Its session's name begins with "basic-", whatever it is. */
 struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, const uint8_t key[SK_SHA256_SIZE],
         const char *factors, uint64_t expires);

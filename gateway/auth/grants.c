@@ -16,29 +16,50 @@
 #define PROOF_SIZE (8 + SK_SHA256_SIZE)
 #define PROOF_SLACK (60 * SK_SECOND) /* a worker renews late where auth was away */
 
-int auth_take_user(struct job *job, const struct sk_store_got_user *got)
+/* The texts of `to`, from these. */
+static int set_texts(struct user *to, const struct sk_slice from[5])
 {
-    const struct sk_slice from[] = {got->name, got->hash, got->roles, got->networks, got->scope};
-    struct sk_slice *to[] = {&job->user.name, &job->user.hash, &job->user.roles, &job->user.networks, &job->user.scope};
+    struct sk_slice *const slices[] = {&to->name, &to->hash, &to->roles, &to->networks, &to->scope};
     size_t size = 1;
-    for (size_t i = 0; i < SK_COUNT(from); i++) {
+    for (size_t i = 0; i < SK_COUNT(slices); i++) {
         size += from[i].len;
     }
-    free(job->user.texts);
-    job->user = (struct user){.backend = got->backend, .restricted = got->restricted, .disabled = got->disabled, .texts = malloc(size)};
-    char *at = job->user.texts;
+    char *at = malloc(size), *texts = at;
     if (!at) {
         return -ENOMEM;
     }
-    for (size_t i = 0; i < SK_COUNT(from); i++) {
+    for (size_t i = 0; i < SK_COUNT(slices); i++) {
         if (from[i].len) {
             memcpy(at, from[i].data, from[i].len);
         }
-        *to[i] = sk_slice(at, from[i].len);
+        *slices[i] = sk_slice(at, from[i].len);
         at += from[i].len;
     }
-    job->user.known = got->known;
+    free(to->texts);
+    to->texts = texts;
     return 0;
+}
+
+int auth_take_user(struct job *job, const struct sk_store_got_user *got)
+{
+    const struct sk_slice texts[] = {got->name, got->hash, got->roles, got->networks, got->scope};
+    int r = set_texts(&job->user, texts);
+    job->user.backend = got->backend;
+    job->user.restricted = got->restricted;
+    job->user.disabled = got->disabled;
+    job->user.known = r == 0 && got->known;
+    return r;
+}
+
+int auth_user_copy(struct user *to, const struct user *from)
+{
+    const struct sk_slice texts[] = {from->name, from->hash, from->roles, from->networks, from->scope};
+    int r = set_texts(to, texts);
+    to->backend = from->backend;
+    to->restricted = from->restricted;
+    to->disabled = from->disabled;
+    to->known = r == 0 && from->known;
+    return r;
 }
 
 static void make_proof(struct auth *auth, const struct worker *worker, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session, uint64_t until,

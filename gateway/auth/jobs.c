@@ -37,6 +37,10 @@ void auth_job_free(struct job *job)
     sk_table_remove(&job->auth->jobs_by_id, &job->by_id);
     job->tenant->jobs_count--;
     free(job->user.texts);
+    if (job->bearer) {
+        sk_wipe(job->bearer, job->bearer_len);
+        free(job->bearer);
+    }
     sk_wipe(job, sizeof(*job));
     free(job);
 }
@@ -247,6 +251,9 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
         break;
     case SK_AUTH_KEY:
         auth_key(auth, worker, message);
+        break;
+    case SK_AUTH_TOKEN:
+        auth_token(auth, worker, message);
         break;
     case SK_AUTH_CHECK:
         auth_check(auth, worker, message);

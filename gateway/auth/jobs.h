@@ -3,14 +3,6 @@
 
 #include "auth/auth.h"
 
-/* A user as the store knows it; texts owned. */
-struct user {
-    char *texts; /* one allocation for all */
-    struct sk_slice name, hash, roles, networks, scope;
-    uint64_t backend;
-    bool restricted, disabled, known;
-};
-
 typedef void auth_then(struct job *job, uint16_t code, const void *message);
 
 /* One request of a worker, from its arrival to its answer. */
@@ -33,6 +25,10 @@ struct job {
     char session[65];   /* id asked for, or made */
     char target[65];
     char app[65];
+    char *bearer;       /* a token to verify, owned */
+    size_t bearer_len;
+    const struct issuer *issuer; /* by whose keys it is verified now */
+    char why[65];       /* it was refused */
     uint64_t used;      /* boot ns */
     char token[45];     /* of a new session */
     char state[33];     /* of a PAM conversation */
@@ -104,6 +100,8 @@ void auth_copy(char *to, size_t size, struct sk_slice from);
 
 /* grants.c */
 int auth_take_user(struct job *job, const struct sk_store_got_user *got) sk_nodiscard;
+/* Texts of `to` are freed first. 0 or -ENOMEM. */
+int auth_user_copy(struct user *to, const struct user *from) sk_nodiscard;
 /* Was the worker granted this session, a short time ago at most? */
 bool auth_proven(struct auth *auth, uint64_t worker, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session, struct sk_slice proof);
 /* The one place that grants. Ends the job, or has it begin again. */
@@ -120,6 +118,11 @@ void auth_basic(struct auth *auth, uint64_t worker, const struct sk_auth_basic *
 
 /* keys.c */
 void auth_key(struct auth *auth, uint64_t worker, const struct sk_auth_key *m);
+
+/* issuers.c */
+void auth_token(struct auth *auth, uint64_t worker, const struct sk_auth_token *m);
+/* What the factor helper says of the job's token; NULL: nothing could be found out. */
+void auth_claims(struct job *job, const struct sk_factor_claims *m);
 
 /* attempts.c */
 /* True: another job verifies the same password already, and this one waits for what comes of it. */
@@ -148,6 +151,8 @@ void auth_revoke_sessions(struct auth *auth, uint64_t worker, const struct sk_au
 void auth_renew_remembered(struct job *job, const struct remembered *r);
 
 /* verify.c: the password's verdict comes back through these of login.c. */
+#define AUTH_TOKEN_LEEWAY 30U /* s by which an issuer's clock may be wrong */
+
 enum verdict { VERDICT_RIGHT, VERDICT_WRONG, VERDICT_DISABLED, VERDICT_EXPIRED, VERDICT_BROKEN };
 void auth_verify(struct job *job);
 void auth_verified(struct job *job, enum verdict verdict);

@@ -80,10 +80,11 @@ static void new_session(struct job *job)
 void auth_admit_program(struct job *job, const char *factors)
 {
     struct remembered *r = auth_remember(job->auth, job->tenant->id, sk_slice_str(job->name), job->key, factors, job->expires);
-    if (!r) {
+    if (!r || (job->issuer && !r->issuer && auth_user_copy(&r->user, &job->user))) {
         auth_refuse(job, "busy");
         return;
     }
+    r->issuer = job->issuer;
     auth_copy(job->session, sizeof(job->session), sk_slice_str(r->session));
     auth_copy(job->factors, sizeof(job->factors), sk_slice_str(factors));
     auth_record(job, SK_AUDIT_LOGIN, SK_AUDIT_DECISION_ALLOW, "login", login_recorded);
@@ -163,6 +164,10 @@ void auth_verified(struct job *job, enum verdict verdict)
     static const char *const details[] = {"login", "wrong-password", "account-disabled", "password-expired", "verification-failed"};
     const char *detail = details[verdict];
     bool known = job->user.known;
+    if (job->kind == SK_AUTH_TOKEN) {
+        auth_claims(job, NULL);
+        return;
+    }
     wipe_password(job);
     if (known && verdict == VERDICT_RIGHT && job->user.disabled) {
         verdict = VERDICT_DISABLED;

@@ -231,11 +231,15 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
     case SK_CONTROL_TENANT:
         auth_set_tenant(auth, message);
         break;
+    case SK_CONTROL_ISSUER:
+        auth_set_issuer(auth, message);
+        break;
     case SK_CONTROL_GONE:
         auth_drop_tenant(auth, ((const struct sk_control_gone *)message)->tenant);
         break;
     case SK_CONTROL_LOADED: {
         bool open = auth->open;
+        auth_drop_issuers(auth, NULL);
         auth->generation = ((const struct sk_control_loaded *)message)->generation;
         auth_state(auth);
         if (open) {

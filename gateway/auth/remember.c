@@ -32,8 +32,22 @@ static void drop(struct auth *auth, struct remembered *r)
     unlink_use(auth, r);
     sk_table_remove(&auth->remembered_by_key, &r->by_key);
     sk_table_remove(&auth->remembered_by_session, &r->by_session);
+    free(r->user.texts);
     sk_wipe(r, sizeof(*r));
     free(r);
+}
+
+void auth_forget_issuer(struct auth *auth, const struct issuer *issuer)
+{
+    for (struct remembered *r = auth->oldest, *next; r; r = next) {
+        next = r->newer;
+        if (r->issuer == issuer) {
+            struct sk_auth_revoked m = {.session = sk_slice_str(r->session)};
+            memcpy(m.tenant, r->tenant, SK_ID_SIZE);
+            auth_broadcast(auth, SK_AUTH_REVOKED, &m);
+            drop(auth, r);
+        }
+    }
 }
 
 static bool alive(struct auth *auth, struct remembered *r)

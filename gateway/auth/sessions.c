@@ -51,6 +51,14 @@ void auth_renew_remembered(struct job *job, const struct remembered *r)
     auth_copy(job->name, sizeof(job->name), sk_slice_str(r->name));
     auth_copy(job->factors, sizeof(job->factors), sk_slice_str(r->factors));
     job->expires = r->expires;
+    if (r->issuer) {
+        if (auth_user_copy(&job->user, &r->user)) {
+            auth_refuse(job, "internal-error");
+        } else {
+            auth_grant(job, GRANT_LIFETIME);
+        }
+        return;
+    }
     auth_ask_user(job, sk_slice_str(job->name), renewed_user);
 }
 

@@ -73,6 +73,7 @@ void auth_set_tenant(struct auth *auth, const struct sk_control_tenant *m)
     tenant->find_time = m->find_time;
     tenant->ban_time = m->ban_time;
     if (m->part == 0) {
+        auth_begin_issuers(tenant);
         drop_hosts(auth, tenant);
     }
     add_hosts(auth, tenant, m->hosts);
@@ -92,6 +93,8 @@ void auth_drop_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE])
     }
     auth_revoke(auth, id, SK_SLICE_NULL, SK_SLICE_NULL);
     drop_hosts(auth, tenant);
+    auth_begin_issuers(tenant);
+    auth_drop_issuers(auth, tenant);
     sk_table_remove(&auth->tenants, &tenant->node);
     free(tenant);
 }

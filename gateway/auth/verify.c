@@ -36,6 +36,11 @@ static int start(struct helper *helper, struct job *job, bool pam)
         struct sk_pam_start m = {.ticket = job->id, .user = job->user.name, .address = sk_slice_str(text),
                 .answer = sk_slice(job->password, job->password_len)};
         r = sk_channel_send(helper->channel, SK_PAM_START, &m, NULL);
+    } else if (job->kind == SK_AUTH_TOKEN) {
+        const struct issuer *i = job->issuer;
+        struct sk_factor_token m = {.ticket = job->id, .token = sk_slice(job->bearer, job->bearer_len), .jwks = i->jwks, .issuer = i->issuer,
+                .audience = i->audience, .types = i->types, .roles = i->roles_claim, .now = sk_clock_wall() / SK_SECOND, .leeway = AUTH_TOKEN_LEEWAY};
+        r = sk_channel_send(helper->channel, SK_FACTOR_TOKEN, &m, NULL);
     } else {
         struct sk_factor_verify m = {.ticket = job->id, .hash = job->user.hash.len ? job->user.hash : SK_LIT(NOBODY_HASH),
                 .password = sk_slice(job->password, job->password_len)};
@@ -166,16 +171,21 @@ static struct helper *helper_of(struct pool *pool, const struct sk_channel *chan
     return NULL;
 }
 
-static void from_factor(struct sk_channel *channel, uint16_t code sk_unused, const void *message, const int *fds sk_unused, void *context)
+static void from_factor(struct sk_channel *channel, uint16_t code, const void *message, const int *fds sk_unused, void *context)
 {
-    const struct sk_factor_verdict *m = message;
     struct pool *pool = context;
     struct helper *helper = helper_of(pool, channel);
     struct job *job = helper ? helper->job : NULL;
     if (helper) {
         helper->busy = false;
     }
-    if (job && job->id == m->ticket) {
+    /* Every message of a helper begins with the ticket of what was asked. */
+    bool own = job && job->id == *(const uint64_t *)message && (code == SK_FACTOR_CLAIMS) == (job->kind == SK_AUTH_TOKEN);
+    if (own && code == SK_FACTOR_CLAIMS) {
+        release(helper, job);
+        auth_claims(job, message);
+    } else if (own) {
+        const struct sk_factor_verdict *m = message;
         bool real = job->user.known;
         release(helper, job);
         auth_verified(job, m->result == 0 && real ? VERDICT_RIGHT : m->result <= 1 || !real ? VERDICT_WRONG : VERDICT_BROKEN);
@@ -230,7 +240,7 @@ static void helper_ended(struct sk_channel *channel, bool bad, void *context)
         if (job) {
             job->helper = NULL;
             /* A helper that was being recycled may never have read it: once more, elsewhere. */
-            if (!job->retried && !job->state[0] && job->password_len) {
+            if (!job->retried && !job->state[0] && (job->password_len || job->bearer)) {
                 job->retried = true;
                 auth_verify(job);
             } else {

@@ -184,6 +184,44 @@ static int put_app(struct compiling *c, unsigned n)
     return r;
 }
 
+static int join(struct sk_buf *out, char between, const char **words, unsigned count)
+{
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < count; i++) {
+        r = i ? sk_buf_put(out, sk_slice(&between, 1)) : 0;
+        r = r ? r : sk_buf_put(out, sk_slice_str(words[i]));
+    }
+    return r;
+}
+
+/* Lengths were checked when the file was read, but those of the keys. */
+static int put_issuer(struct compiling *c, unsigned n)
+{
+    const struct sk_conf_issuer *issuer = &c->tenant->issuers[n];
+    enum { TYPES, CLAIM, ROLES, NETWORKS, SCOPE, MAP, JWKS, TEXTS };
+    struct sk_buf texts[TEXTS] = {[0 ... TEXTS - 1] = SK_BUF_INIT((size_t)1 << 20)};
+    char where[64];
+    (void)snprintf(where, sizeof(where), "issuers[%u].jwks_file", n);
+    int r = read_named(c, where, issuer->jwks_file, &texts[JWKS]);
+    r = r ? r : join(&texts[TYPES], ',', issuer->types, issuer->types_count);
+    r = r ? r : join(&texts[CLAIM], '\n', issuer->roles_claim, issuer->roles_claim_count);
+    r = r ? r : join(&texts[ROLES], ',', issuer->roles, issuer->roles_count);
+    r = r ? r : join(&texts[NETWORKS], ',', issuer->from, issuer->from_count);
+    r = r ? r : join(&texts[SCOPE], ';', issuer->scope, issuer->scope_count);
+    for (unsigned i = 0; r == 0 && i < issuer->map_count; i++) {
+        r = sk_buf_printf(&texts[MAP], "%s%s,%s", i ? "\n" : "", issuer->map[i].value, issuer->map[i].role);
+    }
+    struct sk_tenant_issuer m = {.name = sk_slice_str(issuer->name), .issuer = sk_slice_str(issuer->issuer), .audience = sk_slice_str(issuer->audience),
+            .types = issuer->types_count ? sk_buf_peek(&texts[TYPES]) : SK_LIT("JWT,at+jwt"), .roles_claim = sk_buf_peek(&texts[CLAIM]),
+            .map = sk_buf_peek(&texts[MAP]), .roles = sk_buf_peek(&texts[ROLES]), .networks = sk_buf_peek(&texts[NETWORKS]),
+            .scope = sk_buf_peek(&texts[SCOPE]), .restricted = issuer->from_count > 0, .jwks = sk_buf_peek(&texts[JWKS])};
+    r = r ? r : put_message(c->image, SK_TENANT_ISSUER, &m);
+    for (int i = 0; i < TEXTS; i++) {
+        sk_buf_free(&texts[i]);
+    }
+    return r == -EMSGSIZE ? sk_conf_refuse(c->error, c->file, c->text, where, "a key set has at most 48k") : r;
+}
+
 static int put_policy(struct compiling *c)
 {
     struct sk_policy_app_source *apps = calloc(c->tenant->apps_count + 1U, sizeof(*apps));
@@ -210,6 +248,9 @@ int sk_image_compile(const struct sk_conf *conf, const struct sk_conf_tenant *te
     r = r ? r : put_certificates(&c);
     for (unsigned i = 0; r == 0 && i < tenant->apps_count; i++) {
         r = put_app(&c, i);
+    }
+    for (unsigned i = 0; r == 0 && i < tenant->issuers_count; i++) {
+        r = put_issuer(&c, i);
     }
     header.size = (uint32_t)sk_buf_len(image);
     if (r == 0) {

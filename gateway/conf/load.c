@@ -13,7 +13,9 @@
 
 #define FILE_MAX ((size_t)16 << 20)
 #define NAMES_MAX 8192 /* as ipc/store.h and ipc/auth.h carry them */
-#define SCOPE_MAX 2048 /* bytes of one user's */
+#define SCOPE_MAX 1024 /* bytes of one user's or issuer's */
+#define ISSUER_NAMES_MAX 2048
+#define ISSUER_MAP_MAX 4096
 
 int sk_conf_read_file(const char *path, struct sk_buf *out)
 {
@@ -340,10 +342,9 @@ static int check_keys(const struct loading *l, const struct sk_conf_user *user, 
     if (!key && (user->keys_count || user->scope_count)) {
         return sk_conf_refuse(l->error, l->file, l->text, path, "keys and scope are of programs: backend: key");
     }
-    if (key && (user->password_hash || !key_name_ok(user->name) || user->keys_count > SK_CONF_KEYS_MAX || user->scope_count > SK_POLICY_SCOPE)) {
+    if (key && (user->password_hash || !key_name_ok(user->name) || user->keys_count > SK_CONF_KEYS_MAX)) {
         return sk_conf_refuse(l->error, l->file, l->text, path,
-                "a program has a name of at most 64 letters, digits, '.' and '-', at most %u keys and %u entries of scope, and no password_hash",
-                SK_CONF_KEYS_MAX, (unsigned)SK_POLICY_SCOPE);
+                "a program has a name of at most 64 letters, digits, '.' and '-', at most %u keys, and no password_hash", SK_CONF_KEYS_MAX);
     }
     for (unsigned i = 0; i < user->keys_count; i++) {
         uint8_t hash[32];
@@ -360,24 +361,118 @@ static int check_keys(const struct loading *l, const struct sk_conf_user *user, 
     return 0;
 }
 
-/* "APP METHOD[,METHOD]": the app is one of the file's; which methods there are is for the policy to say. */
-static int check_scope(const struct loading *l, const struct sk_conf_tenant *t, const struct sk_conf_user *user, unsigned n)
+/* "APP METHOD[,METHOD]": the app is one of the file's. `where`: "users[3]". */
+static int check_scope(const struct loading *l, const struct sk_conf_tenant *t, const char *where, const char **scope, unsigned count)
 {
     char path[96];
     size_t len = 0;
-    for (unsigned i = 0; i < user->scope_count; i++) {
-        struct sk_slice methods = sk_slice_str(user->scope[i]), app = sk_slice_split(&methods, ' ');
+    for (unsigned i = 0; i < count; i++) {
+        struct sk_slice methods = sk_slice_str(scope[i]), app = sk_slice_split(&methods, ' ');
         bool known = sk_slice_eq(app, SK_LIT(SK_POLICY_BUILTIN_NAME));
         for (unsigned j = 0; j < t->apps_count && !known; j++) {
             known = sk_slice_eq(app, sk_slice_str(t->apps[j].name));
         }
-        len += strlen(user->scope[i]) + 1;
-        (void)snprintf(path, sizeof(path), "users[%u].scope[%u]", n, i);
-        if (!known || !sk_policy_methods_ok(methods) || len > SCOPE_MAX) {
-            return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not APP METHOD[,METHOD] or APP * with an app of this file", user->scope[i]);
+        len += strlen(scope[i]) + 1;
+        (void)snprintf(path, sizeof(path), "%s.scope[%u]", where, i);
+        if (!known || !sk_policy_methods_ok(methods) || len > SCOPE_MAX || count > SK_POLICY_SCOPE) {
+            return sk_conf_refuse(l->error, l->file, l->text, path,
+                    "'%s' is not APP METHOD[,METHOD] or APP * with an app of this file, or there are more than %u", scope[i], (unsigned)SK_POLICY_SCOPE);
         }
     }
     return 0;
+}
+
+static bool is_role(const struct sk_conf_tenant *t, const char *name)
+{
+    unsigned k = 0;
+    while (k < t->roles_count && strcmp(t->roles[k].name, name) != 0) {
+        k++;
+    }
+    return k < t->roles_count;
+}
+
+static bool is_network(const struct sk_conf_tenant *t, const char *name)
+{
+    unsigned k = 0;
+    while (k < t->networks_count && strcmp(t->networks[k].name, name) != 0) {
+        k++;
+    }
+    return k < t->networks_count;
+}
+
+/* Roles and networks that somebody is given by name are of the file. `most`: bytes of either list. */
+static int check_names(const struct loading *l, const struct sk_conf_tenant *t, const char *where, const char **roles, unsigned roles_count,
+        const char **from, unsigned from_count, size_t most)
+{
+    char path[96];
+    if (names_len(roles, roles_count) > most || names_len(from, from_count) > most) {
+        return sk_conf_refuse(l->error, l->file, l->text, where, "the names of roles, and of networks, have at most %zu bytes together", most);
+    }
+    for (unsigned j = 0; j < roles_count; j++) {
+        if (!is_role(t, roles[j])) {
+            (void)snprintf(path, sizeof(path), "%s.roles[%u]", where, j);
+            return sk_conf_refuse(l->error, l->file, l->text, path, "no role is named '%s'", roles[j]);
+        }
+    }
+    for (unsigned j = 0; j < from_count; j++) {
+        if (!is_network(t, from[j])) {
+            (void)snprintf(path, sizeof(path), "%s.from[%u]", where, j);
+            return sk_conf_refuse(l->error, l->file, l->text, path, "no network is named '%s'", from[j]);
+        }
+    }
+    return 0;
+}
+
+/* The words of a list that goes as one text, with a byte between: none is empty or has that byte. */
+static bool words_ok(const char **words, unsigned count, char between, size_t most)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (!words[i][0] || strchr(words[i], between)) {
+            return false;
+        }
+    }
+    return names_len(words, count) <= most;
+}
+
+static int check_issuer(const struct loading *l, const struct sk_conf_tenant *t, unsigned n)
+{
+    const struct sk_conf_issuer *issuer = &t->issuers[n];
+    char where[64], path[96];
+    size_t map = 0;
+    (void)snprintf(where, sizeof(where), "issuers[%u]", n);
+    if (n >= SK_CONF_ISSUERS_MAX) {
+        return sk_conf_refuse(l->error, l->file, l->text, where, "a tenant has at most %u issuers", SK_CONF_ISSUERS_MAX);
+    }
+    if (!issuer->name[0] || !key_name_ok(issuer->name)) {
+        return sk_conf_refuse(l->error, l->file, l->text, where, "an issuer's name has 1 to 64 letters, digits, '.' and '-'");
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (strcmp(t->issuers[i].name, issuer->name) == 0) {
+            return sk_conf_refuse(l->error, l->file, l->text, where, "there are two issuers named '%s'", issuer->name);
+        }
+    }
+    for (unsigned i = 0; i < t->users_count; i++) {
+        size_t len = strlen(issuer->name);
+        if (strncmp(t->users[i].name, issuer->name, len) == 0 && t->users[i].name[len] == ':') {
+            return sk_conf_refuse(l->error, l->file, l->text, where, "the user '%s' could be taken for somebody of this issuer", t->users[i].name);
+        }
+    }
+    if (!issuer->issuer[0] || strlen(issuer->issuer) > 512 || !issuer->audience[0] || strlen(issuer->audience) > 1024) {
+        return sk_conf_refuse(l->error, l->file, l->text, where, "issuer and audience are not empty, and have at most 512 and 1024 bytes");
+    }
+    if (!words_ok(issuer->types, issuer->types_count, ',', 256) || !words_ok(issuer->roles_claim, issuer->roles_claim_count, '\n', 512)) {
+        return sk_conf_refuse(l->error, l->file, l->text, where, "types have at most 256 bytes together and no comma, roles_claim 512 and no line feed");
+    }
+    for (unsigned i = 0; i < issuer->map_count; i++) {
+        const struct sk_conf_claim *claim = &issuer->map[i];
+        map += strlen(claim->value) + strlen(claim->role) + 2;
+        (void)snprintf(path, sizeof(path), "%s.map[%u]", where, i);
+        if (!claim->value[0] || strpbrk(claim->value, "\n,") || map > ISSUER_MAP_MAX || !is_role(t, claim->role)) {
+            return sk_conf_refuse(l->error, l->file, l->text, path, "a value without a comma, and a role of this file; all of them at most %d bytes", ISSUER_MAP_MAX);
+        }
+    }
+    int r = check_names(l, t, where, issuer->roles, issuer->roles_count, issuer->from, issuer->from_count, ISSUER_NAMES_MAX);
+    return r ? r : check_scope(l, t, where, issuer->scope, issuer->scope_count);
 }
 
 static int check_users(const struct loading *l, const struct sk_conf_tenant *t)
@@ -395,33 +490,13 @@ static int check_users(const struct loading *l, const struct sk_conf_tenant *t)
                     "'%s' needs password_hash: $argon2id$… (made by: sekisho hash-password), or backend: pam", user->name);
         }
         int r = check_keys(l, user, i);
-        r = r ? r : check_scope(l, t, user, i);
+        r = r ? r : check_scope(l, t, path, user->scope, user->scope_count);
         if (r) {
             return r;
         }
-        if (names_len(user->roles, user->roles_count) > NAMES_MAX || names_len(user->from, user->from_count) > NAMES_MAX) {
-            return sk_conf_refuse(l->error, l->file, l->text, path, "the names of a user's roles, and of its networks, have at most %d bytes together",
-                    NAMES_MAX);
-        }
-        for (unsigned j = 0; j < user->roles_count; j++) {
-            unsigned k = 0;
-            while (k < t->roles_count && strcmp(t->roles[k].name, user->roles[j]) != 0) {
-                k++;
-            }
-            if (k == t->roles_count) {
-                (void)snprintf(path, sizeof(path), "users[%u].roles[%u]", i, j);
-                return sk_conf_refuse(l->error, l->file, l->text, path, "no role is named '%s'", user->roles[j]);
-            }
-        }
-        for (unsigned j = 0; j < user->from_count; j++) {
-            unsigned k = 0;
-            while (k < t->networks_count && strcmp(t->networks[k].name, user->from[j]) != 0) {
-                k++;
-            }
-            if (k == t->networks_count) {
-                (void)snprintf(path, sizeof(path), "users[%u].from[%u]", i, j);
-                return sk_conf_refuse(l->error, l->file, l->text, path, "no network is named '%s'", user->from[j]);
-            }
+        r = check_names(l, t, path, user->roles, user->roles_count, user->from, user->from_count, NAMES_MAX);
+        if (r) {
+            return r;
         }
     }
     return check_user_names(l, t);
@@ -483,6 +558,9 @@ static int check_tenant(const struct loading *l, const struct sk_conf_tenant *t)
     r = r ? r : counts(l, "limits", &t->limits);
     for (unsigned i = 0; r == 0 && i < t->apps_count; i++) {
         r = check_app(l, &t->apps[i], i);
+    }
+    for (unsigned i = 0; r == 0 && i < t->issuers_count; i++) {
+        r = check_issuer(l, t, i);
     }
     return r ? r : check_users(l, t);
 }

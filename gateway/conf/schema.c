@@ -122,6 +122,18 @@ static const cyaml_schema_field_t user_fields[] = {TEXT("name", struct sk_conf_u
         YES_OR_NO("disabled", struct sk_conf_user, disabled), CYAML_FIELD_END};
 static const cyaml_schema_value_t user_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_user, user_fields)};
 
+static const cyaml_schema_field_t claim_fields[] = {
+        TEXT("value", struct sk_conf_claim, value), TEXT("role", struct sk_conf_claim, role), CYAML_FIELD_END};
+static const cyaml_schema_value_t claim_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_claim, claim_fields)};
+
+static const cyaml_schema_field_t issuer_fields[] = {TEXT("name", struct sk_conf_issuer, name),
+        TEXT("issuer", struct sk_conf_issuer, issuer), TEXT("audience", struct sk_conf_issuer, audience),
+        TEXT("jwks_file", struct sk_conf_issuer, jwks_file), TEXTS_OPTIONAL("types", struct sk_conf_issuer, types),
+        TEXTS_OPTIONAL("roles_claim", struct sk_conf_issuer, roles_claim), LIST("map", struct sk_conf_issuer, map, &claim_value),
+        TEXTS_OPTIONAL("roles", struct sk_conf_issuer, roles), TEXTS_OPTIONAL("from", struct sk_conf_issuer, from),
+        TEXTS_OPTIONAL("scope", struct sk_conf_issuer, scope), CYAML_FIELD_END};
+static const cyaml_schema_value_t issuer_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_issuer, issuer_fields)};
+
 static const cyaml_schema_field_t test_fields[] = {TEXT_OPTIONAL("user", struct sk_conf_test, user),
         TEXTS_OPTIONAL("roles", struct sk_conf_test, roles), TEXT("address", struct sk_conf_test, address),
         TEXT_OPTIONAL("host", struct sk_conf_test, host), TEXT_OPTIONAL("method", struct sk_conf_test, method),
@@ -134,7 +146,7 @@ static const cyaml_schema_field_t tenant_fields[] = {TEXT("tenant", struct sk_co
         TEXTS("hosts", struct sk_conf_tenant, hosts), LIST("certificates", struct sk_conf_tenant, certificates, &certificate_value),
         LIST("networks", struct sk_conf_tenant, networks, &network_value), TEXTS_OPTIONAL("from", struct sk_conf_tenant, from),
         LIST("apps", struct sk_conf_tenant, apps, &app_value), LIST("roles", struct sk_conf_tenant, roles, &role_value),
-        LIST("users", struct sk_conf_tenant, users, &user_value),
+        LIST("users", struct sk_conf_tenant, users, &user_value), LIST("issuers", struct sk_conf_tenant, issuers, &issuer_value),
         CYAML_FIELD_MAPPING("sessions", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, sessions, sessions_fields),
         CYAML_FIELD_MAPPING("regulation", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, regulation, regulation_fields),
         CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, limits, limits_fields),

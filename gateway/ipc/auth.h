@@ -18,6 +18,8 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 #define SK_AUTH_BASIC_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 256) T(password, 1024)
 /* A program's key, sekisho_NAME_SECRET: its two parts. */
 #define SK_AUTH_KEY_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 64) T(secret, 64)
+/* A token that somebody else signed. */
+#define SK_AUTH_TOKEN_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(bearer, 8192)
 /* `used`: boot time of the last request under the grant that this one renews, or 0. */
 #define SK_AUTH_CHECK_FIELDS(U, I, T) U(ticket) I(tenant) T(host, 261) T(token, 64) U(used)
 /* Renews a grant by its session where the worker holds no token any more: open streams. */
@@ -71,6 +73,7 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
     M(AUTH_LIST_BANS, auth_list_bans, 11, SK_AUTH_FROM_WORKER, 0, SK_AUTH_LIST_BANS_FIELDS)                  \
     M(AUTH_END_BANS, auth_end_bans, 12, SK_AUTH_FROM_WORKER, 0, SK_AUTH_END_BANS_FIELDS)                     \
     M(AUTH_KEY, auth_key, 13, SK_AUTH_FROM_WORKER, 0, SK_AUTH_KEY_FIELDS)                                    \
+    M(AUTH_TOKEN, auth_token, 14, SK_AUTH_FROM_WORKER, 0, SK_AUTH_TOKEN_FIELDS)                              \
     M(AUTH_GRANT, auth_grant, 20, SK_AUTH_FROM_AUTH, 0, SK_AUTH_GRANT_FIELDS)                                \
     M(AUTH_REFUSED, auth_refused, 21, SK_AUTH_FROM_AUTH, 0, SK_AUTH_REFUSED_FIELDS)                          \
     M(AUTH_PROMPT, auth_prompt, 22, SK_AUTH_FROM_AUTH, 0, SK_AUTH_PROMPT_FIELDS)                             \

@@ -29,6 +29,10 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 #define SK_CONTROL_IMAGE_FIELDS(U, I, T) I(tenant) U(slot) U(offset) U(size)
 #define SK_CONTROL_TENANT_FIELDS(U, I, T)                                                                    \
     I(tenant) T(name, 64) T(service, 64) U(inactivity) U(expiration) U(max_retries) U(find_time) U(ban_time) U(part) T(hosts, 32768)
+/* Behind its tenant's: as the image has it (ipc/tenant.h). */
+#define SK_CONTROL_ISSUER_FIELDS(U, I, T)                                                                    \
+    I(tenant) T(name, 64) T(issuer, 512) T(audience, 1024) T(types, 256) T(roles_claim, 512) T(map, 4096)    \
+    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) T(jwks, 49152)
 #define SK_CONTROL_GONE_FIELDS(U, I, T) I(tenant)
 /* A peer's process died; a new channel or ring follows when it is back. */
 #define SK_CONTROL_LOST_FIELDS(U, I, T) U(peer) U(index)
@@ -59,6 +63,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
     M(CONTROL_STOP, control_stop, 12, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_STOP_FIELDS)                 \
     M(CONTROL_RECORD, control_record, 13, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_RECORD_FIELDS)           \
     M(CONTROL_LOST, control_lost, 14, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_LOST_FIELDS)                 \
+    M(CONTROL_ISSUER, control_issuer, 15, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_ISSUER_FIELDS)           \
     M(CONTROL_READY, control_ready, 20, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_READY_FIELDS)                   \
     M(CONTROL_PING, control_ping, 21, SK_CONTROL_FROM_SUPERVISOR | SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_PING_FIELDS) \
     M(CONTROL_BREACH, control_breach, 22, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_BREACH_FIELDS)

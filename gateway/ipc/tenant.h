@@ -24,6 +24,11 @@ enum {
 #define SK_TENANT_CERTIFICATE_FIELDS(U, I, T) T(chain, 65536) T(key, 16384)
 /* In the order of the policy's apps, from index 1. `inject`: names of headers whose values the store holds. */
 #define SK_TENANT_APP_FIELDS(U, I, T) U(identity) T(inject, 1024) T(health, 1024) U(interval) T(ca, 65536)
+/* Somebody else who signs tokens. Lists with a byte between: types and roles and networks a comma, roles_claim and map ("VALUE,ROLE")
+ * a line feed, scope a semicolon. For auth alone. */
+#define SK_TENANT_ISSUER_FIELDS(U, I, T)                                                                     \
+    T(name, 64) T(issuer, 512) T(audience, 1024) T(types, 256) T(roles_claim, 512) T(map, 4096)              \
+    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) T(jwks, 49152)
 /* Belongs to the app before it. `name`: what the certificate must say, for tls. */
 #define SK_TENANT_UPSTREAM_FIELDS(U, I, T) U(tls) T(name, 255) T(address, 64)
 
@@ -32,6 +37,7 @@ enum {
     M(TENANT_HOST, tenant_host, 2, SK_TENANT_IN_IMAGE, 0, SK_TENANT_HOST_FIELDS)                             \
     M(TENANT_CERTIFICATE, tenant_certificate, 3, SK_TENANT_IN_IMAGE, 0, SK_TENANT_CERTIFICATE_FIELDS)        \
     M(TENANT_APP, tenant_app, 4, SK_TENANT_IN_IMAGE, 0, SK_TENANT_APP_FIELDS)                                \
-    M(TENANT_UPSTREAM, tenant_upstream, 5, SK_TENANT_IN_IMAGE, 0, SK_TENANT_UPSTREAM_FIELDS)
+    M(TENANT_UPSTREAM, tenant_upstream, 5, SK_TENANT_IN_IMAGE, 0, SK_TENANT_UPSTREAM_FIELDS)                 \
+    M(TENANT_ISSUER, tenant_issuer, 6, SK_TENANT_IN_IMAGE, 0, SK_TENANT_ISSUER_FIELDS)
 
 SK_IPC_DECLARE(tenant, SK_TENANT_MESSAGES)

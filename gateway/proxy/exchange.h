@@ -115,11 +115,26 @@ bool sk_identify_is_key(const struct sk_field *field);
 /* Looks for a credential, and has its grant in x->grant or asked for. 1: there are two. */
 int sk_identify(struct sk_exchange *x, bool panel) sk_nodiscard;
 
+/* How the client came, into a message that says it. */
+#define SK_FILL_ORIGIN(m, x)                                                                                 \
+    do {                                                                                                     \
+        const struct sk_request *origin_request = &(x)->stream->request;                                     \
+        const struct sk_slice *origin_agent =                                                                \
+                sk_field_find(origin_request->fields, origin_request->fields_count, SK_LIT("user-agent"));   \
+        memcpy((m)->tenant, (x)->site->tenant->id, SK_ID_SIZE);                                              \
+        memcpy((m)->request, (x)->id, SK_ID_SIZE);                                                           \
+        (m)->address = sk_slice((x)->conn->address.bytes, (x)->conn->address_bytes_len);                     \
+        (m)->port = (x)->conn->address.port;                                                                 \
+        (m)->host = origin_request->host;                                                                    \
+        (m)->agent = origin_agent ? sk_slice_cut(*origin_agent, 256) : SK_SLICE_NULL;                        \
+    } while (0)
+
 /* grants.c */
 /* The grant for a credential of this tenant; `x` waits when auth must be asked first (returns with state ASKING). */
 struct sk_grant *sk_grant_basic(struct sk_exchange *x, struct sk_slice credentials, struct sk_slice user, struct sk_slice password);
 /* `token`: the key as it came, of which the others are parts. */
 struct sk_grant *sk_grant_key(struct sk_exchange *x, struct sk_slice token, struct sk_slice user, struct sk_slice secret);
+struct sk_grant *sk_grant_token(struct sk_exchange *x, struct sk_slice token);
 struct sk_grant *sk_grant_cookie(struct sk_exchange *x, struct sk_slice token);
 void sk_grant_release(struct sk_exchange *x);
 /* The grant's subject in the indexes of the exchange's site. */

@@ -280,16 +280,8 @@ struct sk_grant *sk_grant_basic(struct sk_exchange *x, struct sk_slice credentia
     if (grant || !user.data) {
         return grant;
     }
-    const struct sk_request *r = &x->stream->request;
-    const struct sk_slice *agent = sk_field_find(r->fields, r->fields_count, SK_LIT("user-agent"));
-    struct sk_auth_basic m = {.address = sk_slice(x->conn->address.bytes, x->conn->address_bytes_len),
-            .port = x->conn->address.port,
-            .host = r->host,
-            .agent = agent ? sk_slice_cut(*agent, 256) : SK_SLICE_NULL,
-            .user = user,
-            .password = password};
-    memcpy(m.tenant, x->site->tenant->id, SK_ID_SIZE);
-    memcpy(m.request, x->id, SK_ID_SIZE);
+    struct sk_auth_basic m = {.user = user, .password = password};
+    SK_FILL_ORIGIN(&m, x);
     return ask_grant(x, key, SK_AUTH_BASIC, &m);
 }
 
@@ -302,17 +294,23 @@ struct sk_grant *sk_grant_key(struct sk_exchange *x, struct sk_slice token, stru
     if (grant) {
         return grant;
     }
-    const struct sk_request *r = &x->stream->request;
-    const struct sk_slice *agent = sk_field_find(r->fields, r->fields_count, SK_LIT("user-agent"));
-    struct sk_auth_key m = {.address = sk_slice(x->conn->address.bytes, x->conn->address_bytes_len),
-            .port = x->conn->address.port,
-            .host = r->host,
-            .agent = agent ? sk_slice_cut(*agent, 256) : SK_SLICE_NULL,
-            .user = user,
-            .secret = secret};
-    memcpy(m.tenant, x->site->tenant->id, SK_ID_SIZE);
-    memcpy(m.request, x->id, SK_ID_SIZE);
+    struct sk_auth_key m = {.user = user, .secret = secret};
+    SK_FILL_ORIGIN(&m, x);
     return ask_grant(x, key, SK_AUTH_KEY, &m);
+}
+
+struct sk_grant *sk_grant_token(struct sk_exchange *x, struct sk_slice token)
+{
+    uint8_t key[32];
+    uint64_t used;
+    grant_key(x, "token", token, key);
+    struct sk_grant *grant = good(x, key, &used);
+    if (grant) {
+        return grant;
+    }
+    struct sk_auth_token m = {.bearer = token};
+    SK_FILL_ORIGIN(&m, x);
+    return ask_grant(x, key, SK_AUTH_TOKEN, &m);
 }
 
 struct sk_grant *sk_grant_cookie(struct sk_exchange *x, struct sk_slice token)

@@ -1,10 +1,11 @@
-/* The credential of a request: a panel's session cookie; of an API a password or a key. Runs in the workers. */
+/* The credential of a request: a panel's session cookie; of an API a password, a key, or somebody else's token. Runs in the workers. */
 #include "proxy/exchange.h"
 
 #include "base/clock.h"
 #include "base/text.h"
 
 #define KEY_PREFIX "sekisho_"
+#define TOKEN_MAX 8192
 #define SECRET_SIZE 43 /* base64url of 32 bytes */
 
 struct sk_slice sk_exchange_cookie(const struct sk_request *r, struct sk_slice name)
@@ -93,6 +94,8 @@ int sk_identify(struct sk_exchange *x, bool panel)
         struct sk_slice token = sk_slice_trim(sk_slice_from(*authorization, bearer.len));
         if (sk_slice_starts(token, SK_LIT(KEY_PREFIX))) {
             identify_key(x, token);
+        } else if (token.len && token.len <= TOKEN_MAX) {
+            (void)sk_grant_token(x, token);
         }
     } else if (authorization) {
         (void)identify_basic(x, *authorization);

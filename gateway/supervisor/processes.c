@@ -539,6 +539,16 @@ static void announce_to_auth(struct process *p, const struct tenant *t)
     }
     m.hosts = sk_buf_peek(&hosts);
     process_send(p, SK_CONTROL_TENANT, &m, NULL);
+    union sk_ipc_any message;
+    uint16_t code;
+    for (struct sk_slice rest = sk_buf_peek(&t->issuers); sk_image_next(&rest, &message, &code) == 0;) {
+        const struct sk_tenant_issuer *i = (const void *)&message;
+        struct sk_control_issuer issuer = {.name = i->name, .issuer = i->issuer, .audience = i->audience, .types = i->types,
+                .roles_claim = i->roles_claim, .map = i->map, .roles = i->roles, .networks = i->networks, .scope = i->scope,
+                .restricted = i->restricted, .jwks = i->jwks};
+        memcpy(issuer.tenant, t->id, SK_ID_SIZE);
+        process_send(p, SK_CONTROL_ISSUER, &issuer, NULL);
+    }
 }
 
 void announce_tenant(struct supervisor *s, struct process *p, const struct tenant *t)

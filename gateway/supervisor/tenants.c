@@ -55,6 +55,7 @@ static void tenant_free(struct supervisor *s, struct tenant *t)
     free(t->reads);
     texts_free(&t->hosts, &t->hosts_count);
     sk_buf_free(&t->image);
+    sk_buf_free(&t->issuers);
     free(t->file);
     free(t);
 }
@@ -147,6 +148,9 @@ static int note_reads(struct supervisor *s, struct tenant *t, const struct sk_co
             r = note_read(s, t, conf->apps[i].inject[j].value_file);
         }
     }
+    for (unsigned i = 0; r == 0 && i < conf->issuers_count; i++) {
+        r = note_read(s, t, conf->issuers[i].jwks_file);
+    }
     for (unsigned i = 0; r == 0 && i < conf->hosts_count; i++) {
         r = texts_add(&t->hosts, &t->hosts_count, conf->hosts[i]);
     }
@@ -190,6 +194,11 @@ static int read_settings(struct tenant *t)
     t->max_retries = set->max_retries;
     t->find_time = set->find_time;
     t->ban_time = set->ban_time;
+    for (struct sk_slice before = image.rest; sk_image_next(&image.rest, &message, &code) == 0; before = image.rest) {
+        if (code == SK_TENANT_ISSUER && sk_buf_put(&t->issuers, sk_slice_cut(before, before.len - image.rest.len))) {
+            return -ENOMEM;
+        }
+    }
     return 0;
 }
 
@@ -205,6 +214,7 @@ static int read_tenant(struct supervisor *s, const struct sk_conf *conf, const s
         return -ENOMEM;
     }
     t->image = SK_BUF_INIT((size_t)128 << 20);
+    t->issuers = SK_BUF_INIT((size_t)1 << 20);
     t->file = strdup(file);
     int r = t->file ? sk_conf_read_file(file, &text) : -ENOMEM;
     if (r < 0) {

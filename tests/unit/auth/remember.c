@@ -27,6 +27,11 @@ static void end(void)
 
 TestSuite(auth_remember, .init = begin, .fini = end);
 
+/* main.c's: who forgets an issuer tells the workers. */
+void auth_broadcast(struct auth *to sk_unused, uint16_t code sk_unused, const void *message sk_unused)
+{
+}
+
 static void key_of(const uint8_t tenant[SK_ID_SIZE], const char *name, const char *password, uint8_t key[SK_SHA256_SIZE])
 {
     auth_remember_key(&auth, tenant, sk_slice_str(name), sk_slice_str(password), key);

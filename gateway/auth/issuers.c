@@ -1,0 +1,207 @@
+/*
+ * Tokens of programs that somebody else signed: JWTs of the issuers that a tenant's file names. A factor helper verifies
+ * them; one that was right is remembered, with who it says it is, no longer than it holds.
+ */
+#include "auth/jobs.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- issuers ---- */
+
+#define TEXTS 10
+
+static void texts_of(struct issuer *i, struct sk_slice *out[TEXTS])
+{
+    struct sk_slice *const all[TEXTS] = {&i->name, &i->issuer, &i->audience, &i->types, &i->roles_claim, &i->map, &i->roles, &i->networks, &i->scope, &i->jwks};
+    memcpy(out, all, sizeof(all));
+}
+
+void auth_set_issuer(struct auth *auth, const struct sk_control_issuer *m)
+{
+    struct tenant *tenant = auth_tenant(auth, m->tenant);
+    const struct sk_slice from[TEXTS] = {m->name, m->issuer, m->audience, m->types, m->roles_claim, m->map, m->roles, m->networks, m->scope, m->jwks};
+    size_t size = 0;
+    for (size_t i = 0; i < TEXTS; i++) {
+        size += from[i].len;
+    }
+    struct sk_slice *to[TEXTS];
+    for (struct issuer *i = tenant ? tenant->issuers : NULL; i; i = i->next) {
+        bool same = i->restricted == (m->restricted != 0);
+        texts_of(i, to);
+        for (size_t n = 0; same && n < TEXTS; n++) {
+            same = sk_slice_eq(*to[n], from[n]);
+        }
+        if (same) {
+            i->seen = true;
+            return;
+        }
+    }
+    struct issuer *issuer = tenant ? calloc(1, sizeof(*issuer) + size) : NULL;
+    if (!issuer) {
+        return; /* its tokens are nobody's */
+    }
+    char *at = (char *)(issuer + 1);
+    texts_of(issuer, to);
+    for (size_t i = 0; i < TEXTS; i++) {
+        if (from[i].len) {
+            memcpy(at, from[i].data, from[i].len);
+        }
+        *to[i] = sk_slice(at, from[i].len);
+        at += from[i].len;
+    }
+    issuer->seen = true;
+    issuer->restricted = m->restricted;
+    struct issuer **last = &tenant->issuers;
+    while (*last) {
+        last = &(*last)->next;
+    }
+    *last = issuer;
+}
+
+void auth_begin_issuers(struct tenant *tenant)
+{
+    for (struct issuer *i = tenant->issuers; i; i = i->next) {
+        i->seen = false;
+    }
+}
+
+static void drop_unseen(struct auth *auth, struct tenant *tenant)
+{
+    for (struct issuer **at = &tenant->issuers; *at;) {
+        struct issuer *issuer = *at;
+        if (issuer->seen) {
+            at = &issuer->next;
+            continue;
+        }
+        *at = issuer->next;
+        auth_forget_issuer(auth, issuer);
+        for (struct job *job = auth->jobs, *next; job; job = next) {
+            next = job->next;
+            if (job->issuer == issuer) {
+                auth_refuse(job, "account-changed");
+            }
+        }
+        free(issuer);
+    }
+}
+
+void auth_drop_issuers(struct auth *auth, struct tenant *tenant)
+{
+    if (tenant) {
+        drop_unseen(auth, tenant);
+        return;
+    }
+    for (struct sk_table_node *n = sk_table_walk(&auth->tenants, NULL); n; n = sk_table_walk(&auth->tenants, n)) {
+        drop_unseen(auth, SK_CONTAINER(n, struct tenant, node));
+    }
+}
+
+/* ---- tokens ---- */
+
+/* By the issuer's map, a role for each value that the token has there; and those that all of its tokens have. */
+static int put_roles(const struct issuer *issuer, struct sk_slice values, struct sk_buf *roles)
+{
+    int r = sk_buf_put(roles, issuer->roles);
+    while (r == 0 && values.len) {
+        struct sk_slice value = sk_slice_split(&values, ',');
+        for (struct sk_slice map = issuer->map; r == 0 && map.len;) {
+            struct sk_slice role = sk_slice_split(&map, '\n'), of = sk_slice_split(&role, ',');
+            if (sk_slice_eq(of, value)) {
+                r = sk_buf_len(roles) ? sk_buf_put(roles, SK_LIT(",")) : 0;
+                r = r ? r : sk_buf_put(roles, role);
+            }
+        }
+    }
+    return r;
+}
+
+static void admit(struct job *job, const struct sk_factor_claims *m)
+{
+    const struct issuer *issuer = job->issuer;
+    struct sk_buf roles SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(8192);
+    int len = snprintf(job->name, sizeof(job->name), "%.*s:%.*s", (int)issuer->name.len, issuer->name.data, (int)m->subject.len, m->subject.data);
+    if (len >= (int)sizeof(job->name)) {
+        auth_deny(job, "login-failed", "token-subject-too-long");
+        return;
+    }
+    if (put_roles(issuer, m->roles, &roles)) {
+        auth_deny(job, "login-failed", "token-too-many-roles");
+        return;
+    }
+    const struct sk_store_got_user user = {.known = 1, .name = sk_slice_str(job->name), .roles = sk_buf_peek(&roles), .networks = issuer->networks,
+            .scope = issuer->scope, .restricted = issuer->restricted};
+    if (auth_take_user(job, &user)) {
+        auth_refuse(job, "internal-error");
+        return;
+    }
+    job->expires = (m->expires + AUTH_TOKEN_LEEWAY) * SK_SECOND;
+    auth_admit_program(job, "jwt");
+}
+
+/* How far the token came with an issuer: up to the last of these another may have signed it, or for another audience. */
+static size_t how_far(const char *reason)
+{
+    static const char *const reasons[] = {"", "token-keys-malformed", "token-key-unknown", "token-signature", "token-issuer", "token-audience"};
+    size_t i = 0;
+    while (i < SK_COUNT(reasons) && strcmp(reasons[i], reason) != 0) {
+        i++;
+    }
+    return i;
+}
+
+#define ANOTHERS 5U
+
+void auth_claims(struct job *job, const struct sk_factor_claims *m)
+{
+    if (!m) {
+        job->undecided = true;
+        auth_deny(job, "verification-failed", "verification-failed");
+        return;
+    }
+    if (m->reason.len == 0) {
+        admit(job, m);
+        return;
+    }
+    char reason[sizeof(job->why)];
+    auth_copy(reason, sizeof(reason), m->reason);
+    if (how_far(reason) > how_far(job->why)) {
+        memcpy(job->why, reason, sizeof(reason));
+    }
+    if (how_far(reason) <= ANOTHERS && job->issuer->next) {
+        job->issuer = job->issuer->next;
+        auth_verify(job);
+        return;
+    }
+    auth_deny(job, "login-failed", job->why);
+}
+
+void auth_token(struct auth *auth, uint64_t worker, const struct sk_auth_token *m)
+{
+    struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_TOKEN, m->tenant, m->host);
+    if (!job) {
+        return;
+    }
+    TAKE_ORIGIN(job, m);
+    auth_remember_key(auth, m->tenant, SK_LIT("\n"), m->bearer, job->key);
+    struct remembered *r = auth_remembered(auth, job->key);
+    if (r) {
+        auth_renew_remembered(job, r);
+        return;
+    }
+    job->issuer = job->tenant->issuers;
+    if (!job->issuer) {
+        auth_deny(job, "login-failed", "no-issuer");
+        return;
+    }
+    job->bearer = malloc(m->bearer.len + 1);
+    if (!job->bearer) {
+        auth_refuse(job, "internal-error");
+        return;
+    }
+    memcpy(job->bearer, m->bearer.data, m->bearer.len);
+    job->bearer_len = m->bearer.len;
+    auth_verify(job);
+}
