@@ -1,11 +1,12 @@
 /*
- * A factor helper: verifies one password or token at a time for auth, so that auth never waits for Argon2id nor reads
- * JSON. Holds no secret key and no file, keeps nothing between two but public keys, runs as its own uid. The pool's size
- * is what bounds the memory and the cores that logins can take.
+ * A factor helper: verifies one password, token, or answer of a FIDO2 authenticator at a time for auth, so that auth never waits
+ * for Argon2id nor reads JSON, CBOR and certificates. Holds no secret key and no file, keeps nothing between two but public
+ * keys, runs as its own uid. The pool's size is what bounds the memory and the cores that logins can take.
  */
 #include "factor/hash.h"
 #include "factor/recent.h"
 #include "factor/token.h"
+#include "factor/webauthn.h"
 
 #include "base/log.h"
 #include "ipc/child.h"
@@ -79,12 +80,34 @@ static void verify_token(struct helper *helper, const struct sk_factor_token *m)
     sk_token_claims_free(&claims);
 }
 
+static void verify_registration(struct helper *helper, const struct sk_factor_register *ask)
+{
+    struct sk_factor_registered said;
+    (void)sk_webauthn_register(ask, &said);
+    answer(helper, SK_FACTOR_REGISTERED, &said);
+}
+
+static void verify_assertion(struct helper *helper, const struct sk_factor_assert *ask)
+{
+    struct sk_factor_asserted said;
+    (void)sk_webauthn_assert(ask, &said);
+    answer(helper, SK_FACTOR_ASSERTED, &said);
+}
+
 static void auth_received(
         struct sk_channel *channel sk_unused, uint16_t code, const void *message, const int *fds sk_unused, void *context)
 {
-    if (code == SK_FACTOR_TOKEN) {
+    switch (code) {
+    case SK_FACTOR_TOKEN:
         verify_token(context, message);
-    } else {
+        break;
+    case SK_FACTOR_REGISTER:
+        verify_registration(context, message);
+        break;
+    case SK_FACTOR_ASSERT:
+        verify_assertion(context, message);
+        break;
+    default:
         verify_password(context, message);
     }
 }
@@ -99,7 +122,8 @@ static void auth_ended(struct sk_channel *channel, bool bad, void *context)
 static int on_hello(struct sk_child *child sk_unused, const struct sk_control_hello *hello sk_unused)
 {
     int r = sk_hash_warm();
-    return r ? r : sk_jwk_warm();
+    r = r ? r : sk_jwk_warm();
+    return r ? r : sk_webauthn_warm();
 }
 
 static void on_told(struct sk_child *child, uint16_t code, const void *message, const int *fds)

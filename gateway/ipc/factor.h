@@ -32,10 +32,50 @@ enum { SK_FACTOR_FROM_AUTH = 1, SK_FACTOR_FROM_HELPER = 2 };
  */
 #define SK_FACTOR_CLAIMS_FIELDS(U, I, T)                                                                     \
     U(ticket) T(reason, 64) T(subject, SK_FACTOR_SUBJECT_MAX) T(roles, SK_FACTOR_TOKEN_MAX) U(expires)
+/*
+ * WebAuthn: gateway/factor/webauthn.h says what is checked. What is asked with:
+ *   rp_id      the relying party's domain
+ *   origins    those allowed, one a line, each exactly as a browser says it: scheme, host, and port when it is no default
+ *   challenge  the bytes that were sent out; whether they still live, and were not used before, is auth's to know
+ *   policy     bits of enum sk_factor_policy
+ */
+#define SK_FACTOR_CREDENTIAL_MAX 1023U
+#define SK_FACTOR_KEY_MAX 1024U /* a COSE key */
+#define SK_FACTOR_CEREMONY_FIELDS(U, I, T) U(ticket) T(rp_id, 253) T(origins, 4096) T(challenge, 128) U(policy)
+
+enum sk_factor_policy {
+    SK_FACTOR_USER_VERIFIED = 1, /* a PIN or a finger, not only a touch */
+    SK_FACTOR_ATTESTED = 2,      /* a statement that leads to one of the roots */
+    SK_FACTOR_NOT_SYNCED = 4,    /* no credential that may leave its authenticator */
+};
+
+/* The bits of the authenticator's flags that are told: as WebAuthn numbers them. */
+enum sk_factor_flag { SK_FACTOR_UV = 4, SK_FACTOR_BE = 8, SK_FACTOR_BS = 16 };
+
+/* `now`: Unix seconds, for the certificates. `roots`: certificates one after the other, all PEM or all DER. `allow` and
+ * `deny`: AAGUIDs, sixteen bytes each; when one of them is not empty, only an attested authenticator passes. One without
+ * an AAGUID (zeros; all of fido-u2f) passes a `deny` only when `allow` has the zeros. */
+#define SK_FACTOR_REGISTER_FIELDS(U, I, T)                                                                   \
+    SK_FACTOR_CEREMONY_FIELDS(U, I, T)                                                                       \
+    U(now) T(roots, 24576) T(allow, 4096) T(deny, 4096) T(client_data, 4096) T(attestation, 16384)
+/* `key`: as it was stored, COSE. `eligible`: 1 when the credential was backup eligible at registration. */
+#define SK_FACTOR_ASSERT_FIELDS(U, I, T)                                                                     \
+    SK_FACTOR_CEREMONY_FIELDS(U, I, T)                                                                       \
+    T(key, SK_FACTOR_KEY_MAX) U(counter) U(eligible) T(client_data, 4096) T(authenticator, 1024) T(signature, 512)
+/* `reason`: empty when it is good, and only then the rest says something. `algorithm`: COSE's number, an int64_t.
+ * `aaguid`: as the authenticator says it; `attested` 1: the maker of the root vouches for it. */
+#define SK_FACTOR_REGISTERED_FIELDS(U, I, T)                                                                 \
+    U(ticket) T(reason, 64) T(credential, SK_FACTOR_CREDENTIAL_MAX) T(key, SK_FACTOR_KEY_MAX) U(algorithm)   \
+    U(counter) I(aaguid) U(flags) U(attested) T(format, 32)
+#define SK_FACTOR_ASSERTED_FIELDS(U, I, T) U(ticket) T(reason, 64) U(counter) U(flags)
 
 #define SK_FACTOR_MESSAGES(M)                                                                                \
     M(FACTOR_VERIFY, factor_verify, 1, SK_FACTOR_FROM_AUTH, 0, SK_FACTOR_VERIFY_FIELDS)                      \
     M(FACTOR_VERDICT, factor_verdict, 2, SK_FACTOR_FROM_HELPER, 0, SK_FACTOR_VERDICT_FIELDS)                 \
+    M(FACTOR_REGISTER, factor_register, 3, SK_FACTOR_FROM_AUTH, 0, SK_FACTOR_REGISTER_FIELDS)                \
+    M(FACTOR_ASSERT, factor_assert, 4, SK_FACTOR_FROM_AUTH, 0, SK_FACTOR_ASSERT_FIELDS)                      \
+    M(FACTOR_REGISTERED, factor_registered, 5, SK_FACTOR_FROM_HELPER, 0, SK_FACTOR_REGISTERED_FIELDS)        \
+    M(FACTOR_ASSERTED, factor_asserted, 6, SK_FACTOR_FROM_HELPER, 0, SK_FACTOR_ASSERTED_FIELDS)              \
     M(FACTOR_TOKEN, factor_token, 10, SK_FACTOR_FROM_AUTH, 0, SK_FACTOR_TOKEN_FIELDS)                        \
     M(FACTOR_CLAIMS, factor_claims, 11, SK_FACTOR_FROM_HELPER, 0, SK_FACTOR_CLAIMS_FIELDS)
 

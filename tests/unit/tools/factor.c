@@ -1,7 +1,8 @@
-/* gateway/factor: what is right, what is wrong, and which strings are refused, over the real channel. */
+/* gateway/factor: what is right, what is wrong, and which strings are refused, over the real channel and in the real sandbox. */
 #include "factor/hash.h"
 #include "helper.h"
 #include "ipc/factor.h"
+#include "tests/unit/factor/vectors.h"
 
 #include <argon2.h>
 #include <criterion/criterion.h>
@@ -92,6 +93,54 @@ Test(factor, costs_that_would_take_the_machine_are_refused_before_anything_is_co
     (void)snprintf(text, sizeof(text), "$argon2id$v=19$m=262144,t=16,p=4%s", tail);
     cr_expect_eq(sk_hash_parse(sk_slice_str(text), &costs), 0);
     cr_expect(costs.memory == 262144 && costs.passes == 16 && costs.lanes == 4);
+    helper_stop(&helper);
+}
+
+/* Every library of it has read its files before they are gone: the formats and algorithms differ in what they need. */
+Test(factor, authenticators_are_verified_without_files)
+{
+    static const char *const names[] = {"packed.RS256", "tpm.ES256", "fido-u2f.ES256", "packed.EdDSA", "packed.ES384"};
+    struct helper helper;
+    helper_start(&helper, "SEKISHO_FACTOR", "");
+    for (size_t i = 0; i < SK_COUNT(names); i++) {
+        const struct vector *vector = vector_named(names[i]);
+        union sk_ipc_any answer;
+        const struct sk_factor_registered *registered = (const struct sk_factor_registered *)(void *)&answer;
+        const struct sk_factor_asserted *asserted = (const struct sk_factor_asserted *)(void *)&answer;
+        struct sk_factor_register r = vector_registration(vector);
+        struct sk_factor_assert a = vector_assertion_of(vector);
+        r.policy = SK_FACTOR_ATTESTED;
+        helper_send(helper.auth, &sk_factor_interface, SK_FACTOR_REGISTER, &r, NULL, 0);
+        cr_assert_eq(helper_receive(helper.auth, &side, &answer), SK_FACTOR_REGISTERED);
+        cr_expect(registered->ticket == 7 && registered->reason.len == 0 && registered->attested == 1, "%s", vector->name);
+        cr_expect(sk_slice_eq(registered->key, a.key), "%s", vector->name);
+        helper_send(helper.auth, &sk_factor_interface, SK_FACTOR_ASSERT, &a, NULL, 0);
+        cr_assert_eq(helper_receive(helper.auth, &side, &answer), SK_FACTOR_ASSERTED);
+        cr_expect(asserted->ticket == 8 && asserted->reason.len == 0, "%s", vector->name);
+        a.challenge = r.challenge;
+        helper_send(helper.auth, &sk_factor_interface, SK_FACTOR_ASSERT, &a, NULL, 0);
+        cr_assert_eq(helper_receive(helper.auth, &side, &answer), SK_FACTOR_ASSERTED);
+        cr_expect(sk_slice_eq(asserted->reason, SK_LIT("wrong-challenge")), "%s", vector->name);
+    }
+    helper_stop(&helper);
+}
+
+Test(factor, the_longest_question_comes_through)
+{
+    static char longest[24576];
+    struct helper helper;
+    union sk_ipc_any answer;
+    struct sk_factor_register ask = vector_registration(vector_named("none.ES256"));
+    helper_start(&helper, "SEKISHO_FACTOR", "");
+    memset(longest, 'x', sizeof(longest));
+    ask.rp_id = sk_slice(longest, 253);
+    ask.origins = ask.allow = ask.deny = ask.client_data = sk_slice(longest, 4096);
+    ask.challenge = sk_slice(longest, 128);
+    ask.attestation = sk_slice(longest, 16384);
+    ask.roots = sk_slice(longest, sizeof(longest));
+    helper_send(helper.auth, &sk_factor_interface, SK_FACTOR_REGISTER, &ask, NULL, 0);
+    cr_assert_eq(helper_receive(helper.auth, &side, &answer), SK_FACTOR_REGISTERED);
+    cr_expect(sk_slice_eq(((const struct sk_factor_registered *)(void *)&answer)->reason, SK_LIT("malformed")));
     helper_stop(&helper);
 }
 
