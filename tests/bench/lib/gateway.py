@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 
-from . import scenario
+from . import credentials, scenario
 from .product import Product
 from .system import Failure, free_port, run, say, write
 
@@ -31,6 +31,7 @@ class Sekisho(Product):
     """The gateway with its durable records; uid_base instead of accounts, so that the machine is left alone."""
 
     name = "sekisho"
+    credentials = credentials.KINDS
     program = ""  # set once by the caller, from find()
     _hash = None
 
@@ -79,6 +80,11 @@ services:
         name = scenario.tenant_name(number)
         office = ", ".join(scenario.NETWORKS)
         rule = ', "api GET,HEAD /extra/**"' if extra else ""
+        issuer = self.world.issuers.get(self.world.credential)
+        issuers = f"""issuers:
+  - {{name: {credentials.ISSUER_NAME}, issuer: "{credentials.ISSUER}", audience: {credentials.AUDIENCE}, jwks_file: {issuer.jwks},
+     roles_claim: [groups], map: [{{value: editors, role: editor}}]}}
+""" if issuer else ""
         write(os.path.join(self.folder, "tenants", name + ".yaml"), f"""tenant: {name}
 service: bench
 open: true
@@ -102,7 +108,12 @@ users:
   - name: {scenario.USER}
     roles: [editor]
     password_hash: {self._hash}
-""")
+  - name: {credentials.PROGRAM}
+    backend: key
+    roles: [editor]
+    keys:
+      - {{sha256: {self.world.program_key.sha256}, expires: "2099-01-01"}}
+{issuers}""")
 
     def command(self):
         return [self.program, "--config", os.path.join(self.folder, "sekisho.yaml")]

@@ -7,7 +7,7 @@ of upstream connections, no spooling of large bodies to disk and large buffers f
 import os
 import signal
 
-from . import scenario
+from . import credentials, scenario
 from .product import Product
 from .system import Process, free_port, raise_file_limit, write
 
@@ -72,7 +72,10 @@ http {{
 
 
 class Nginx(Product):
+    """Knows passwords; a key by comparing the header; no tokens."""
+
     name = "nginx"
+    credentials = ("password", "key")
     log_name = "access.log"
 
     def configure(self):
@@ -103,8 +106,8 @@ http {{
     proxy_set_header Authorization "";
     proxy_set_header X-Forwarded-For $remote_addr;
     proxy_set_header X-Forwarded-Proto https;
-    proxy_set_header X-Forwarded-User $remote_user;
-    upstream panel {{
+    proxy_set_header X-Forwarded-User {"$remote_user" if self.world.credential == "password" else "$program"};
+{self._programs()}    upstream panel {{
         server 127.0.0.1:{self.upstream_port};
         keepalive 256;
         keepalive_requests 1000000000;
@@ -117,8 +120,18 @@ http {{
 }}
 """)
 
+    def _programs(self):
+        if self.world.credential == "password":
+            return ""
+        return f"""    map_hash_bucket_size 256;
+    map $http_authorization $program {{ default ""; "Bearer {self.world.program_key.text}" {credentials.PROGRAM}; }}
+"""
+
     def write_extra(self, number, extra):
         tenants = os.path.join(self.folder, "tenants")
+        identify = f"""auth_basic "{scenario.tenant_name(number)}";
+    auth_basic_user_file {tenants}/{scenario.tenant_name(number)}.htpasswd;""" if self.world.credential == "password" else \
+            'if ($program = "") { return 401; }'
         name = scenario.tenant_name(number)
         allow = "".join(f"    allow {cidr};\n" for cidr in scenario.NETWORKS + [scenario.HERE])
         to_upstream = "proxy_pass http://panel;"
@@ -129,8 +142,7 @@ http {{
     ssl_certificate {self.world.certificate};
     ssl_certificate_key {self.world.key};
 {allow}    deny all;
-    auth_basic "{name}";
-    auth_basic_user_file {tenants}/{name}.htpasswd;
+    {identify}
     location /items/ {{ limit_except GET {{ deny all; }} {to_upstream} }}
     location ~ ^/items/[^/]+/notes/ {{ limit_except GET POST PUT PATCH {{ deny all; }} {to_upstream} }}
     location ^~ /items/private/ {{ deny all; }}
@@ -155,6 +167,7 @@ class HAProxy(Product):
     """One backend for each tenant, found by a map from the host: HAProxy's idiom for many customers."""
 
     name = "haproxy"
+    credentials = credentials.KINDS
     log_name = "output.log"
 
     def configure(self):
@@ -162,6 +175,28 @@ class HAProxy(Product):
 
     def write_extra(self, number, extra):
         self._write({number: extra})
+
+    def _identify(self, name):
+        """Who asks: the rules that let nobody else pass, and where his name is then."""
+        world = self.world
+        if world.credential == "password":
+            return f"    http-request auth realm {name} unless {{ http_auth({name}) }}\n", "http_auth_user"
+        if world.credential == "key":
+            return (f"    http-request deny deny_status 401 unless {{ http_auth_bearer -m str {world.program_key.text} }}\n",
+                    f"str({credentials.PROGRAM})")
+        issuer = world.issuers[world.credential]
+        return f"""    http-request set-var(txn.token) http_auth_bearer
+    http-request set-var(txn.alg) var(txn.token),jwt_header_query('$.alg')
+    http-request set-var(txn.iss) var(txn.token),jwt_payload_query('$.iss')
+    http-request set-var(txn.aud) var(txn.token),jwt_payload_query('$.aud')
+    http-request set-var(txn.exp) var(txn.token),jwt_payload_query('$.exp','int')
+    http-request set-var(txn.now) date()
+    http-request deny deny_status 401 unless {{ var(txn.alg) -m str {issuer.algorithm} }}
+    http-request deny deny_status 401 unless {{ var(txn.iss) -m str {credentials.ISSUER} }}
+    http-request deny deny_status 401 unless {{ var(txn.aud) -m str {credentials.AUDIENCE} }}
+    http-request deny deny_status 401 if {{ var(txn.exp),sub(txn.now) -m int lt 0 }}
+    http-request deny deny_status 401 unless {{ var(txn.token),jwt_verify(txn.alg,"{issuer.public}") 1 }}
+""", "var(txn.token),jwt_payload_query('$.sub')"
 
     def _write(self, extras):
         folder = self.folder
@@ -195,6 +230,7 @@ backend nobody
             name = scenario.tenant_name(number)
             hosts.append(f"{scenario.host(number)} {name}\n")
             rule = "    http-request allow if read { path_beg /extra/ }\n" if extras.get(number) else ""
+            identify, who = self._identify(name)
             parts.append(f"""userlist {name}
     user {scenario.USER} {password}
 backend {name}
@@ -202,8 +238,7 @@ backend {name}
     acl read method GET HEAD
     acl note path_reg ^/items/[^/]+/notes/
     http-request deny unless from
-    http-request auth realm {name} unless {{ http_auth({name}) }}
-    http-request set-header X-Forwarded-User %[http_auth_user]
+{identify}    http-request set-header X-Forwarded-User %[{who}]
     http-request set-header X-Forwarded-Proto https
     http-request del-header Authorization
     http-request deny if {{ path_beg /items/private/ }}

@@ -105,7 +105,7 @@ class Product:
             ("a right request", {200}, ("GET", scenario.PATH), {}),
             ("the large body", {200}, ("HEAD", scenario.LARGE_PATH), {}),
             ("a permitted change", {200}, ("POST", "/items/42/notes/1"), {}),
-            ("no password", {401}, ("GET", scenario.PATH), {"password": False}),
+            ("no credential", {401}, ("GET", scenario.PATH), {"password": False}),
             ("an address outside the list", {403, None}, ("GET", scenario.PATH), {"source": scenario.OUTSIDE}),
             ("a method that is not allowed", {403}, ("POST", scenario.PATH), {}),
             ("a denied method", {403}, ("DELETE", "/items/42/notes/1"), {}),

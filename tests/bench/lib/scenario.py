@@ -15,6 +15,7 @@ import hashlib
 import os
 import secrets
 
+from . import credentials
 from .system import run, write
 
 DOMAIN = "bench.test"
@@ -43,7 +44,9 @@ class Scenario:
     def __init__(self, folder):
         self.folder = folder
         self.password = secrets.token_urlsafe(18)
-        self.authorization = "Basic " + base64.b64encode(f"{USER}:{self.password}".encode()).decode()
+        self.program_key = credentials.Key()
+        self.issuers = {name: credentials.Issuer(folder, name) for name in ("es256", "rs256")}
+        self.credential = "password"  # one of credentials.KINDS: which one requests carry, and peers are configured for
         self.body = "0123456789abcdef" * 64
         self.key = os.path.join(folder, "bench.key")
         self.certificate = os.path.join(folder, "bench.crt")
@@ -52,6 +55,12 @@ class Scenario:
             "-keyout", self.key, "-out", self.certificate)
         os.chmod(self.key, 0o600)
         self.pem = write(os.path.join(folder, "bench.pem"), _read(self.certificate) + _read(self.key), 0o600)
+
+    @property
+    def authorization(self):
+        if self.credential == "password":
+            return "Basic " + base64.b64encode(f"{USER}:{self.password}".encode()).decode()
+        return "Bearer " + (self.program_key.text if self.credential == "key" else self.issuers[self.credential].token)
 
     def hosts_file(self, numbers):
         """A file with the hosts of these tenants, for the load generator."""

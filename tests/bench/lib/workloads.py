@@ -79,6 +79,17 @@ def _with_client(mode, connections):
     return workload
 
 
+def _with_credential(credential):
+    """h1 with another credential, beside the peers that know it."""
+    def workload(name, kinds, world, upstream, plan):
+        world.credential = credential
+        try:
+            return _with_client("keepalive", 64)(name, [kind for kind in kinds if credential in kind.credentials], world, upstream, plan)
+        finally:
+            world.credential = "password"
+    return workload
+
+
 def _h2(name, kinds, world, upstream, plan):
     rates = {}
 
@@ -154,6 +165,9 @@ def _tenants(_, kinds, world, upstream, plan):
 
 WORKLOADS = {
     "h1": _with_client("keepalive", 64),
+    "h1-key": _with_credential("key"),
+    "h1-es256": _with_credential("es256"),
+    "h1-rs256": _with_credential("rs256"),
     "h2": _h2,
     "handshake": _with_client("full", 16),
     "resumed": _with_client("resumed", 16),
