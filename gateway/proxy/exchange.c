@@ -366,7 +366,7 @@ static enum sk_go step_guard(struct sk_exchange *x)
 {
     const struct sk_request *r = &x->stream->request;
     for (size_t i = 0; i < r->fields_count; i++) {
-        bool key = !is_panel(x) && sk_identify_is_key(&r->fields[i]);
+        bool key = !is_panel(x) && sk_identify_is_api_key(&r->fields[i]);
         if (sk_field_reserved(r->fields[i].name) == SK_RESERVED_IDENTITY || (!key && injected_name(x, r->fields[i].name))) {
             x->refusal = SK_REFUSAL_RESERVED_FIELD;
             x->detail = r->fields[i].name;

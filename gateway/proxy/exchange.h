@@ -110,7 +110,8 @@ void sk_exchange_record(const struct sk_exchange *x, enum sk_audit_stage stage, 
 /* identify.c */
 /* The value of a cookie, or the null slice. */
 struct sk_slice sk_exchange_cookie(const struct sk_request *r, struct sk_slice name);
-/* An X-API-Key that is for the gateway itself: nobody else is given it. */
+/* A key of the gateway's own kind, in X-API-Key; or there or in Authorization: no upstream is given it. */
+bool sk_identify_is_api_key(const struct sk_field *field);
 bool sk_identify_is_key(const struct sk_field *field);
 /* Looks for a credential, and has its grant in x->grant or asked for. 1: there are two. */
 int sk_identify(struct sk_exchange *x, bool panel) sk_nodiscard;

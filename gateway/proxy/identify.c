@@ -44,9 +44,22 @@ static struct sk_grant *identify_basic(struct sk_exchange *x, struct sk_slice he
     return grant;
 }
 
-bool sk_identify_is_key(const struct sk_field *field)
+static struct sk_slice bearer_of(struct sk_slice authorization)
+{
+    struct sk_slice scheme = SK_LIT("bearer ");
+    bool bearer = sk_slice_eq_nocase(sk_slice_cut(authorization, scheme.len), scheme);
+    return bearer ? sk_slice_trim(sk_slice_from(authorization, scheme.len)) : SK_SLICE_NULL;
+}
+
+bool sk_identify_is_api_key(const struct sk_field *field)
 {
     return sk_slice_eq(field->name, SK_LIT("x-api-key")) && sk_slice_starts(field->value, SK_LIT(KEY_PREFIX));
+}
+
+bool sk_identify_is_key(const struct sk_field *field)
+{
+    return sk_identify_is_api_key(field) ||
+           (sk_slice_eq(field->name, SK_LIT("authorization")) && sk_slice_starts(bearer_of(field->value), SK_LIT(KEY_PREFIX)));
 }
 
 /* sekisho_NAME_SECRET: the secret's length is known, and a name may have no underscore but is not asked for it. */
@@ -72,13 +85,13 @@ int sk_identify(struct sk_exchange *x, bool panel)
 {
     const struct sk_request *r = &x->stream->request;
     const struct sk_slice *authorization = sk_field_find(r->fields, r->fields_count, SK_LIT("authorization"));
-    struct sk_slice bearer = SK_LIT("bearer "), key = SK_SLICE_NULL;
+    struct sk_slice key = SK_SLICE_NULL, bearer = authorization ? bearer_of(*authorization) : SK_SLICE_NULL;
     if (panel) {
         identify_panel(x);
         return 0;
     }
     for (size_t i = 0; i < r->fields_count; i++) {
-        if (sk_identify_is_key(&r->fields[i])) {
+        if (sk_identify_is_api_key(&r->fields[i])) {
             if (key.len || authorization) {
                 return 1;
             }
@@ -90,12 +103,11 @@ int sk_identify(struct sk_exchange *x, bool panel)
     }
     if (key.len) {
         identify_key(x, key);
-    } else if (authorization && sk_slice_eq_nocase(sk_slice_cut(*authorization, bearer.len), bearer)) {
-        struct sk_slice token = sk_slice_trim(sk_slice_from(*authorization, bearer.len));
-        if (sk_slice_starts(token, SK_LIT(KEY_PREFIX))) {
-            identify_key(x, token);
-        } else if (token.len && token.len <= TOKEN_MAX) {
-            (void)sk_grant_token(x, token);
+    } else if (sk_slice_starts(bearer, SK_LIT(KEY_PREFIX))) {
+        identify_key(x, bearer);
+    } else if (bearer.len) {
+        if (bearer.len <= TOKEN_MAX) {
+            (void)sk_grant_token(x, bearer);
         }
     } else if (authorization) {
         (void)identify_basic(x, *authorization);

@@ -136,6 +136,12 @@ describe('a key', () => {
   test('is nothing to a panel', async () => {
     const response = await gateway.request({ path: '/', headers: { authorization: `Bearer ${keys.reader.text}` } });
     assert.equal(response.status, 303);
+    const browser = await loggedIn(gateway, 'acme.test', 'hanako');
+    for (const headers of [{ authorization: `Bearer ${keys.reader.text}` }, { 'x-api-key': keys.reader.text }]) {
+      const page = await browser.get('/page', { headers });
+      assert.equal(page.status, 200);
+      assert.ok(!page.text.includes(keys.reader.text.slice(-43)), 'and its upstream does not see it');
+    }
   });
 
   test('of the upstream\'s own kind goes through, or is refused where the gateway injects one', async () => {
