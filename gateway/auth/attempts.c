@@ -63,11 +63,13 @@ void auth_leave(struct job *job)
 
 /* ---- attempts ---- */
 
-/* What counts as one network: an IPv4 address, or the 64 bits of IPv6 that a customer is given at least. */
-static void take_network(struct job *job)
+void auth_attempt(struct job *job, struct sk_slice user, struct sk_slice password)
 {
+    /* What counts as one network: an IPv4 address, or the 64 bits of IPv6 that a customer is given at least. */
     job->network_len = job->address_len == 16 ? 8 : job->address_len;
     memcpy(job->network, job->address, job->network_len);
+    auth_copy(job->name, sizeof(job->name), user);
+    auth_remember_key(job->auth, job->tenant->id, sk_slice(job->network, job->network_len), user, password, job->key);
 }
 
 static void counted(struct job *job, uint16_t code, const void *message)
@@ -88,7 +90,6 @@ static void counted(struct job *job, uint16_t code, const void *message)
 void auth_try(struct job *job, auth_then *then)
 {
     const struct tenant *tenant = job->tenant;
-    take_network(job);
     struct sk_store_try m = {.ticket = job->id, .name = sk_slice_str(job->name), .network = sk_slice(job->network, job->network_len),
             .now = sk_clock_wall(), .max_retries = tenant->max_retries, .find_time = tenant->find_time, .ban_time = tenant->ban_time};
     memcpy(m.tenant, tenant->id, SK_ID_SIZE);

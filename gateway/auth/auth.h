@@ -166,8 +166,9 @@ uint64_t auth_used_last(struct auth *auth, const struct tenant *tenant, struct s
 void auth_used_due(struct auth *auth);
 
 /* remember.c */
-void auth_remember_key(const struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, struct sk_slice password,
-        uint8_t key[SK_SHA256_SIZE]);
+/* A password is remembered for the network it was right from: from another, a guess that hits is an attempt like any other. */
+void auth_remember_key(const struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice network, struct sk_slice name,
+        struct sk_slice password, uint8_t key[SK_SHA256_SIZE]);
 struct remembered *auth_remembered(struct auth *auth, const uint8_t key[SK_SHA256_SIZE]);
 struct remembered *auth_remembered_session(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session);
 /* Whatever this issuer's tokens were remembered for is void: for the workers too. */

@@ -185,7 +185,7 @@ void auth_token(struct auth *auth, uint64_t worker, const struct sk_auth_token *
         return;
     }
     TAKE_ORIGIN(job, m);
-    auth_remember_key(auth, m->tenant, SK_LIT("\n"), m->bearer, job->key);
+    auth_remember_key(auth, m->tenant, SK_SLICE_NULL, SK_LIT("\n"), m->bearer, job->key);
     struct remembered *r = auth_remembered(auth, job->key);
     if (r) {
         auth_renew_remembered(job, r);

@@ -42,7 +42,7 @@ struct job {
     const char *reason; /* of a refusal */
     const char *detail; /* the same for the record, which may say more */
     bool undecided;     /* it is refused without being wrong */
-    /* The same name and password several times at one time are one attempt, of the job that came first. */
+    /* The same name and password from one network at one time are one attempt, of the job that came first. */
     uint8_t key[SK_SHA256_SIZE];
     struct sk_table_node by_key; /* of a leader */
     bool leads;
@@ -125,6 +125,8 @@ void auth_token(struct auth *auth, uint64_t worker, const struct sk_auth_token *
 void auth_claims(struct job *job, const struct sk_factor_claims *m);
 
 /* attempts.c */
+/* Who is tried with what, from the network that the job came from: the job's name, network and key. */
+void auth_attempt(struct job *job, struct sk_slice user, struct sk_slice password);
 /* True: another job verifies the same password already, and this one waits for what comes of it. */
 bool auth_follow(struct job *job);
 /* It leads no more. Its followers, through next_follower: each is the caller's to end. */

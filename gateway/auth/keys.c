@@ -67,7 +67,7 @@ void auth_key(struct auth *auth, uint64_t worker, const struct sk_auth_key *m)
     char name[1 + 64];
     name[0] = '\n';
     memcpy(name + 1, m->user.data, m->user.len);
-    auth_remember_key(auth, m->tenant, sk_slice(name, 1 + m->user.len), m->secret, job->key);
+    auth_remember_key(auth, m->tenant, SK_SLICE_NULL, sk_slice(name, 1 + m->user.len), m->secret, job->key);
     struct remembered *r = auth_remembered(auth, job->key);
     if (r) {
         auth_renew_remembered(job, r);

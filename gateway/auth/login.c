@@ -232,8 +232,7 @@ void auth_login(struct auth *auth, uint64_t worker, const struct sk_auth_login *
     struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_LOGIN, m->tenant, m->host);
     if (job) {
         TAKE_ORIGIN(job, m);
-        auth_copy(job->name, sizeof(job->name), m->user);
-        auth_remember_key(auth, m->tenant, m->user, m->password, job->key);
+        auth_attempt(job, m->user, m->password);
         begin(job, m->password);
     }
 }
@@ -262,8 +261,7 @@ void auth_basic(struct auth *auth, uint64_t worker, const struct sk_auth_basic *
         return;
     }
     TAKE_ORIGIN(job, m);
-    auth_copy(job->name, sizeof(job->name), m->user);
-    auth_remember_key(auth, m->tenant, m->user, m->password, job->key);
+    auth_attempt(job, m->user, m->password);
     struct remembered *r = auth_remembered(auth, job->key);
     if (r) {
         auth_renew_remembered(job, r);

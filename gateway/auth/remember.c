@@ -8,14 +8,15 @@
 
 #define REMEMBERED_MAX 100000
 
-void auth_remember_key(const struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, struct sk_slice password,
-        uint8_t key[SK_SHA256_SIZE])
+void auth_remember_key(const struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice network, struct sk_slice name,
+        struct sk_slice password, uint8_t key[SK_SHA256_SIZE])
 {
-    uint8_t inner[SK_SHA256_SIZE], lengths[8];
+    uint8_t inner[SK_SHA256_SIZE], lengths[16];
     for (int i = 0; i < 8; i++) {
         lengths[i] = (uint8_t)(name.len >> (8 * i));
+        lengths[8 + i] = (uint8_t)(network.len >> (8 * i));
     }
-    const struct sk_slice parts[] = {sk_slice(tenant, SK_ID_SIZE), sk_slice(lengths, sizeof(lengths)), name, password};
+    const struct sk_slice parts[] = {sk_slice(tenant, SK_ID_SIZE), sk_slice(lengths, sizeof(lengths)), network, name, password};
     sk_digest_sha256_parts(parts, SK_COUNT(parts), inner);
     sk_digest_hmac(sk_slice(auth->secret, sizeof(auth->secret)), sk_slice(inner, sizeof(inner)), key);
     sk_wipe(inner, sizeof(inner));

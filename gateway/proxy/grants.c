@@ -188,10 +188,13 @@ void sk_grant_release(struct sk_exchange *x)
     grant_free_if_unused(grant);
 }
 
+/* A password's grant is for the network it came from: from another, a guess that hits is an attempt like any other. */
 static void grant_key(struct sk_exchange *x, const char *kind, struct sk_slice credential, uint8_t key[32])
 {
-    const struct sk_slice parts[] = {sk_slice(x->gate->secret, sizeof(x->gate->secret)), sk_slice(x->site->tenant->id, SK_ID_SIZE),
-            sk_slice_str(kind), x->stream->request.host, SK_LIT("\n"), credential};
+    bool password = strcmp(kind, "basic") == 0;
+    uint8_t len = !password ? 0 : x->conn->address_bytes_len == 16 ? 8 : x->conn->address_bytes_len;
+    const struct sk_slice parts[] = {sk_slice(x->gate->secret, sizeof(x->gate->secret)), sk_slice(x->site->tenant->id, SK_ID_SIZE), sk_slice(&len, 1),
+            sk_slice(x->conn->address.bytes, len), sk_slice_str(kind), x->stream->request.host, SK_LIT("\n"), credential};
     sk_digest_sha256_parts(parts, SK_COUNT(parts), key);
 }
 

@@ -36,7 +36,7 @@ describe('one who guesses', () => {
   let gateway;
   before(async () => {
     gateway = await startGateway({ tenants: [
-      tenantFile('acme', ['anna', 'ben', 'carl', 'dora', 'emil', 'frida', 'gina', { name: 'off', disabled: true }, { name: 'boss', roles: ['all', 'admin'] }]),
+      tenantFile('acme', ['anna', 'ben', 'carl', 'dora', 'emil', 'frida', 'gina', 'hana', { name: 'off', disabled: true }, { name: 'boss', roles: ['all', 'admin'] }]),
       tenantFile('beta', ['anna'])], settings: { workers: 2 } });
   });
   after(() => gateway?.stop());
@@ -70,6 +70,15 @@ describe('one who guesses', () => {
     const records = (await allRecords(gateway)).filter(({ op, subject, address }) => op === 'login' && subject === 'anna' && address === '127.0.0.2');
     assert.equal(records.filter(({ reason }) => reason === 'wrong-password').length, 5);
     assert.ok(records.filter(({ reason, decision }) => reason === 'too-many-attempts' && decision === 'deny').length >= 2);
+  });
+
+  test('learns nothing from a right guess while there is a ban, though the user is let in from elsewhere at the time', async () => {
+    assert.equal((await ask('hana', PASSWORD, '127.0.0.9')).status, 200);
+    await guessToBan('hana', '127.0.0.10');
+    for (let i = 0; i < 8; i++) { // at either worker
+      assert.equal((await ask('hana', PASSWORD, '127.0.0.9')).status, 200);
+      assert.equal((await ask('hana', PASSWORD, '127.0.0.10')).status, 429);
+    }
   });
 
   test('does not keep the user out of other networks, nor others out of this one, nor of other tenants', async () => {

@@ -31,6 +31,14 @@ static void tried(enum sk_tried verdict)
     rig_result(&rig, m->ticket, 0, 0);
 }
 
+/* The same name and password as rig_login says, from somewhere else. */
+static void basic_from(unsigned worker, uint64_t ticket, struct sk_slice address)
+{
+    struct sk_auth_basic m = {.ticket = ticket, .host = SK_LIT("one.test"), .address = address, .user = SK_LIT("hanako"), .password = SK_LIT("a password")};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, worker, SK_AUTH_BASIC, &m);
+}
+
 /* Auth has read what this worker asked before. */
 static void has_read(unsigned worker)
 {
@@ -162,4 +170,39 @@ Test(auth_attempts, other_passwords_and_other_tenants_are_attempts_of_their_own)
     (void)rig_asked(&rig, SK_STORE_TRY);
     rig_login(&rig, 1, SK_AUTH_LOGIN, 3, 1, "jiro");
     (void)rig_asked(&rig, SK_STORE_TRY);
+}
+
+Test(auth_attempts, the_same_password_from_another_network_is_an_attempt_of_its_own_while_it_is_verified_and_while_it_is_remembered)
+{
+    uint64_t id = basic_to_verify(0, 1, "hanako");
+    basic_from(1, 7, SK_LIT("\x7f\0\0\2"));
+    rig_result(&rig, rig_asked(&rig, SK_STORE_TRY), 3, 42);
+    rig_records(&rig, 1);
+    rig_durable(&rig);
+    rig_refused(&rig, 1, 7, "too-many-attempts");
+    rig_verdict(&rig, id, 0);
+    tried(SK_TRIED_RIGHT);
+    rig_records(&rig, 1);
+    rig_durable(&rig);
+    (void)rig_granted(&rig, 0, 1, "hanako");
+    basic_from(1, 8, SK_LIT("\x7f\0\0\2"));
+    rig_result(&rig, rig_asked(&rig, SK_STORE_TRY), 3, 42);
+    basic_from(1, 9, RIG_ADDRESS);
+    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "hanako", "all");
+    (void)rig_granted(&rig, 1, 9, "hanako");
+}
+
+Test(auth_attempts, an_ipv6_network_is_its_first_64_bits)
+{
+    basic_from(0, 1, SK_LIT("\x20\x01\x0d\xb8\0\0\0\1\0\0\0\0\0\0\0\1"));
+    rig_user(&rig, rig_asked(&rig, SK_STORE_TRY), "hanako", "all");
+    uint64_t id = rig_verify(&rig);
+    basic_from(1, 7, SK_LIT("\x20\x01\x0d\xb8\0\0\0\1\0\0\0\0\0\0\0\2"));
+    has_read(1);
+    rig_verdict(&rig, id, 1);
+    tried(SK_TRIED_WRONG);
+    rig_records(&rig, 2);
+    rig_durable(&rig);
+    rig_refused(&rig, 1, 7, "login-failed");
+    rig_refused(&rig, 0, 1, "login-failed");
 }

@@ -34,7 +34,7 @@ void auth_broadcast(struct auth *to sk_unused, uint16_t code sk_unused, const vo
 
 static void key_of(const uint8_t tenant[SK_ID_SIZE], const char *name, const char *password, uint8_t key[SK_SHA256_SIZE])
 {
-    auth_remember_key(&auth, tenant, sk_slice_str(name), sk_slice_str(password), key);
+    auth_remember_key(&auth, tenant, SK_SLICE_NULL, sk_slice_str(name), sk_slice_str(password), key);
 }
 
 static struct remembered *remember(const uint8_t tenant[SK_ID_SIZE], const char *name)
