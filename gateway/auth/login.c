@@ -79,6 +79,10 @@ static void new_session(struct job *job)
 
 void auth_admit_program(struct job *job, const char *factors)
 {
+    if (job->stale) {
+        auth_refuse(job, "account-changed"); /* a password that was changed meanwhile is not remembered */
+        return;
+    }
     struct remembered *r = auth_remember(job->auth, job->tenant->id, sk_slice_str(job->name), job->key, factors, job->expires);
     if (!r || (job->issuer && !r->issuer && auth_user_copy(&r->user, &job->user))) {
         auth_refuse(job, "busy");
@@ -119,6 +123,10 @@ static void right_told(struct job *job, uint16_t code, const void *message)
     const struct sk_store_result *result = message;
     if (code != SK_STORE_RESULT || result->status != 0) {
         auth_refuse(job, "store-unavailable");
+        return;
+    }
+    if (job->stale) {
+        auth_refuse(job, "account-changed"); /* who followed it came perhaps later than the change, and is not marked */
         return;
     }
     for (struct job *f = auth_followers(job), *next; f; f = next) {

@@ -206,3 +206,44 @@ Test(auth_attempts, an_ipv6_network_is_its_first_64_bits)
     rig_refused(&rig, 1, 7, "login-failed");
     rig_refused(&rig, 0, 1, "login-failed");
 }
+
+Test(auth_attempts, a_password_that_is_changed_while_the_store_is_told_is_not_remembered)
+{
+    rig_verdict(&rig, basic_to_verify(0, 1, "hanako"), 0);
+    uint64_t id = rig_asked(&rig, SK_STORE_TRIED);
+    rig_changed(&rig, 1, "hanako");
+    rig_result(&rig, id, 0, 0);
+    (void)rig_at_worker(&rig, 0, SK_AUTH_REVOKED);
+    rig_refused(&rig, 0, 1, "account-changed");
+    (void)basic_to_verify(0, 2, "hanako");
+}
+
+Test(auth_attempts, nor_does_it_admit_who_came_after_the_change)
+{
+    rig_verdict(&rig, basic_to_verify(0, 1, "hanako"), 0);
+    uint64_t id = rig_asked(&rig, SK_STORE_TRIED);
+    rig_changed(&rig, 1, "hanako");
+    (void)rig_at_worker(&rig, 0, SK_AUTH_REVOKED);
+    (void)rig_at_worker(&rig, 1, SK_AUTH_REVOKED);
+    rig_login(&rig, 1, SK_AUTH_BASIC, 7, 1, "hanako");
+    has_read(1);
+    rig_result(&rig, id, 0, 0);
+    rig_refused(&rig, 0, 1, "account-changed");
+    rig_refused(&rig, 1, 7, "login-expired");
+    (void)basic_to_verify(1, 8, "hanako");
+}
+
+Test(auth_attempts, nor_is_it_for_who_follows)
+{
+    uint64_t id = basic_to_verify(0, 1, "hanako");
+    rig_login(&rig, 1, SK_AUTH_BASIC, 7, 1, "hanako");
+    has_read(1);
+    rig_verdict(&rig, id, 0);
+    tried(SK_TRIED_RIGHT);
+    id = rig_asked(&rig, SK_STORE_GET_USER);
+    rig_changed(&rig, 1, "hanako");
+    rig_user(&rig, id, "hanako", "all");
+    (void)rig_at_worker(&rig, 1, SK_AUTH_REVOKED);
+    rig_refused(&rig, 1, 7, "account-changed");
+    (void)basic_to_verify(1, 8, "hanako");
+}
