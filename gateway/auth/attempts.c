@@ -72,16 +72,25 @@ void auth_attempt(struct job *job, struct sk_slice user, struct sk_slice passwor
     auth_remember_key(job->auth, job->tenant->id, sk_slice(job->network, job->network_len), user, password, job->key);
 }
 
+static void bar(struct job *job, uint64_t retry_after)
+{
+    sk_wipe(job->password, sizeof(job->password));
+    job->password_len = 0;
+    job->retry_after = retry_after;
+    auth_deny(job, "too-many-attempts", "too-many-attempts");
+}
+
 static void counted(struct job *job, uint16_t code, const void *message)
 {
     const struct sk_store_result *result = message;
     if (code == SK_STORE_GOT_USER) {
         job->user_then(job, code, message);
     } else if (code == SK_STORE_RESULT && result->status == 3) {
-        sk_wipe(job->password, sizeof(job->password));
-        job->password_len = 0;
-        job->retry_after = result->count;
-        auth_deny(job, "too-many-attempts", "too-many-attempts");
+        for (struct job *f = auth_followers(job), *next; f; f = next) {
+            next = f->next_follower;
+            bar(f, result->count);
+        }
+        bar(job, result->count);
     } else {
         auth_refuse(job, "store-unavailable");
     }

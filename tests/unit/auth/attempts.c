@@ -247,3 +247,18 @@ Test(auth_attempts, nor_is_it_for_who_follows)
     rig_refused(&rig, 1, 7, "account-changed");
     (void)basic_to_verify(1, 8, "hanako");
 }
+
+Test(auth_attempts, who_follows_one_that_may_not_try_hears_the_same)
+{
+    rig_login(&rig, 0, SK_AUTH_BASIC, 1, 1, "hanako");
+    uint64_t id = rig_asked(&rig, SK_STORE_TRY);
+    rig_login(&rig, 1, SK_AUTH_LOGIN, 7, 1, "hanako");
+    has_read(1);
+    rig_result(&rig, id, 3, 42);
+    rig_records(&rig, 2);
+    rig_durable(&rig);
+    rig_refused(&rig, 0, 1, "too-many-attempts");
+    const struct sk_auth_refused *m = rig_at_worker(&rig, 1, SK_AUTH_REFUSED);
+    cr_assert(m->ticket == 7 && sk_slice_eq(m->reason, SK_LIT("too-many-attempts")));
+    cr_assert_eq(m->retry_after, 42);
+}
