@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "conf/conf.h"
 
 #include <errno.h>
 
@@ -26,10 +25,6 @@ static void login_user(struct job *job, uint16_t code sk_unused, const void *mes
     if (auth_take_user(job, message)) {
         auth_refuse(job, "internal-error");
         return;
-    }
-    if (job->user.known && job->user.backend == SK_BACKEND_KEY) {
-        job->user.known = false; /* a program has no password: it is nobody here */
-        job->user.hash = SK_SLICE_NULL;
     }
     auth_verify(job);
 }

@@ -29,7 +29,7 @@ enum { SK_STORE_FROM_AUTH = 1, SK_STORE_FROM_SUPERVISOR = 2, SK_STORE_FROM_STORE
 
 #define SK_STORE_GET_USER_FIELDS(U, I, T) U(ticket) I(tenant) T(name, 256)
 /* A password is about to be tried for `name` from `network` (an IPv4 address, or the first 8 bytes of an IPv6 one): it is
- * counted, and the user looked up. GOT_USER; RESULT with status 3 and `count` s to wait (0: until it is revoked) when it may
+ * counted, and the user looked up: a program, which has none, is unknown. GOT_USER; RESULT with status 3 and `count` s to wait (0: until it is revoked) when it may
  * not be. The account's last TRIED says what came of it. The settings are the tenant's; times wall ns. */
 #define SK_STORE_TRY_FIELDS(U, I, T)                                                                         \
     U(ticket) I(tenant) T(name, 256) T(network, 16) U(now) U(max_retries) U(find_time) U(ban_time)

@@ -51,8 +51,7 @@ struct sk_engine *sk_engine_free(struct sk_engine *e)
     return NULL;
 }
 
-/* What the password of somebody unknown is compared with. Nothing when no import has noted it. */
-static int get_decoy(struct sk_file *file, struct sk_buf *buf, struct sk_store_got_user *got)
+int sk_row_decoy(struct sk_file *file, struct sk_buf *buf, struct sk_store_got_user *got)
 {
     struct sk_buf sealed SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
     union sk_ipc_any message;
@@ -92,7 +91,7 @@ int sk_engine_get_user(struct sk_engine *e, const struct sk_store_get_user *get,
                 .roles = user->roles, .networks = user->networks, .scope = user->scope, .restricted = user->restricted, .disabled = user->disabled};
     }
     if (r == 1) {
-        r = get_decoy(file, buf, got);
+        r = sk_row_decoy(file, buf, got);
         return r ? r : 1;
     }
     return r;

@@ -5,6 +5,8 @@
 #include "store/budget.h"
 #include "store/rows.h"
 
+#include "conf/conf.h"
+
 #include <errno.h>
 
 #define ROWS_MAX 200000U /* of one tenant; then only who is at home, or counted already, may try */
@@ -173,7 +175,13 @@ int sk_engine_try(struct sk_engine *e, const struct sk_store_try *t, struct sk_b
     r = sk_engine_commit(e, rows.file, r);
     struct sk_store_get_user get = {.ticket = t->ticket, .name = t->name};
     memcpy(get.tenant, t->tenant, SK_ID_SIZE);
-    return r ? r : sk_engine_get_user(e, &get, buf, got);
+    r = r ? r : sk_engine_get_user(e, &get, buf, got);
+    if (r == 0 && got->backend == SK_BACKEND_KEY) {
+        *got = (struct sk_store_got_user){.ticket = t->ticket}; /* a program has no password: it is nobody here, and costs as much */
+        r = sk_row_decoy(rows.file, buf, got);
+        return r ? r : 1;
+    }
+    return r;
 }
 
 int sk_engine_tried(struct sk_engine *e, const struct sk_store_tried *t)

@@ -39,6 +39,8 @@ void sk_row_name_hash(const struct sk_file *file, struct sk_slice name, uint8_t 
 int sk_row_seal(const struct sk_file *file, const char *column, uint16_t code, const void *message, struct sk_buf *sealed) sk_nodiscard;
 /* Unseals into `buf` and decodes; the message's texts live there. A value that does not unseal counts as broken. */
 int sk_row_unseal(const struct sk_file *file, const char *column, uint16_t code, struct sk_slice sealed, struct sk_buf *buf, union sk_ipc_any *message) sk_nodiscard;
+/* What the password of somebody unknown is compared with, as `got`'s hash. Nothing when no import has noted it. 0 or negative. */
+int sk_row_decoy(struct sk_file *file, struct sk_buf *buf, struct sk_store_got_user *got) sk_nodiscard;
 
 /* 0; 1 not there; negative. */
 int sk_meta_get(struct sk_file *file, const char *key, struct sk_buf *out) sk_nodiscard;

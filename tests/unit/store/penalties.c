@@ -1,6 +1,7 @@
 /* gateway/store/penalties.c: an attempt is counted before anybody learns what the password is compared with, or not at all. */
 #include "shop.h"
 
+#include "conf/conf.h"
 #include "store/budget.h"
 
 #include <criterion/criterion.h>
@@ -233,4 +234,23 @@ Test(store_penalties, what_says_nothing_any_more_is_swept)
         (void)!try_from(1, "anna", "net2", NULL);
     }
     shop_sql(&shop, 1, "CREATE TABLE few (n CHECK (n < 20)); INSERT INTO few SELECT count(*) FROM penalties; DROP TABLE few");
+}
+
+Test(store_penalties, a_program_has_no_password_is_counted_like_others_and_costs_as_much_as_they)
+{
+    struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+    struct sk_store_user program = {.name = SK_LIT("backup"), .hash = SK_LIT("00:1"), .roles = SK_LIT("viewer"), .backend = SK_BACKEND_KEY};
+    struct sk_store_try t = {.name = program.name, .network = SK_LIT("net1"), .now = now, .max_retries = 1, .find_time = SECOND, .ban_time = SECOND};
+    struct sk_store_got_user got;
+    uint64_t wait;
+    shop_tenant(1, program.tenant);
+    shop_tenant(1, t.tenant);
+    cr_assert_eq(shop_begin(&shop, 1, "d2"), 0);
+    cr_assert_eq(shop_user(&shop, 1, "anna", "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2g"), 0);
+    cr_assert_eq(sk_engine_put_user(shop.engine, &program), 0);
+    cr_assert_eq(shop_end(&shop, 1, changed), 0);
+    cr_assert_eq(sk_engine_try(shop.engine, &t, &buf, &got, &wait), 1);
+    cr_assert(!got.known && got.name.len == 0 && got.roles.len == 0);
+    cr_assert(sk_slice_starts(got.hash, SK_LIT("$argon2id$v=19$m=65536,t=3,p=4$")), "%.*s", (int)got.hash.len, got.hash.data);
+    cr_assert_eq(sk_engine_try(shop.engine, &t, &buf, &got, &wait), 2);
 }
