@@ -194,7 +194,8 @@ void auth_verified(struct job *job, enum verdict verdict)
         record_denied(f);
     }
     set_denied(job, verdict, detail);
-    auth_tried(job, job->undecided ? SK_TRIED_UNDECIDED : SK_TRIED_WRONG, denied_told);
+    /* Who broke a conversation off may have learnt in it what was wrong: that attempt is not given back. */
+    auth_tried(job, job->undecided && !job->state[0] ? SK_TRIED_UNDECIDED : SK_TRIED_WRONG, denied_told);
 }
 
 /* PAM asks more. A panel's user is asked on a page; a program with Basic cannot answer. */

@@ -1,6 +1,8 @@
 /* gateway/auth/attempts.c: a password is counted before it is verified, once for all who send it at one time. */
 #include "rig.h"
 
+#include "conf/conf.h"
+
 #include <criterion/criterion.h>
 
 static struct rig rig;
@@ -261,4 +263,29 @@ Test(auth_attempts, who_follows_one_that_may_not_try_hears_the_same)
     const struct sk_auth_refused *m = rig_at_worker(&rig, 1, SK_AUTH_REFUSED);
     cr_assert(m->ticket == 7 && sk_slice_eq(m->reason, SK_LIT("too-many-attempts")));
     cr_assert_eq(m->retry_after, 42);
+}
+
+Test(auth_attempts, a_conversation_that_breaks_off_is_not_given_back)
+{
+    int pam = rig_peer(&rig, SK_PEER_PAM, 0);
+    char state[65] = "";
+    rig_login(&rig, 0, SK_AUTH_LOGIN, 1, 1, "hanako");
+    uint64_t id = rig_asked(&rig, SK_STORE_TRY);
+    struct sk_store_got_user user = {.ticket = id, .known = 1, .name = SK_LIT("hanako"), .backend = SK_BACKEND_PAM};
+    rig_from_store(&rig, SK_STORE_GOT_USER, &user);
+    (void)rig_hear(pam, &sk_pam_interface, SK_PAM_START);
+    struct sk_pam_ask question = {.ticket = id, .prompts = SK_LIT("hCode\n")};
+    rig_tell(pam, &sk_pam_interface, SK_PAM_ASK, &question);
+    const struct sk_auth_prompt *prompt = rig_at_worker(&rig, 0, SK_AUTH_PROMPT);
+    memcpy(state, prompt->state.data, prompt->state.len);
+    struct sk_auth_answer answer = {.ticket = 2, .host = SK_LIT("one.test"), .address = RIG_ADDRESS, .state = sk_slice_str(state), .answers = SK_LIT("\n")};
+    rig_tenant(1, answer.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_ANSWER, &answer);
+    (void)rig_hear(pam, &sk_pam_interface, SK_PAM_TELL);
+    struct sk_pam_end broken = {.ticket = id, .result = SK_PAM_BROKEN};
+    rig_tell(pam, &sk_pam_interface, SK_PAM_END, &broken);
+    tried(SK_TRIED_WRONG);
+    rig_records(&rig, 1);
+    rig_durable(&rig);
+    rig_refused(&rig, 0, 2, "verification-failed");
 }
