@@ -409,10 +409,21 @@ static enum sk_go step_reserved(struct sk_exchange *x)
     return sk_reserved_serve(x);
 }
 
+static enum sk_go denied(struct sk_exchange *x)
+{
+    sk_exchange_deny(x, x->verdict.reason == SK_POLICY_NO_APP ? 404 : 403, SK_AUDIT_DECISION_DENY, sk_policy_reason_text(x->verdict.reason));
+    return SK_GO_WAIT;
+}
+
 static enum sk_go step_identify(struct sk_exchange *x)
 {
     if (!x->was_identified) {
         x->was_identified = true;
+        /* Where nobody gets further, whoever it is, no password is tried: none is learnt, and no user's attempts are used up. */
+        x->verdict = decide(x, x->stream->request.path, NULL);
+        if (x->verdict.decision == SK_POLICY_DENY) {
+            return denied(x);
+        }
         if (sk_identify(x, is_panel(x))) {
             sk_exchange_deny(x, 400, SK_AUDIT_DECISION_DENY, SK_LIT("two-credentials"));
             return SK_GO_WAIT;
@@ -459,8 +470,7 @@ static enum sk_go step_decide(struct sk_exchange *x)
         return SK_GO_WAIT;
     }
     if (x->verdict.decision != SK_POLICY_ALLOW) {
-        sk_exchange_deny(x, x->verdict.reason == SK_POLICY_NO_APP ? 404 : 403, SK_AUDIT_DECISION_DENY, x->reason);
-        return SK_GO_WAIT;
+        return denied(x);
     }
     x->decision = SK_AUDIT_DECISION_ALLOW;
     /* 100 Continue is an answer too, and must not go before a record: who asks for it gets an intent. */

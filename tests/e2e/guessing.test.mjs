@@ -136,6 +136,25 @@ describe('one who guesses', () => {
   });
 });
 
+describe('where nobody gets further', () => {
+  test('no password is tried: who is there cannot use up a user\'s attempts', async (t) => {
+    const gateway = await startGateway({ tenants: [
+      tenantFile('acme', ['anna'], { networks: [{ name: 'office', cidrs: ['127.0.0.1/32', '127.0.0.2/32'] }], from: ['office'], regulation: { max_retries: 1 } }),
+      tenantFile('beta', ['anna'], { open: false })] });
+    t.after(() => gateway.stop());
+    for (const [host, password, reason] of [['acme.test', 'a wrong password', 'network-not-allowed'], ['acme.test', PASSWORD, 'network-not-allowed'],
+      ['beta.test', PASSWORD, 'tenant-closed']]) {
+      for (let i = 0; i < 2; i++) {
+        const answer = await gateway.request({ host, path: '/api/x', user: 'anna', password, ...from('127.0.0.3') });
+        assert.equal(answer.status, 403);
+        assert.equal(problemOf(answer).reason, reason);
+      }
+    }
+    assert.equal((await gateway.request({ path: '/api/x', user: 'anna', ...from('127.0.0.2') })).status, 200);
+    assert.equal((await allRecords(gateway)).filter(({ op }) => op === 'login').length, 1);
+  });
+});
+
 describe('bans and counts', () => {
   test('outlive the end of auth and store, and of the gateway', async (t) => {
     const gateway = await startGateway({ tenants: [tenantFile('acme', ['anna'], { regulation: { max_retries: 2, find_time: '1h', ban_time: '1h' } })] });
