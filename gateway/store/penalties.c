@@ -104,7 +104,7 @@ static int save(struct rows *rows, enum sk_ban_scope scope)
     if (ends <= rows->budget.now) {
         return rows->there[scope] ? drop_row(rows->file, sk_slice(key, sizeof(key))) : 0;
     }
-    rows->file->penalties += !rows->there[scope];
+    rows->file->penalties += rows->file->penalties && !rows->there[scope]; /* 0: they are still to be counted */
     return write_row(rows->file, sk_slice(key, sizeof(key)), ends, &row);
 }
 

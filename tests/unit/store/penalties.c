@@ -254,3 +254,16 @@ Test(store_penalties, a_program_has_no_password_is_counted_like_others_and_costs
     cr_assert(sk_slice_starts(got.hash, SK_LIT("$argon2id$v=19$m=65536,t=3,p=4$")), "%.*s", (int)got.hash.len, got.hash.data);
     cr_assert_eq(sk_engine_try(shop.engine, &t, &buf, &got, &wait), 2);
 }
+
+Test(store_penalties, a_file_full_of_counters_takes_none_of_strangers_but_those_at_home_whatever_came_first)
+{
+    uint64_t wait;
+    cr_assert_eq(tried_from(1, "anna", "net1", SK_TRIED_RIGHT), 0);
+    shop_sql(&shop, 1, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) "
+                       "INSERT INTO penalties SELECT randomblob(16), 9000000000000000000, x'00' FROM n");
+    cr_assert_eq(shop_reopen(&shop), 0);
+    cr_assert_eq(tried_from(1, "ben", "net1", SK_TRIED_WRONG), 0);
+    cr_assert_eq(try_from(1, "ben", "net2", &wait), 2);
+    cr_assert_eq(wait, 60);
+    cr_assert_eq(try_from(1, "anna", "net1", NULL), 0);
+}
