@@ -55,6 +55,11 @@ void sk_io_init(struct sk_io *io, struct sk_loop *loop, int fd, void (*ready)(st
     ev_io_init(&io->ev, io_event, fd, 0);
 }
 
+void sk_io_first(struct sk_io *io)
+{
+    ev_set_priority(&io->ev, EV_MAXPRI);
+}
+
 void sk_io_want(struct sk_io *io, int events)
 {
     if (sk_io_wanted(io) == events) {

@@ -48,6 +48,8 @@ void sk_loop_run(struct sk_loop *loop);
 void sk_loop_stop(struct sk_loop *loop);
 
 void sk_io_init(struct sk_io *io, struct sk_loop *loop, int fd, void (*ready)(struct sk_io *io, int events));
+/* Of descriptors that are ready in one turn, this one comes before all that are not first. Before sk_io_want. */
+void sk_io_first(struct sk_io *io);
 /* Waits for exactly these events from now on; 0 stops. */
 void sk_io_want(struct sk_io *io, int events);
 int sk_io_wanted(const struct sk_io *io);

@@ -301,6 +301,8 @@ struct sk_channel *sk_channel_new(struct sk_loop *loop, int fd, const struct sk_
         sk_channel_refuse_descriptors(fd);
     }
     sk_io_init(&channel->io, loop, fd, channel_ready);
+    /* What a process was told before a client spoke, a revocation say, it knows before it listens to the client. */
+    sk_io_first(&channel->io);
     sk_io_want(&channel->io, SK_READ);
     return channel;
 }

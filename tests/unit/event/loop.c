@@ -285,6 +285,41 @@ static void no_more(struct sk_io *io, int events)
     sk_io_want(io, 0);
 }
 
+static struct sk_io *order[2];
+static unsigned told;
+
+static void on_order(struct sk_io *io, int events sk_unused)
+{
+    order[told++] = io;
+    sk_io_want(io, 0);
+    if (told == SK_COUNT(order)) {
+        sk_loop_stop(loop);
+    }
+}
+
+Test(event_loop, what_is_first_is_told_before_others_that_are_ready_in_the_same_turn)
+{
+    for (int which = 0; which < 2; which++) {
+        struct sk_io io[2];
+        int pipes[2][2];
+        told = 0;
+        for (int i = 0; i < 2; i++) {
+            cr_assert_eq(pipe(pipes[i]), 0);
+            cr_assert_eq(write(pipes[i][1], "x", 1), 1);
+            sk_io_init(&io[i], loop, pipes[i][0], on_order);
+        }
+        sk_io_first(&io[which]);
+        sk_io_want(&io[0], SK_READ);
+        sk_io_want(&io[1], SK_READ);
+        run(1000 * MS);
+        cr_expect_eq(told, 2);
+        cr_expect_eq(order[0], &io[which]);
+        for (int i = 0; i < 4; i++) {
+            (void)close(pipes[i / 2][i % 2]);
+        }
+    }
+}
+
 Test(event_loop, a_callback_may_stop_its_own_watcher)
 {
     int fds[2];
