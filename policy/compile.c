@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/text.h"
+#include "policy/demand.h"
 #include "policy/image.h"
 
 #include <errno.h>
@@ -38,7 +39,7 @@ struct pending_rule {
 struct builder {
     const struct sk_policy_source *source;
     struct sk_policy_error *error;
-    struct rows networks, roles, apps, v4, v6, sets, nodes, edges, rules, tree, pending, order;
+    struct rows networks, roles, apps, v4, v6, sets, nodes, edges, rules, demands, tree, pending, order;
     struct sk_buf texts;
     struct image_header header;
 };
@@ -92,6 +93,30 @@ static int name_check(struct builder *b, const char *where, const char *name)
         good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
     }
     return good ? 0 : refuse(b, where, "a name is 1 to 64 of: letters, digits, '-', '_', '.'");
+}
+
+/* ---- demands ---- */
+
+/* `demand` becomes its index, or SK_IMAGE_NONE for no text. */
+static int build_demand(struct builder *b, const char *where, struct sk_slice text, uint32_t *demand)
+{
+    struct image_demand parsed;
+    char why[160];
+    *demand = SK_IMAGE_NONE;
+    if (!text.data) {
+        return 0;
+    }
+    if (demand_parse(text, &parsed, why)) {
+        return refuse(b, where, "%s", why);
+    }
+    int r = put_text(b, text, &parsed.text);
+    struct image_demand *row = r ? NULL : rows_add(&b->demands);
+    if (!row) {
+        return r ? r : -ENOMEM;
+    }
+    *row = parsed;
+    *demand = b->demands.count - 1;
+    return 0;
 }
 
 /* ---- networks ---- */
@@ -406,9 +431,9 @@ static int build_app(struct builder *b, unsigned n)
     if (r == 0) {
         r = network_set(b, where, source->from, source->from_count, &app.from);
     }
-    if (r == 0) {
-        r = add_app(b, &app, source->name, path);
-    }
+    (void)snprintf(where, sizeof(where), "apps[%u].factors", n);
+    r = r ? r : build_demand(b, where, sk_slice_str(source->factors), &app.demand);
+    r = r ? r : add_app(b, &app, source->name, path);
     struct image_app *row = r ? NULL : rows_add(&b->apps);
     if (r == 0 && !row) {
         return -ENOMEM;
@@ -440,7 +465,7 @@ static int build_apps(struct builder *b)
             return refuse(b, where, "a host is a name in lower case, without a port");
         }
     }
-    struct image_app builtin = {.kind = SK_APP_BUILTIN, .hosts = UINT64_MAX};
+    struct image_app builtin = {.kind = SK_APP_BUILTIN, .hosts = UINT64_MAX, .demand = SK_IMAGE_NONE};
     int r = add_app(b, &builtin, SK_POLICY_BUILTIN_NAME, SK_LIT(SK_POLICY_BUILTIN_PATH));
     struct image_app *row = r ? NULL : rows_add(&b->apps);
     if (r == 0) {
@@ -555,35 +580,15 @@ static int place_rule(struct builder *b, const char *where, uint32_t node, struc
     return 0;
 }
 
-static int build_rule(struct builder *b, const char *where, uint16_t role, bool deny, const char *text)
+/* Adds a rule of the app's, with its place in the tree. `shown` begins what records and explanations say of it. */
+static int add_rule(struct builder *b, const char *where, uint32_t app, struct image_rule rule, struct sk_slice methods, struct sk_slice pattern,
+        const char *shown)
 {
-    struct sk_slice rest = sk_slice_trim(sk_slice_str(text));
-    struct sk_slice app_name = sk_slice_split(&rest, ' ');
-    rest = sk_slice_trim(rest);
-    struct sk_slice methods = sk_slice_split(&rest, ' ');
-    struct sk_slice pattern = sk_slice_trim(rest);
-    uint32_t app = 0;
-    while (app < b->apps.count) {
-        const struct image_app *row = rows_at(&b->apps, app);
-        if (sk_slice_eq(app_name, sk_slice(b->texts.data + row->name.offset, row->name.len))) {
-            break;
-        }
-        app++;
-    }
-    if (app == b->apps.count) {
-        return refuse(b, where, "no app is named '%.*s'; a rule is: APP METHOD[,METHOD] /path", (int)app_name.len, app_name.data);
-    }
     if (b->pending.count >= MAX_RULES) {
         return refuse(b, where, "at most %u rules", MAX_RULES);
     }
-    struct image_rule rule = {.role = role, .deny = deny};
     int r = parse_methods(b, where, methods, &rule.methods);
-    if (r) {
-        return r;
-    }
-    char shown[512];
-    int len = snprintf(shown, sizeof(shown), "role %s: %s %s", b->source->roles[role].name, deny ? "deny" : "allow", text);
-    r = put_text(b, sk_slice_cut(sk_slice_str(shown), (size_t)(len < 0 ? 0 : len)), &rule.text);
+    r = r ? r : put_text(b, sk_slice_str(shown), &rule.text);
     struct pending_rule *pending = r ? NULL : rows_add(&b->pending);
     if (!pending) {
         return r ? r : -ENOMEM;
@@ -595,7 +600,60 @@ static int build_rule(struct builder *b, const char *where, uint16_t role, bool 
         return refuse(b, where, "'%.*s' is outside the path of its app, '%.*s': it would never match", (int)pattern.len, pattern.data,
                 (int)at.len, at.data);
     }
-    return place_rule(b, where, ((struct image_app *)rows_at(&b->apps, app))->root, pattern, b->pending.count - 1);
+    return place_rule(b, where, of->root, pattern, b->pending.count - 1);
+}
+
+static int build_rule(struct builder *b, const char *where, uint32_t role, enum image_effect effect, const char *text)
+{
+    struct sk_slice rest = sk_slice_trim(sk_slice_str(text));
+    struct sk_slice app_name = sk_slice_split(&rest, ' ');
+    rest = sk_slice_trim(rest);
+    struct sk_slice methods = sk_slice_split(&rest, ' ');
+    char shown[512];
+    uint32_t app = 0;
+    while (app < b->apps.count) {
+        const struct image_app *row = rows_at(&b->apps, app);
+        if (sk_slice_eq(app_name, sk_slice(b->texts.data + row->name.offset, row->name.len))) {
+            break;
+        }
+        app++;
+    }
+    if (app == b->apps.count) {
+        return refuse(b, where, "no app is named '%.*s'; a rule is: APP METHOD[,METHOD] /path", (int)app_name.len, app_name.data);
+    }
+    (void)snprintf(shown, sizeof(shown), "role %s: %s %s", b->source->roles[role].name, effect == IMAGE_DENY ? "deny" : "allow", text);
+    struct image_rule rule = {.of = role, .effect = (uint16_t)effect};
+    return add_rule(b, where, app, rule, methods, sk_slice_trim(rest), shown);
+}
+
+/* "METHOD[,METHOD] /path/pattern DEMAND" of the source's app `n`. */
+static int build_step_up(struct builder *b, const char *where, unsigned n, const char *text)
+{
+    struct sk_slice rest = sk_slice_trim(sk_slice_str(text));
+    struct sk_slice methods = sk_slice_split(&rest, ' ');
+    rest = sk_slice_trim(rest);
+    struct sk_slice pattern = sk_slice_split(&rest, ' ');
+    struct image_rule rule = {.effect = IMAGE_STEP_UP};
+    char shown[512];
+    if (rest.len == 0) {
+        return refuse(b, where, "a step-up is: METHOD[,METHOD] /path FACTOR[ + FACTOR] [| ...] [within DURATION]");
+    }
+    (void)snprintf(shown, sizeof(shown), "app %s: step up %s", b->source->apps[n].name, text);
+    int r = build_demand(b, where, sk_slice_trim(rest), &rule.of);
+    return r ? r : add_rule(b, where, n + 1, rule, methods, pattern, shown);
+}
+
+static int build_step_ups(struct builder *b)
+{
+    int r = 0;
+    for (unsigned n = 0; n < b->source->apps_count; n++) {
+        for (unsigned i = 0; r == 0 && i < b->source->apps[n].step_up_count; i++) {
+            char where[96];
+            (void)snprintf(where, sizeof(where), "apps[%u].step_up[%u]", n, i);
+            r = build_step_up(b, where, n, b->source->apps[n].step_up[i]);
+        }
+    }
+    return r;
 }
 
 static int32_t source_role(const struct builder *b, const char *name)
@@ -631,6 +689,8 @@ static int build_role(struct builder *b, unsigned n)
     }
     (void)snprintf(where, sizeof(where), "roles[%u].from", n);
     r = r ? r : network_set(b, where, source->from, source->from_count, &role.from);
+    (void)snprintf(where, sizeof(where), "roles[%u].factors", n);
+    r = r ? r : build_demand(b, where, sk_slice_str(source->factors), &role.demand);
     r = r ? r : put_text(b, sk_slice_str(source->name), &role.name);
     struct image_role *row = r ? NULL : rows_add(&b->roles);
     if (!row) {
@@ -639,11 +699,11 @@ static int build_role(struct builder *b, unsigned n)
     *row = role;
     for (unsigned i = 0; r == 0 && i < source->allow_count; i++) {
         (void)snprintf(where, sizeof(where), "roles[%u].allow[%u]", n, i);
-        r = build_rule(b, where, (uint16_t)n, false, source->allow[i]);
+        r = build_rule(b, where, n, IMAGE_ALLOW, source->allow[i]);
     }
     for (unsigned i = 0; r == 0 && i < source->deny_count; i++) {
         (void)snprintf(where, sizeof(where), "roles[%u].deny[%u]", n, i);
-        r = build_rule(b, where, (uint16_t)n, true, source->deny[i]);
+        r = build_rule(b, where, n, IMAGE_DENY, source->deny[i]);
     }
     return r;
 }
@@ -751,6 +811,7 @@ static int write_image(struct builder *b, const struct image_text *hosts, struct
             {&h->nodes, b->nodes.data, b->nodes.count, b->nodes.size},
             {&h->edges, b->edges.data, b->edges.count, b->edges.size},
             {&h->rules, b->rules.data, b->rules.count, b->rules.size},
+            {&h->demands, b->demands.data, b->demands.count, b->demands.size},
             {&h->texts, b->texts.data, (uint32_t)sk_buf_len(&b->texts), 1},
     };
     for (size_t i = 0; i < SK_COUNT(parts); i++) {
@@ -770,7 +831,7 @@ static int write_image(struct builder *b, const struct image_text *hosts, struct
 static void builder_free(struct builder *b)
 {
     struct rows *all[] = {&b->networks, &b->roles, &b->apps, &b->v4, &b->v6, &b->sets, &b->nodes, &b->edges,
-            &b->rules, &b->tree, &b->pending, &b->order};
+            &b->rules, &b->demands, &b->tree, &b->pending, &b->order};
     for (size_t i = 0; i < SK_COUNT(all); i++) {
         free(all[i]->data);
     }
@@ -791,6 +852,7 @@ int sk_policy_compile(const struct sk_policy_source *source, struct sk_buf *imag
             .nodes = {.size = sizeof(struct image_node)},
             .edges = {.size = sizeof(struct image_edge)},
             .rules = {.size = sizeof(struct image_rule)},
+            .demands = {.size = sizeof(struct image_demand)},
             .tree = {.size = sizeof(struct tree_node)},
             .pending = {.size = sizeof(struct pending_rule)},
             .order = {.size = sizeof(uint32_t)},
@@ -799,7 +861,9 @@ int sk_policy_compile(const struct sk_policy_source *source, struct sk_buf *imag
     struct image_text hosts[SK_POLICY_HOSTS];
     *error = (struct sk_policy_error){.path = ""};
     int r = build_networks(&b);
+    r = r ? r : build_demand(&b, "factors", sk_slice_str(source->factors), &b.header.demand);
     r = r ? r : build_apps(&b);
+    r = r ? r : build_step_ups(&b);
     for (unsigned i = 0; r == 0 && i < source->hosts_count; i++) {
         r = put_text(&b, sk_slice_str(source->hosts[i]), &hosts[i]);
     }

@@ -7,14 +7,20 @@
 struct findings {
     int32_t allow;    /* a rule of an active role, or -1 */
     int32_t inactive; /* a rule of a role held but not from here, or -1 */
+    int32_t unproven; /* a rule of a role that asks for more factors, or -1 */
+    int32_t step_up;  /* a rule of the path that does, or -1 */
     int32_t deny;
+    uint32_t missing; /* of step_up */
 };
 
 struct question {
     const struct sk_policy *policy;
+    const struct sk_policy_request *request;
     uint32_t method;
-    struct sk_policy_set held;   /* with all inherited */
-    struct sk_policy_set active; /* of those, the ones this address may use */
+    struct sk_policy_set held;     /* with all inherited */
+    struct sk_policy_set active;   /* of those, the ones this address may use with what is proven */
+    struct sk_policy_set unproven; /* of those, the ones it could use with more */
+    uint32_t missing[SK_POLICY_ROLES]; /* of the unproven */
 };
 
 static void step(struct sk_policy_trace *trace, const char *name, bool holds, struct sk_slice text)
@@ -22,6 +28,29 @@ static void step(struct sk_policy_trace *trace, const char *name, bool holds, st
     if (trace && trace->count < SK_COUNT(trace->steps)) {
         trace->steps[trace->count++] = (struct sk_policy_step){name, holds, text};
     }
+}
+
+/* The fewest factors that are missing; 0: it is met, or nothing is asked for. */
+static uint32_t missing(const struct sk_policy *policy, uint32_t demand, const struct sk_policy_request *request)
+{
+    uint32_t proven = 0, best = 0;
+    if (demand == SK_IMAGE_NONE) {
+        return 0;
+    }
+    const struct image_demand *d = &image_demands(policy)[demand];
+    for (unsigned i = 0; i < SK_POLICY_FACTORS; i++) {
+        uint64_t at = request->subject->proven[i];
+        bool fresh = at && (at == SK_POLICY_PROVEN_NOW || !d->within || request->now < at + d->within);
+        proven |= fresh ? UINT32_C(1) << i : 0;
+    }
+    for (uint32_t i = 0; i < d->count; i++) {
+        uint32_t lacks = d->sets[i] & ~proven;
+        if (lacks == 0) {
+            return 0;
+        }
+        best = i == 0 || __builtin_popcount(lacks) < __builtin_popcount(best) ? lacks : best;
+    }
+    return best;
 }
 
 static bool app_covers(const struct sk_policy *policy, const struct image_app *app, uint64_t host_bit, struct sk_slice path)
@@ -56,24 +85,51 @@ int32_t sk_policy_app(const struct sk_policy *policy, struct sk_slice host, stru
     return best;
 }
 
-/* Closes the held roles over inheritance, once for what is held and once for what this address may use. */
-static void close_roles(struct question *q, const struct sk_policy_subject *subject, const struct sk_policy_set *networks)
+static void set_member(struct sk_policy_set *set, unsigned member, bool in)
 {
-    q->held = subject->roles;
-    q->active = subject->roles;
-    for (uint32_t i = image_header(q->policy)->roles.count; i-- > 0;) {
-        const struct image_role *role = &image_roles(q->policy)[i];
-        if (!sk_policy_set_has(&q->held, i)) {
-            continue;
+    uint64_t bit = UINT64_C(1) << (member % 64);
+    set->words[member / 64] = (set->words[member / 64] & ~bit) | (in ? bit : 0);
+}
+
+/* Judges a role by its own networks and factors, after those that inherit it. */
+static void judge_role(struct question *q, unsigned i, const struct sk_policy_set *networks)
+{
+    const struct image_role *role = &image_roles(q->policy)[i];
+    bool here = !role->restricted || sk_policy_set_meets(&role->from, networks);
+    bool active = here && sk_policy_set_has(&q->active, i);
+    bool unproven = here && !active && sk_policy_set_has(&q->unproven, i);
+    uint32_t lacks = active || unproven ? missing(q->policy, role->demand, q->request) : 0;
+    q->missing[i] = lacks | (unproven ? q->missing[i] : 0);
+    set_member(&q->active, i, active && !lacks);
+    set_member(&q->unproven, i, unproven || (active && lacks));
+}
+
+/* What a role is, the roles it inherits are through it: the children come first. */
+static void inherit(struct question *q, unsigned i)
+{
+    const struct sk_policy_set *parents = &image_roles(q->policy)[i].inherits;
+    bool active = sk_policy_set_has(&q->active, i), unproven = sk_policy_set_has(&q->unproven, i);
+    for (unsigned parent = 0; unproven && parent < i; parent++) {
+        if (sk_policy_set_has(parents, parent)) {
+            q->missing[parent] = q->missing[i];
         }
-        bool active = sk_policy_set_has(&q->active, i) &&
-                      (!role->restricted || sk_policy_set_meets(&role->from, networks));
-        if (!active) {
-            q->active.words[i / 64] &= ~(UINT64_C(1) << (i % 64));
-        }
-        for (int w = 0; w < SK_POLICY_SETS; w++) {
-            q->held.words[w] |= role->inherits.words[w];
-            q->active.words[w] |= active ? role->inherits.words[w] : 0;
+    }
+    for (int w = 0; w < SK_POLICY_SETS; w++) {
+        q->held.words[w] |= parents->words[w];
+        q->active.words[w] |= active ? parents->words[w] : 0;
+        q->unproven.words[w] |= unproven ? parents->words[w] : 0;
+    }
+}
+
+static void close_roles(struct question *q, const struct sk_policy_set *networks)
+{
+    q->held = q->request->subject->roles;
+    q->active = q->held;
+    q->unproven = (struct sk_policy_set){{0}};
+    for (unsigned i = image_header(q->policy)->roles.count; i-- > 0;) {
+        if (sk_policy_set_has(&q->held, i)) {
+            judge_role(q, i, networks);
+            inherit(q, i);
         }
     }
 }
@@ -82,15 +138,21 @@ static void weigh(const struct question *q, struct image_array range, struct fin
 {
     for (uint32_t i = range.offset; i < range.offset + range.count; i++) {
         const struct image_rule *rule = &image_rules(q->policy)[i];
-        bool matches = (rule->methods == IMAGE_ANY_METHOD || (rule->methods & q->method)) &&
-                       sk_policy_set_has(&q->held, rule->role);
-        if (!matches) {
+        if (rule->methods != IMAGE_ANY_METHOD && !(rule->methods & q->method)) {
             continue;
         }
-        if (rule->deny) {
+        if (rule->effect == IMAGE_STEP_UP) {
+            uint32_t lacks = missing(q->policy, rule->of, q->request);
+            found->step_up = lacks ? (int32_t)i : found->step_up;
+            found->missing = lacks ? lacks : found->missing;
+        } else if (!sk_policy_set_has(&q->held, rule->of)) {
+            continue;
+        } else if (rule->effect == IMAGE_DENY) {
             found->deny = (int32_t)i;
-        } else if (sk_policy_set_has(&q->active, rule->role)) {
+        } else if (sk_policy_set_has(&q->active, rule->of)) {
             found->allow = (int32_t)i;
+        } else if (sk_policy_set_has(&q->unproven, rule->of)) {
+            found->unproven = (int32_t)i;
         } else {
             found->inactive = (int32_t)i;
         }
@@ -168,34 +230,38 @@ static bool match(const struct question *q, uint32_t root, struct sk_slice path,
     return true;
 }
 
-static void permission(const struct question *q, const struct sk_policy_request *request, struct sk_policy_verdict *verdict,
-        struct sk_policy_trace *trace)
+static void permission(const struct question *q, struct sk_policy_verdict *verdict, struct sk_policy_trace *trace)
 {
-    struct findings found = {-1, -1, -1};
-    bool judged = match(q, image_apps(q->policy)[verdict->app].root, request->path, &found);
+    struct findings found = {-1, -1, -1, -1, -1, 0};
+    bool judged = match(q, image_apps(q->policy)[verdict->app].root, q->request->path, &found);
+    int32_t would = found.unproven >= 0 ? found.unproven : found.inactive;
+    step(trace, "no rule denies", judged && found.deny < 0, sk_policy_rule_text(q->policy, found.deny));
+    step(trace, "a rule allows", found.allow >= 0, sk_policy_rule_text(q->policy, found.allow >= 0 ? found.allow : would));
     verdict->decision = SK_POLICY_DENY;
     if (!judged || found.deny >= 0) {
         verdict->reason = SK_POLICY_DENIED_BY_RULE;
         verdict->rule = found.deny;
+    } else if (found.allow >= 0 && found.step_up >= 0) {
+        step(trace, "the path asks for no more factors", false, sk_policy_rule_text(q->policy, found.step_up));
+        verdict->decision = SK_POLICY_CHALLENGE;
+        verdict->reason = SK_POLICY_FACTOR_REQUIRED;
+        verdict->rule = found.step_up;
+        verdict->missing = found.missing;
     } else if (found.allow >= 0) {
+        step(trace, "the path asks for no more factors", true, SK_SLICE_NULL);
         verdict->decision = SK_POLICY_ALLOW;
         verdict->reason = SK_POLICY_ALLOWED;
         verdict->rule = found.allow;
+    } else if (found.unproven >= 0) {
+        verdict->decision = SK_POLICY_CHALLENGE;
+        verdict->reason = SK_POLICY_FACTOR_REQUIRED;
+        verdict->rule = found.unproven;
+        verdict->missing = q->missing[image_rules(q->policy)[found.unproven].of];
     } else if (found.inactive >= 0) {
         verdict->reason = SK_POLICY_ROLE_NETWORK_NOT_ALLOWED;
         verdict->rule = found.inactive;
     } else {
         verdict->reason = SK_POLICY_NOT_PERMITTED;
-    }
-    if (found.deny >= 0) {
-        step(trace, "no rule denies", false, sk_policy_rule_text(q->policy, found.deny));
-    } else {
-        step(trace, "no rule denies", judged, SK_SLICE_NULL);
-    }
-    if (found.allow >= 0) {
-        step(trace, "a rule allows", true, sk_policy_rule_text(q->policy, found.allow));
-    } else {
-        step(trace, "a rule allows", false, sk_policy_rule_text(q->policy, found.inactive));
     }
 }
 
@@ -243,6 +309,20 @@ static bool in_scope(const struct sk_policy_subject *subject, int32_t app, uint3
     return in;
 }
 
+/* True: what tenant or app demands is proven. */
+static bool proven(const struct sk_policy *policy, const char *name, uint32_t demand, const struct sk_policy_request *request,
+        struct sk_policy_verdict *verdict, struct sk_policy_trace *trace)
+{
+    uint32_t lacks = missing(policy, demand, request);
+    step(trace, name, !lacks, demand == SK_IMAGE_NONE ? SK_LIT("not restricted") : image_text(policy, image_demands(policy)[demand].text));
+    if (lacks) {
+        verdict->decision = SK_POLICY_CHALLENGE;
+        verdict->reason = SK_POLICY_FACTOR_REQUIRED;
+        verdict->missing = lacks;
+    }
+    return !lacks;
+}
+
 /* Each gate before permission; false when the verdict is reached. */
 static bool gates(const struct sk_policy *policy, const struct sk_policy_request *request, const struct sk_policy_set *networks,
         struct sk_policy_verdict *verdict, struct sk_policy_trace *trace)
@@ -288,14 +368,16 @@ static bool gates(const struct sk_policy *policy, const struct sk_policy_request
     step(trace, "app and method are in the key's scope", in, request->subject->scoped ? SK_SLICE_NULL : SK_LIT("not restricted"));
     if (!in) {
         verdict->reason = SK_POLICY_OUT_OF_SCOPE;
+        return false;
     }
-    return in;
+    return proven(policy, "factors suffice for the tenant", h->demand, request, verdict, trace) &&
+           proven(policy, "factors suffice for the app", app->demand, request, verdict, trace);
 }
 
 struct sk_policy_verdict sk_policy_decide(
         const struct sk_policy *policy, const struct sk_policy_request *request, struct sk_policy_trace *trace)
 {
-    struct sk_policy_verdict verdict = {SK_POLICY_DENY, SK_POLICY_NOT_PERMITTED, -1, -1};
+    struct sk_policy_verdict verdict = {SK_POLICY_DENY, SK_POLICY_NOT_PERMITTED, -1, -1, 0};
     if (request->path.len == 0 || request->path.data[0] != '/') {
         verdict.reason = SK_POLICY_NO_APP;
         return verdict;
@@ -304,8 +386,11 @@ struct sk_policy_verdict sk_policy_decide(
     if (!gates(policy, request, &networks, &verdict, trace)) {
         return verdict;
     }
-    struct question q = {.policy = policy, .method = image_method(request->method)};
-    close_roles(&q, request->subject, &networks);
-    permission(&q, request, &verdict, trace);
+    struct question q sk_uninitialized;
+    q.policy = policy;
+    q.request = request;
+    q.method = image_method(request->method);
+    close_roles(&q, &networks);
+    permission(&q, &verdict, trace);
     return verdict;
 }

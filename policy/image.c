@@ -22,6 +22,27 @@ struct sk_slice sk_policy_reason_meaning(enum sk_policy_reason reason)
     return reasons[reason].meaning;
 }
 
+static const struct sk_slice factors[] = {
+#define X(name, text) {text, sizeof(text) - 1},
+        SK_POLICY_FACTOR_NAMES(X)
+#undef X
+};
+
+int sk_policy_find_factor(struct sk_slice name)
+{
+    for (int i = 0; i < SK_POLICY_FACTORS; i++) {
+        if (sk_slice_eq(factors[i], name)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+struct sk_slice sk_policy_factor_name(enum sk_policy_factor factor)
+{
+    return factors[factor];
+}
+
 uint32_t image_method(struct sk_slice name)
 {
     static const struct sk_slice known[] = {{"GET", 3}, {"HEAD", 4}, {"POST", 4}, {"PUT", 3}, {"PATCH", 5}, {"DELETE", 6},
@@ -48,6 +69,22 @@ static bool text_fits(const struct image_header *h, struct image_text text)
 static bool range_fits(struct image_array range, uint32_t count)
 {
     return range.offset <= count && range.count <= count - range.offset;
+}
+
+static bool demand_fits(const struct image_header *h, uint32_t demand)
+{
+    return demand == SK_IMAGE_NONE || demand < h->demands.count;
+}
+
+static bool demands_fit(const struct sk_policy *p, const struct image_header *h)
+{
+    for (uint32_t i = 0; i < h->demands.count; i++) {
+        const struct image_demand *demand = &image_demands(p)[i];
+        if (!text_fits(h, demand->text) || demand->count == 0 || demand->count > IMAGE_SETS_MAX) {
+            return false;
+        }
+    }
+    return demand_fits(h, h->demand);
 }
 
 static bool names_fit(const struct sk_policy *p, const struct image_header *h)
@@ -80,7 +117,7 @@ static bool roles_fit(const struct sk_policy *p, const struct image_header *h)
 {
     for (uint32_t i = 0; i < h->roles.count; i++) {
         const struct image_role *role = &image_roles(p)[i];
-        if (!text_fits(h, role->name)) {
+        if (!text_fits(h, role->name) || !demand_fits(h, role->demand)) {
             return false;
         }
         for (unsigned parent = i; parent < SK_POLICY_ROLES; parent++) {
@@ -97,7 +134,7 @@ static bool tree_fits(const struct sk_policy *p, const struct image_header *h)
     for (uint32_t i = 0; i < h->apps.count; i++) {
         const struct image_app *app = &image_apps(p)[i];
         if (!text_fits(h, app->name) || !text_fits(h, app->path) || app->path.len == 0 || app->root >= h->nodes.count ||
-                app->kind > SK_APP_BUILTIN) {
+                app->kind > SK_APP_BUILTIN || !demand_fits(h, app->demand)) {
             return false;
         }
     }
@@ -115,7 +152,9 @@ static bool tree_fits(const struct sk_policy *p, const struct image_header *h)
         }
     }
     for (uint32_t i = 0; i < h->rules.count; i++) {
-        if (!text_fits(h, image_rules(p)[i].text) || image_rules(p)[i].role >= h->roles.count) {
+        const struct image_rule *rule = &image_rules(p)[i];
+        bool step_up = rule->effect == IMAGE_STEP_UP;
+        if (!text_fits(h, rule->text) || rule->effect > IMAGE_STEP_UP || rule->of >= (step_up ? h->demands.count : h->roles.count)) {
             return false;
         }
     }
@@ -138,9 +177,9 @@ int sk_policy_open(struct sk_policy *policy, struct sk_slice bytes)
                 array_fits(h, h->sets, sizeof(struct sk_policy_set)) && array_fits(h, h->roles, sizeof(struct image_role)) &&
                 array_fits(h, h->apps, sizeof(struct image_app)) && array_fits(h, h->nodes, sizeof(struct image_node)) &&
                 array_fits(h, h->edges, sizeof(struct image_edge)) && array_fits(h, h->rules, sizeof(struct image_rule)) &&
-                array_fits(h, h->texts, 1) && h->roles.count <= SK_POLICY_ROLES && h->networks.count <= SK_POLICY_NETWORKS &&
+                array_fits(h, h->demands, sizeof(struct image_demand)) && array_fits(h, h->texts, 1) && h->roles.count <= SK_POLICY_ROLES && h->networks.count <= SK_POLICY_NETWORKS &&
                 h->apps.count >= 1 && h->apps.count <= SK_POLICY_APPS && h->hosts.count <= SK_POLICY_HOSTS;
-    if (!fits || !names_fit(&p, h) || !roles_fit(&p, h) || !tree_fits(&p, h)) {
+    if (!fits || !names_fit(&p, h) || !demands_fit(&p, h) || !roles_fit(&p, h) || !tree_fits(&p, h)) {
         return 1;
     }
     p.size = h->size;

@@ -7,7 +7,7 @@
 #include "sekisho/policy.h"
 
 #define SK_IMAGE_MAGIC 0x50534b53U /* "SKSP" */
-#define SK_IMAGE_VERSION 1U
+#define SK_IMAGE_VERSION 2U
 #define SK_IMAGE_NONE UINT32_MAX
 
 struct image_array {
@@ -36,7 +36,20 @@ struct image_header {
     struct image_array nodes;
     struct image_array edges;
     struct image_array rules;
+    struct image_array demands;
     struct image_array texts; /* bytes */
+    uint32_t demand;          /* tenant-wide, or SK_IMAGE_NONE */
+    uint32_t pad;
+};
+
+#define IMAGE_SETS_MAX 8U
+
+/* Which sets of factors suffice, each as bits of enum sk_policy_factor: one of them, no factor older than `within`. */
+struct image_demand {
+    struct image_text text;
+    uint32_t within; /* s; 0: at any time */
+    uint32_t count;
+    uint32_t sets[IMAGE_SETS_MAX];
 };
 
 struct image_network {
@@ -61,7 +74,7 @@ struct image_role {
     struct sk_policy_set inherits;
     struct sk_policy_set from;
     uint32_t restricted;
-    uint32_t pad;
+    uint32_t demand; /* or SK_IMAGE_NONE */
 };
 
 struct image_app {
@@ -72,7 +85,7 @@ struct image_app {
     uint32_t restricted;
     uint32_t kind;
     uint32_t root; /* node */
-    uint32_t pad;
+    uint32_t demand; /* or SK_IMAGE_NONE */
 };
 
 /* A node of an app's path tree. `exact` rules hold when the path ends here, `below` when it ends here or deeper. */
@@ -90,11 +103,14 @@ struct image_edge {
     uint32_t pad;
 };
 
+enum image_effect { IMAGE_ALLOW = 0, IMAGE_DENY, IMAGE_STEP_UP };
+
 struct image_rule {
     struct image_text text;
     uint32_t methods; /* bits by image_method; IMAGE_ANY_METHOD for all */
-    uint16_t role;
-    uint16_t deny;
+    uint16_t effect;
+    uint16_t pad;
+    uint32_t of; /* role; for IMAGE_STEP_UP demand */
 };
 
 #define IMAGE_ANY_METHOD UINT32_MAX

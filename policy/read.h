@@ -24,6 +24,7 @@ IMAGE_ARRAY(image_apps, struct image_app, apps)
 IMAGE_ARRAY(image_nodes, struct image_node, nodes)
 IMAGE_ARRAY(image_edges, struct image_edge, edges)
 IMAGE_ARRAY(image_rules, struct image_rule, rules)
+IMAGE_ARRAY(image_demands, struct image_demand, demands)
 IMAGE_ARRAY(image_texts, char, texts)
 
 static inline struct sk_slice image_text(const struct sk_policy *p, struct image_text text)

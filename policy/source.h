@@ -1,5 +1,6 @@
 /*
- * One tenant's rules as they are written, before they are compiled. Filled by the configuration reader (or by hand
+ * One tenant's rules as they are written, before they are compiled. A demand is "SET[ | SET]... [within DURATION]", a set
+ * "FACTOR[ + FACTOR]...", or a level of SP 800-63B-4: "aal1", "aal2" (within 24h), "aal3" (within 12h). Filled by the configuration reader (or by hand
  * in a test); texts are NUL-terminated and borrowed until the compilation is done.
  */
 #pragma once
@@ -21,6 +22,9 @@ struct sk_policy_app_source {
     unsigned hosts_count;
     const char **from; /* none: no further restriction */
     unsigned from_count;
+    const char *factors; /* a demand, or NULL */
+    const char **step_up; /* "METHOD[,METHOD] /path/pattern DEMAND" */
+    unsigned step_up_count;
 };
 
 struct sk_policy_role_source {
@@ -29,6 +33,7 @@ struct sk_policy_role_source {
     unsigned inherits_count;
     const char **from;
     unsigned from_count;
+    const char *factors;
     const char **allow; /* "APP METHOD[,METHOD] /path/pattern", or METHOD "*" for any */
     unsigned allow_count;
     const char **deny;
@@ -41,6 +46,7 @@ struct sk_policy_source {
     unsigned hosts_count;
     const char **from; /* tenant-wide; none: nobody is admitted */
     unsigned from_count;
+    const char *factors; /* tenant-wide, or NULL */
     const struct sk_policy_network_source *networks;
     unsigned networks_count;
     const struct sk_policy_app_source *apps;
@@ -54,6 +60,10 @@ struct sk_policy_error {
     char path[96];
     char text[256];
 };
+
+/* The limits that SP 800-63B-4 sets for sessions where `demand` names one of its levels, in s: `idle` since the last use,
+ * `life` since the login; UINT64_MAX: none. */
+void sk_policy_level_limits(const char *demand, uint64_t *idle, uint64_t *life);
 
 /*
  * Compiles into `image` (appended; 8-byte aligned at its start when the buffer is empty).

@@ -83,7 +83,7 @@ static int judge(const struct rules *rules, const struct question *q, struct sk_
 {
     struct sk_addr address;
     struct sk_slice authority, host, query;
-    *a = (struct answer){.verdict = {SK_POLICY_DENY, SK_POLICY_NOT_PERMITTED, -1, -1}};
+    *a = (struct answer){.verdict = {SK_POLICY_DENY, SK_POLICY_NOT_PERMITTED, -1, -1, 0}};
     if (sk_addr_parse(sk_slice_str(q->address), &address)) {
         return 1;
     }

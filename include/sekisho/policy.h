@@ -6,7 +6,9 @@
  * number of roles, networks, users and tenants.
  *
  * Semantics: deny wins over allow; what nothing allows is denied. A role held brings the roles it inherits. A role
- * (or inherited role) whose `from` networks do not hold gives nothing, but its denials still count.
+ * (or inherited role) whose `from` networks or `factors` do not hold gives nothing, but its denials still count. What
+ * `factors` of the tenant, of the app, and of every `step_up` on the path ask for must all hold; where more is to be proven,
+ * and nothing else is in the way, the decision is a challenge.
  */
 #pragma once
 
@@ -37,6 +39,7 @@ struct sk_policy_set {
     X(NO_APP, "no-app", "no app serves this host and path")                                                  \
     X(LOGIN_REQUIRED, "login-required", "nobody is logged in")                                               \
     X(USER_NETWORK_NOT_ALLOWED, "user-network-not-allowed", "the address is in none of the user's networks") \
+    X(FACTOR_REQUIRED, "factor-required", "another factor must be proven, or proven again")                  \
     X(OUT_OF_SCOPE, "out-of-scope", "the key is not for this app and method")                                \
     X(DENIED_BY_RULE, "denied-by-rule", "a rule denies it")                                                  \
     X(ROLE_NETWORK_NOT_ALLOWED, "role-network-not-allowed",                                                  \
@@ -64,6 +67,30 @@ struct sk_policy {
     size_t size;
 };
 
+/*
+ * How somebody can prove who it is. X(name, text): text is how rules name it. A FIDO2 authenticator proves FIDO2 with a touch, PASSKEY
+ * too when it verified its user, HARDWARE too when its key cannot leave it.
+ */
+#define SK_POLICY_FACTOR_NAMES(X)                                                                            \
+    X(PASSWORD, "password")                                                                                  \
+    X(FIDO2, "fido2")                                                                                        \
+    X(PASSKEY, "passkey")                                                                                    \
+    X(HARDWARE, "hardware")                                                                                  \
+    X(CERTIFICATE, "certificate")                                                                            \
+    X(KEY, "key")                                                                                            \
+    X(TOKEN, "token")                                                                                        \
+    X(RECOVERY, "recovery")
+
+enum sk_policy_factor {
+#define X(name, text) SK_POLICY_FACTOR_##name,
+    SK_POLICY_FACTOR_NAMES(X)
+#undef X
+    SK_POLICY_FACTORS
+};
+
+/* Proven with the request itself: never too old. */
+#define SK_POLICY_PROVEN_NOW UINT64_MAX
+
 #define SK_POLICY_SCOPE 16 /* most entries of a scope */
 
 /* One app and the methods a key is for there. */
@@ -80,6 +107,7 @@ struct sk_policy_subject {
     bool scoped; /* `scope` counts: what is not in it is denied, whatever the roles say */
     uint8_t scope_count;
     struct sk_policy_scope scope[SK_POLICY_SCOPE];
+    uint64_t proven[SK_POLICY_FACTORS]; /* when, in Unix seconds; 0: not */
 };
 
 struct sk_policy_request {
@@ -88,6 +116,7 @@ struct sk_policy_request {
     struct sk_slice method;
     struct sk_slice path;                    /* normal form (http/target.h), begins with '/' */
     const struct sk_policy_subject *subject; /* NULL: nobody yet */
+    uint64_t now;                            /* Unix seconds: how old a proof is */
 };
 
 struct sk_policy_verdict {
@@ -95,6 +124,7 @@ struct sk_policy_verdict {
     enum sk_policy_reason reason;
     int32_t app;  /* index, or -1 */
     int32_t rule; /* the rule that decided, or -1 */
+    uint32_t missing; /* with FACTOR_REQUIRED: bits of factors that would do, the fewest that do */
 };
 
 /* One step of a decision as `explain` shows it. `name` and `text` live as long as the image. */
@@ -128,6 +158,10 @@ enum sk_app_kind sk_policy_app_kind(const struct sk_policy *policy, int32_t app)
 struct sk_slice sk_policy_rule_text(const struct sk_policy *policy, int32_t rule);
 /* Every network that covers the address. */
 struct sk_policy_set sk_policy_networks(const struct sk_policy *policy, const struct sk_addr *address);
+
+/* -1 when there is no such factor. */
+int sk_policy_find_factor(struct sk_slice name);
+struct sk_slice sk_policy_factor_name(enum sk_policy_factor factor);
 
 /* "METHOD[,METHOD]" or "*", of methods that rules can name. */
 bool sk_policy_methods_ok(struct sk_slice methods);

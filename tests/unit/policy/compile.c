@@ -254,6 +254,46 @@ Test(policy_compile, hosts_are_lower_case_and_without_port)
     }
 }
 
+Test(policy_compile, a_demand_is_sets_of_factors_and_an_age)
+{
+    static const char *const good[] = {"password", "password+fido2", " password + fido2 | passkey ", "aal1", "aal2|key", "fido2 within 30s",
+            "aal3 | token within 1h", "certificate|key|token|recovery|hardware"};
+    static const char *const bad[] = {"", " ", "pasword", "password+", "+password", "password|", "|password", "password | | key", "password within",
+            "password within soon", "password within 0s", "password within 999d", "within 5m", "aal4", "password+aal2",
+            "password|fido2|passkey|hardware|certificate|key|token|recovery|password+key"};
+    for (size_t i = 0; i < SK_COUNT(good) + SK_COUNT(bad); i++) {
+        const char *text = i < SK_COUNT(good) ? good[i] : bad[i - SK_COUNT(good)];
+        char step[160];
+        (void)snprintf(step, sizeof(step), "GET /x %s", text);
+        const struct sk_policy_source at[] = {{.factors = text}, {.apps = APPS({.name = "a", .factors = text})},
+                {.roles = ROLES({.name = "r", .factors = text})}, {.apps = APPS({.name = "a", .step_up = TEXTS(step)})}};
+        static const char *const places[] = {"factors", "apps[0].factors", "roles[0].factors", "apps[0].step_up[0]"};
+        for (size_t k = 0; k < SK_COUNT(at); k++) {
+            struct sk_policy_error error;
+            struct sk_buf image = SK_BUF_INIT((size_t)1 << 20);
+            int r = sk_policy_compile(&at[k], &image, &error);
+            cr_expect_eq(r, i >= SK_COUNT(good), "'%s' at %s: %s", text, places[k], error.text);
+            cr_expect_str_eq(error.path, r ? places[k] : "", "'%s'", text);
+            sk_buf_free(&image);
+        }
+    }
+}
+
+Test(policy_compile, a_level_brings_the_limits_of_sessions)
+{
+    uint64_t idle, life;
+    sk_policy_level_limits("key | aal2", &idle, &life);
+    cr_expect_eq(idle, 3600);
+    cr_expect_eq(life, 24 * 3600);
+    sk_policy_level_limits("aal3 within 1h", &idle, &life);
+    cr_expect_eq(idle, 900);
+    cr_expect_eq(life, 12 * 3600);
+    sk_policy_level_limits("password+fido2 within 1h", &idle, &life);
+    cr_expect_eq(idle, UINT64_MAX);
+    sk_policy_level_limits(NULL, &idle, &life);
+    cr_expect_eq(life, UINT64_MAX);
+}
+
 Test(policy_compile, the_limits_are_exact)
 {
     static char names[SK_POLICY_MEMBERS + 1][16];

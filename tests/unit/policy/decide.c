@@ -20,6 +20,13 @@ struct case_of {
     .open = true, .hosts = TEXTS(__VA_ARGS__), .from = TEXTS("all"),                                         \
     .networks = NETWORKS({.name = "all", .cidrs = TEXTS("0.0.0.0/0", "::/0")},                               \
             {.name = "in", .cidrs = TEXTS("10.0.0.0/8")})
+/* Factors. */
+#define P (1U << SK_POLICY_FACTOR_PASSWORD)
+#define F (1U << SK_POLICY_FACTOR_FIDO2)
+#define V (1U << SK_POLICY_FACTOR_PASSKEY)
+#define H (1U << SK_POLICY_FACTOR_HARDWARE)
+#define C (1U << SK_POLICY_FACTOR_CERTIFICATE)
+#define K (1U << SK_POLICY_FACTOR_KEY)
 #define API .apps = APPS({.name = "api", .path = "/"})
 
 static void check(const struct sk_policy_source *source, const char *role, const char *address,
@@ -345,6 +352,41 @@ Test(policy_decide, a_key_is_held_to_its_scope_whatever_its_roles_say)
     policy_drop(&o);
 }
 
+/* With a password proven at 1000, and a security key's touch at 1100. */
+static struct sk_policy_verdict ask_proven(const struct opened *o, const char *role, const char *path, uint64_t now)
+{
+    struct sk_addr address;
+    struct sk_policy_subject subject = {
+            .proven = {[SK_POLICY_FACTOR_PASSWORD] = 1000, [SK_POLICY_FACTOR_FIDO2] = 1100, [SK_POLICY_FACTOR_HARDWARE] = 1100}};
+    sk_policy_set_add(&subject.roles, (unsigned)sk_policy_find_role(&o->policy, sk_slice_str(role)));
+    cr_assert_eq(sk_addr_parse(SK_LIT("10.0.0.1"), &address), 0);
+    const struct sk_policy_request request = {&address, SK_LIT("h"), SK_LIT("GET"), sk_slice_str(path), &subject, now};
+    return sk_policy_decide(&o->policy, &request, NULL);
+}
+
+Test(policy_decide, what_is_missing_is_named_and_freshness_runs_out_to_the_second)
+{
+    struct opened o;
+    policy_make(&o,
+            &(struct sk_policy_source){OPEN, .factors = "password | passkey",
+                    .apps = APPS({.name = "api", .path = "/", .step_up = TEXTS("* /admin/** fido2 within 5m", "GET /keys passkey+hardware|certificate+password+fido2")}),
+                    .roles = ROLES({.name = "weak", .allow = TEXTS("api * /**")},
+                            {.name = "strong", .factors = "certificate", .inherits = TEXTS("weak"), .deny = TEXTS("api * /never")})});
+    cr_expect_eq(ask_proven(&o, "weak", "/", 1000000).reason, ALLOWED);
+    cr_expect_eq(ask_proven(&o, "weak", "/admin/x", 1399).reason, ALLOWED);
+    struct sk_policy_verdict v = ask_proven(&o, "weak", "/admin/x", 1400);
+    cr_expect_eq(v.reason, SK_POLICY_FACTOR_REQUIRED);
+    cr_expect_eq(v.decision, SK_POLICY_CHALLENGE);
+    cr_expect_eq(v.missing, F);
+    cr_expect(sk_slice_eq(sk_policy_rule_text(&o.policy, v.rule), SK_LIT("app api: step up * /admin/** fido2 within 5m")));
+    cr_expect_eq(ask_proven(&o, "weak", "/keys", 1200).missing, V, "of the sets the one with the fewest missing, the first of these");
+    v = ask_proven(&o, "strong", "/", 1200);
+    cr_expect_eq(v.reason, SK_POLICY_FACTOR_REQUIRED, "what is inherited needs what the inheriting role needs");
+    cr_expect_eq(v.missing, C);
+    cr_expect_eq(ask_proven(&o, "strong", "/never", 1200).reason, DENIED, "a denial needs no proof");
+    policy_drop(&o);
+}
+
 Test(policy_decide, a_trace_names_each_step_and_the_rule)
 {
     struct opened o;
@@ -355,7 +397,7 @@ Test(policy_decide, a_trace_names_each_step_and_the_rule)
                     .roles = ROLES({.name = "r", .allow = TEXTS("api * /**"), .deny = TEXTS("api GET /x")})});
     cr_assert_eq(sk_addr_parse(SK_LIT("10.0.0.1"), &address), 0);
     const struct sk_policy_subject subject = {.roles = {{1}}};
-    const struct sk_policy_request request = {&address, SK_LIT("h"), SK_LIT("GET"), SK_LIT("/x"), &subject};
+    const struct sk_policy_request request = {&address, SK_LIT("h"), SK_LIT("GET"), SK_LIT("/x"), &subject, 0};
     struct sk_policy_verdict v = sk_policy_decide(&o.policy, &request, &trace);
     cr_expect_eq(v.reason, DENIED);
     cr_expect(sk_slice_eq(sk_policy_rule_text(&o.policy, v.rule), SK_LIT("role r: deny api GET /x")));
@@ -456,8 +498,50 @@ static bool naive_any(
     return false;
 }
 
-/* Roles reached from the held ones; with `address`, over roles that hold from there only. */
-static uint32_t naive_roles(const struct sk_policy_source *s, uint32_t held, const char *address)
+/* Demands as their text and as what they mean: sets of factors by their bits, and an age in s. */
+static const struct {
+    const char *text;
+    unsigned sets[4];
+    uint64_t within;
+} demands[] = {{"password", {P}, 0}, {"password+fido2|passkey", {P | F, V}, 0}, {" fido2  within 5m", {F}, 300},
+        {"certificate + password | key", {C | P, K}, 0}, {"aal2", {P | F, V, P | C}, 86400}, {"aal3 | key within 1h", {P | H, V | H, K}, 3600},
+        {"aal1 within 90d", {P, F, C}, 30 * 86400}};
+#define NOW 1800000000U
+
+static bool naive_met(const char *text, const uint64_t proven[SK_POLICY_FACTORS])
+{
+    for (size_t i = 0; text && i < SK_COUNT(demands); i++) {
+        if (strcmp(demands[i].text, text) != 0) {
+            continue;
+        }
+        for (unsigned set = 0; set < 4 && demands[i].sets[set]; set++) {
+            bool met = true;
+            for (unsigned f = 0; f < SK_POLICY_FACTORS; f++) {
+                uint64_t age = proven[f] == SK_POLICY_PROVEN_NOW ? 0 : NOW - proven[f];
+                met = met && (!(demands[i].sets[set] & 1U << f) || (proven[f] && (demands[i].within == 0 || age < demands[i].within)));
+            }
+            if (met) {
+                return true;
+            }
+        }
+        return false;
+    }
+    return true;
+}
+
+static bool naive_step_up(const char *text, const uint64_t proven[SK_POLICY_FACTORS], const char *method, const char *path)
+{
+    char rule[160], app[] = "x";
+    unsigned at = 0;
+    while (at < SK_COUNT(demands) && strcmp(text + strlen(text) - strlen(demands[at].text), demands[at].text) != 0) {
+        at++;
+    }
+    (void)snprintf(rule, sizeof(rule), "x %s", text);
+    return !naive_rule(rule, app, method, path) || naive_met(demands[at].text, proven);
+}
+
+/* Roles reached from the held ones; with `address`, over roles that hold from there only; with `proven`, with that. */
+static uint32_t naive_roles(const struct sk_policy_source *s, uint32_t held, const char *address, const uint64_t *proven)
 {
     uint32_t reached = 0;
     for (uint32_t todo = held; todo;) {
@@ -465,6 +549,9 @@ static uint32_t naive_roles(const struct sk_policy_source *s, uint32_t held, con
         const struct sk_policy_role_source *role = &s->roles[i];
         todo &= ~(1U << i);
         if (address && role->from_count && !naive_from(s, role->from, role->from_count, address)) {
+            continue;
+        }
+        if (proven && !naive_met(role->factors, proven)) {
             continue;
         }
         reached |= 1U << i;
@@ -498,7 +585,7 @@ static const struct sk_policy_app_source *naive_app(
 }
 
 static enum sk_policy_reason naive_decide(const struct sk_policy_source *s, bool known, uint32_t held, const char *scope,
-        const char *address, const char *host, const char *method, const char *path)
+        const uint64_t proven[SK_POLICY_FACTORS], const char *address, const char *host, const char *method, const char *path)
 {
     const struct sk_policy_app_source *app = naive_app(s, host, path);
     if (!s->open) {
@@ -519,17 +606,24 @@ static enum sk_policy_reason naive_decide(const struct sk_policy_source *s, bool
     if (scope && !naive_any((const char *[]){scope}, 1, app->name, method, "/")) {
         return SK_POLICY_OUT_OF_SCOPE;
     }
-    uint32_t all = naive_roles(s, held, NULL), active = naive_roles(s, held, address);
-    bool allow = false, inactive = false, deny = false;
+    if (!naive_met(s->factors, proven) || !naive_met(app->factors, proven)) {
+        return SK_POLICY_FACTOR_REQUIRED;
+    }
+    uint32_t all = naive_roles(s, held, NULL, NULL), here = naive_roles(s, held, address, NULL), active = naive_roles(s, held, address, proven);
+    bool allow = false, unproven = false, inactive = false, deny = false, stepped = true;
+    for (unsigned i = 0; i < app->step_up_count; i++) {
+        stepped = stepped && naive_step_up(app->step_up[i], proven, method, path);
+    }
     for (unsigned i = 0; i < s->roles_count; i++) {
         if (all & 1U << i) {
             bool allows = naive_any(s->roles[i].allow, s->roles[i].allow_count, app->name, method, path);
             deny = deny || naive_any(s->roles[i].deny, s->roles[i].deny_count, app->name, method, path);
             allow = allow || (allows && active & 1U << i);
-            inactive = inactive || (allows && !(active & 1U << i));
+            unproven = unproven || (allows && here & ~active & 1U << i);
+            inactive = inactive || (allows && !(here & 1U << i));
         }
     }
-    return deny ? DENIED : allow ? ALLOWED : inactive ? SK_POLICY_ROLE_NETWORK_NOT_ALLOWED : NOT_PERMITTED;
+    return deny ? DENIED : allow && stepped ? ALLOWED : allow || unproven ? SK_POLICY_FACTOR_REQUIRED : inactive ? SK_POLICY_ROLE_NETWORK_NOT_ALLOWED : NOT_PERMITTED;
 }
 
 static uint32_t seed = 20240229;
@@ -549,8 +643,8 @@ struct world {
     struct sk_policy_role_source roles[6];
     const char *cidrs[4][3], *app_from[4][2], *app_hosts[4][2], *role_from[6][2], *parents[6][3], *from[2],
             *hosts[3];
-    const char *rules[6][2][MANY];
-    char texts[6][2][MANY][96];
+    const char *rules[6][2][MANY], *step_up[4][2];
+    char texts[6][2][MANY][96], step_up_texts[4][2][96];
 };
 
 static const char *const network_names[] = {"n0", "n1", "n2", "n3"},
@@ -573,6 +667,12 @@ static unsigned some(const char **out, unsigned max, const char *const *from, un
         out[i] = from[pick(from_count)];
     }
     return count;
+}
+
+static void random_step_up(char *text, size_t size, unsigned app)
+{
+    static const char *const patterns[] = {"/**", "/c/**", "/b", "/*/c"}, *const methods[] = {"*", "GET", "POST,DELETE"};
+    (void)snprintf(text, size, "%s %s%s %s", methods[pick(3)], app ? app_paths[app] : "", patterns[pick(4)], demands[pick(SK_COUNT(demands))].text);
 }
 
 static void random_rule(char *text, size_t size)
@@ -605,6 +705,13 @@ static void make_world(struct world *w)
                 .name = app_names[i], .path = app_paths[i], .hosts = w->app_hosts[i], .from = w->app_from[i]};
         w->apps[i].hosts_count = some(w->app_hosts[i], 2, host_names, 3);
         w->apps[i].from_count = pick(2) ? 0 : some(w->app_from[i], 2, network_names, 4);
+        w->apps[i].factors = pick(3) ? NULL : demands[pick(SK_COUNT(demands))].text;
+        w->apps[i].step_up = w->step_up[i];
+        w->apps[i].step_up_count = pick(3);
+        for (unsigned r = 0; r < w->apps[i].step_up_count; r++) {
+            random_step_up(w->step_up_texts[i][r], sizeof(w->step_up_texts[i][r]), i);
+            w->step_up[i][r] = w->step_up_texts[i][r];
+        }
     }
     for (unsigned i = 0; i < 6; i++) {
         struct sk_policy_role_source *role = &w->roles[i];
@@ -615,6 +722,7 @@ static void make_world(struct world *w)
                 .deny = w->rules[i][1]};
         role->inherits_count = i ? some(w->parents[i], i < 3 ? i : 3, role_names, i) : 0;
         role->from_count = pick(2) ? 0 : some(w->role_from[i], 2, network_names, 4);
+        role->factors = pick(3) ? NULL : demands[pick(SK_COUNT(demands))].text;
         role->allow_count = pick(MANY + 1);
         role->deny_count = pick(3);
         for (unsigned kind = 0; kind < 2; kind++) {
@@ -631,6 +739,7 @@ static void make_world(struct world *w)
     s->hosts = w->hosts, s->hosts_count = 3;
     s->from = w->from, s->from_count = pick(10) ? 2 : 0;
     s->networks = w->networks, s->networks_count = 4;
+    s->factors = pick(4) ? NULL : demands[pick(SK_COUNT(demands))].text;
     s->apps = w->apps, s->apps_count = 4;
     s->roles = w->roles, s->roles_count = 6;
 }
@@ -665,6 +774,10 @@ Test(policy_decide, a_naive_second_implementation_always_agrees)
             uint32_t held = pick(64) & pick(64);
             bool known = pick(12) != 0;
             struct sk_policy_subject subject = {.roles = {{held}}};
+            for (unsigned f = 0; f < SK_POLICY_FACTORS; f++) {
+                static const uint64_t when[] = {0, SK_POLICY_PROVEN_NOW, NOW, NOW - 100, NOW - 300, NOW - 4000, NOW - 100000, 1};
+                subject.proven[f] = when[pick(SK_COUNT(when))];
+            }
             char scope[64] = "", *rule = pick(4) ? NULL : scope;
             if (rule) {
                 (void)snprintf(scope, sizeof(scope), "%s %s", app_names[pick(4)], pick(3) ? "GET,POST" : "*");
@@ -673,10 +786,10 @@ Test(policy_decide, a_naive_second_implementation_always_agrees)
             }
             cr_assert_eq(sk_addr_parse(sk_slice_str(address), &addr), 0);
             const struct sk_policy_request request = {&addr, sk_slice_str(host), sk_slice_str(method),
-                    sk_slice_str(path), known ? &subject : NULL};
+                    sk_slice_str(path), known ? &subject : NULL, NOW};
             enum sk_policy_reason got = sk_policy_decide(&o.policy, &request, NULL).reason;
             enum sk_policy_reason expected =
-                    naive_decide(&w.source, known, held, rule, address, host, method, path);
+                    naive_decide(&w.source, known, held, rule, subject.proven, address, host, method, path);
             cr_assert_eq(got, expected, "turn %u: roles %x at %s: %s %s%s: %s, not %s", turn, held, address,
                     method, host, path, sk_policy_reason_text(got).data,
                     sk_policy_reason_text(expected).data);

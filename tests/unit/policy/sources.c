@@ -30,6 +30,6 @@ struct sk_policy_verdict ask(const struct sk_policy *policy, const char *const *
         sk_policy_set_add(&subject.roles, (unsigned)role);
     }
     const struct sk_policy_request request = {
-            &addr, sk_slice_str(host), sk_slice_str(method), sk_slice_str(path), roles ? &subject : NULL};
+            &addr, sk_slice_str(host), sk_slice_str(method), sk_slice_str(path), roles ? &subject : NULL, 0};
     return sk_policy_decide(policy, &request, NULL);
 }
