@@ -9,6 +9,7 @@
 
 #define BIT(name) (UINT32_C(1) << SK_POLICY_FACTOR_##name)
 #define HOUR UINT64_C(3600)
+#define DAY (24 * HOUR)
 
 /* SP 800-63B-4 sections 2.1.3, 2.2.3, 2.3.3: how long a session may last, and be left alone, at each level. */
 static const struct level {
@@ -16,8 +17,8 @@ static const struct level {
     uint64_t life, idle; /* s */
     uint32_t sets[3];
 } levels[] = {
-        {{"aal1", 4}, 30 * 24 * HOUR, UINT64_MAX, {BIT(PASSWORD), BIT(FIDO2), BIT(CERTIFICATE)}},
-        {{"aal2", 4}, 24 * HOUR, HOUR, {BIT(PASSWORD) | BIT(FIDO2), BIT(PASSKEY), BIT(PASSWORD) | BIT(CERTIFICATE)}},
+        {{"aal1", 4}, 30 * DAY, UINT64_MAX, {BIT(PASSWORD), BIT(FIDO2), BIT(CERTIFICATE)}},
+        {{"aal2", 4}, DAY, HOUR, {BIT(PASSWORD) | BIT(FIDO2), BIT(PASSKEY), BIT(PASSWORD) | BIT(CERTIFICATE)}},
         {{"aal3", 4}, 12 * HOUR, HOUR / 4, {BIT(PASSWORD) | BIT(HARDWARE), BIT(PASSKEY) | BIT(HARDWARE), 0}},
 };
 
@@ -86,7 +87,7 @@ static int read_within(struct sk_slice *text, struct image_demand *demand, char 
     uint64_t ns;
     struct sk_slice duration = sk_slice_trim(sk_slice_from(*text, at + within.len));
     *text = sk_slice_trim(sk_slice_cut(*text, at));
-    if (sk_duration_parse(duration, &ns) || ns < SK_SECOND || ns > 366 * 24 * HOUR * SK_SECOND) {
+    if (sk_duration_parse(duration, &ns) || ns < SK_SECOND || ns > 366 * DAY * SK_SECOND) {
         (void)snprintf(why, 160, "'%.*s' is not a duration of 1s to 366d", (int)(duration.len < 32 ? duration.len : 32), duration.data);
         return 1;
     }
@@ -112,7 +113,7 @@ int demand_parse(struct sk_slice text, struct image_demand *demand, char why[160
 
 void sk_policy_level_limits(const char *demand, uint64_t *idle, uint64_t *life)
 {
-    struct sk_slice text = demand ? sk_slice_str(demand) : SK_SLICE_NULL;
+    struct sk_slice text = sk_slice_str(demand);
     *idle = *life = UINT64_MAX;
     while (text.len) {
         struct sk_slice set = sk_slice_trim(sk_slice_split(&text, '|'));

@@ -18,7 +18,7 @@ _sekisho() {
     -o) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$word") && return ;;
     --method) mapfile -t COMPREPLY < <(compgen -W 'GET HEAD POST PUT PATCH DELETE OPTIONS' -- "$word") && return ;;
     --cacert | --password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
-    --server | --user | --role | --address | --host | --path | --tenant | --resolve | --of | --network | --expires) return ;;
+    --server | --user | --role | --factor | --address | --host | --path | --tenant | --resolve | --of | --network | --expires) return ;;
   esac
   command=${COMP_WORDS[1]}
   [ "$command" = hash-password ] || [ "$command" = new-key ] || command+=" ${COMP_WORDS[2]-}"
@@ -27,7 +27,7 @@ _sekisho() {
       hash-password) command='--with-second-factor' ;;
       new-key) command='--expires' ;;
       'config schema') command='--tenant' ;;
-      'policy explain') command='--user --role --address --method --host --path -o' ;;
+      'policy explain') command='--user --role --factor --address --method --host --path -o' ;;
       'journal show') command='--tenant' ;;
       'bans list') command="$connection --of -o" ;;
       'bans revoke') command="$connection --of --network" ;;

@@ -11,6 +11,7 @@
 #include "ipc/pam.h"
 #include "ipc/recorder.h"
 #include "ipc/store.h"
+#include "sekisho/policy.h"
 
 #define WORKERS_MAX 64
 #define HELPERS_MAX 64
@@ -94,7 +95,7 @@ struct remembered {
     uint8_t key[SK_SHA256_SIZE];
     char session[65];
     char name[257];
-    const char *factors; /* "pwd", "key" or "jwt" */
+    enum sk_policy_factor factor;
     uint64_t until;      /* boot ns */
     uint64_t expires;    /* wall ns, of a key or token; 0: never */
     const struct issuer *issuer; /* of a token: who it is stands in `user`, and not in the store */
@@ -173,7 +174,7 @@ struct remembered *auth_remembered(struct auth *auth, const uint8_t key[SK_SHA25
 struct remembered *auth_remembered_session(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session);
 /* Whatever this issuer's tokens were remembered for is void: for the workers too. */
 void auth_forget_issuer(struct auth *auth, const struct issuer *issuer);
-/* `factors` is static. Its session's name begins with "basic-", whatever it is. */
+/* Its session's name begins with "basic-", whatever it is. */
 struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, const uint8_t key[SK_SHA256_SIZE],
-        const char *factors, uint64_t expires);
+        enum sk_policy_factor factor, uint64_t expires);
 void auth_forget(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session, struct sk_slice subject);

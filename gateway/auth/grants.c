@@ -91,11 +91,31 @@ bool auth_proven(struct auth *auth, uint64_t number, const uint8_t tenant[SK_ID_
     return sk_digest_equal(sk_slice(right, sizeof(right)), proof) && sk_clock_boot() < until;
 }
 
+struct sk_slice auth_amr(const struct job *job, char out[AUTH_AMR_TEXT])
+{
+    const uint64_t *proven = job->proven;
+    const struct {
+        bool holds;
+        const char *name;
+    } names[] = {{proven[SK_POLICY_FACTOR_PASSWORD], "pwd"}, {proven[SK_POLICY_FACTOR_FIDO2] && proven[SK_POLICY_FACTOR_HARDWARE], "hwk"},
+            {proven[SK_POLICY_FACTOR_FIDO2] && !proven[SK_POLICY_FACTOR_HARDWARE], "swk"}, {proven[SK_POLICY_FACTOR_CERTIFICATE], "x5c"},
+            {proven[SK_POLICY_FACTOR_RECOVERY], "otp"}, {proven[SK_POLICY_FACTOR_KEY], "key"}, {proven[SK_POLICY_FACTOR_TOKEN], "jwt"},
+            {proven[SK_POLICY_FACTOR_PASSKEY] || (proven[SK_POLICY_FACTOR_PASSWORD] &&
+                    (proven[SK_POLICY_FACTOR_FIDO2] || proven[SK_POLICY_FACTOR_CERTIFICATE])), "mfa"}};
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < SK_COUNT(names); i++) {
+        int n = names[i].holds ? snprintf(out + len, AUTH_AMR_TEXT - len, "%s%s", len ? "," : "", names[i].name) : 0;
+        len += (size_t)n;
+    }
+    return sk_slice(out, len);
+}
+
 static int put_claims(struct job *job, struct sk_buf *claims)
 {
     uint64_t now = sk_clock_wall() / SK_SECOND;
-    struct sk_slice host = sk_slice_str(job->host), roles = job->user.roles;
-    char issuer[sizeof(job->host) + 8];
+    char issuer[sizeof(job->host) + 8], amr[AUTH_AMR_TEXT];
+    struct sk_slice host = sk_slice_str(job->host), roles = job->user.roles, factors = auth_amr(job, amr);
     (void)snprintf(issuer, sizeof(issuer), "https://%s", job->host);
     int r = sk_buf_put(claims, SK_LIT("{\"iss\":"));
     r = r ? r : sk_json_put_string(claims, sk_slice_str(issuer));
@@ -111,8 +131,13 @@ static int put_claims(struct job *job, struct sk_buf *claims)
         r = first ? 0 : sk_buf_put(claims, SK_LIT(","));
         r = r ? r : sk_json_put_string(claims, role);
     }
+    r = r ? r : sk_buf_put(claims, SK_LIT("],\"amr\":["));
+    for (bool first = true; r == 0 && factors.len; first = false) {
+        struct sk_slice factor = sk_slice_split(&factors, ',');
+        r = sk_buf_printf(claims, "%s\"%.*s\"", first ? "" : ",", (int)factor.len, factor.data);
+    }
     return r ? r
-             : sk_buf_printf(claims, "],\"amr\":[\"%s\"],\"sid\":\"%s\",\"iat\":%llu,\"nbf\":%llu,\"exp\":%llu}", job->factors, job->session,
+             : sk_buf_printf(claims, "],\"sid\":\"%s\",\"iat\":%llu,\"nbf\":%llu,\"exp\":%llu}", job->session,
                        (unsigned long long)now, (unsigned long long)now, (unsigned long long)now + 2 * GRANT_LIFETIME / SK_SECOND);
 }
 
@@ -132,6 +157,7 @@ void auth_grant(struct job *job, uint64_t lifetime)
     struct sk_buf claims SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(CLAIMS_MAX);
     struct sk_buf jws SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(32768);
     uint8_t proof[PROOF_SIZE];
+    char amr[AUTH_AMR_TEXT], proofs[SK_POLICY_PROOFS_TEXT];
     if (job->stale) {
         begin_again(job);
         return;
@@ -170,7 +196,8 @@ void auth_grant(struct job *job, uint64_t lifetime)
             .scope = job->user.scope,
             .restricted = job->user.restricted,
             .lifetime = lifetime,
-            .factors = sk_slice_str(job->factors),
+            .factors = auth_amr(job, amr),
+            .proofs = sk_slice(proofs, sk_policy_proofs_text(job->proven, proofs)),
             .assertion = sk_buf_peek(&jws)};
     memcpy(m.tenant, job->tenant->id, SK_ID_SIZE);
     r = auth_answer(job->auth, job->worker, SK_AUTH_GRANT, &m);

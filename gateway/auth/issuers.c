@@ -138,7 +138,7 @@ static void admit(struct job *job, const struct sk_factor_claims *m)
         return;
     }
     job->expires = (m->expires + AUTH_TOKEN_LEEWAY) * SK_SECOND;
-    auth_admit_program(job, "jwt");
+    auth_admit_program(job, SK_POLICY_FACTOR_TOKEN);
 }
 
 /* How far the token came with an issuer: up to the last of these another may have signed it, or for another audience. */

@@ -179,7 +179,6 @@ void auth_record(struct job *job, enum sk_audit_op op, enum sk_audit_decision de
             .reason = sk_slice_str(reason),
             .subject = job->user.known ? job->user.name : sk_slice_str(job->name),
             .session = sk_slice_str(job->session),
-            .factors = sk_slice_str(job->factors),
             .address = sk_slice(job->address, job->address_len),
             .port = job->port,
             .request = sk_slice(job->request, SK_ID_SIZE),
@@ -187,6 +186,8 @@ void auth_record(struct job *job, enum sk_audit_op op, enum sk_audit_decision de
             .agent = sk_slice_str(job->agent),
             .detail = sk_slice_str(job->target)};
     uint8_t cbor[SK_AUDIT_RECORD_MAX] sk_uninitialized;
+    char amr[AUTH_AMR_TEXT];
+    r.factors = auth_amr(job, amr);
     memcpy(r.tenant, job->tenant->id, SK_ID_SIZE);
     job->wait.done = then;
     if (sk_recorder_put(&job->auth->recorder, sk_slice(cbor, sk_record_encode(&r, cbor)), &job->wait)) {

@@ -34,7 +34,7 @@ struct job {
     char state[33];     /* of a PAM conversation */
     struct user user;
     uint64_t started; /* of the session, wall */
-    char factors[65];
+    uint64_t proven[SK_POLICY_FACTORS]; /* Unix seconds */
     uint64_t expires; /* wall ns, of a key; 0: never */
     uint8_t network[16]; /* of an attempt, or of bans to end */
     uint8_t network_len;
@@ -98,7 +98,11 @@ void auth_copy(char *to, size_t size, struct sk_slice from);
         auth_copy((job)->agent, sizeof((job)->agent), (m)->agent);                                           \
     } while (0)
 
+#define AUTH_AMR_TEXT 65
+
 /* grants.c */
+/* What was proven, in the names of RFC 8176, comma between. */
+struct sk_slice auth_amr(const struct job *job, char out[AUTH_AMR_TEXT]);
 int auth_take_user(struct job *job, const struct sk_store_got_user *got) sk_nodiscard;
 /* Texts of `to` are freed first. 0 or -ENOMEM. */
 int auth_user_copy(struct user *to, const struct user *from) sk_nodiscard;
@@ -109,7 +113,7 @@ void auth_grant(struct job *job, uint64_t lifetime);
 
 /* login.c */
 /* A program is who it says, by job->key, which is remembered: recorded, then granted. */
-void auth_admit_program(struct job *job, const char *factors);
+void auth_admit_program(struct job *job, enum sk_policy_factor factor);
 /* Refused with job->reason, once that is recorded with `detail`. */
 void auth_deny(struct job *job, const char *reason, const char *detail);
 void auth_login(struct auth *auth, uint64_t worker, const struct sk_auth_login *m);

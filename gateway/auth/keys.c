@@ -51,7 +51,7 @@ static void key_user(struct job *job, uint16_t code, const void *message)
     } else if (job->user.disabled) {
         auth_deny(job, "login-failed", "account-disabled");
     } else {
-        auth_admit_program(job, "key");
+        auth_admit_program(job, SK_POLICY_FACTOR_KEY);
     }
 }
 

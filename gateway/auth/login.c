@@ -58,6 +58,7 @@ static void new_session(struct job *job)
     sk_wipe(random, sizeof(random));
     auth_session_id(job->auth, job->tenant, sk_slice_str(job->token), job->session);
     const struct tenant *tenant = job->tenant;
+    char proofs[SK_POLICY_PROOFS_TEXT];
     uint64_t now = sk_clock_wall(), limit = tenant->inactivity < tenant->expiration ? tenant->inactivity : tenant->expiration;
     struct sk_store_put_session put = {.ticket = job->id,
             .key = sk_slice_str(job->session),
@@ -65,27 +66,27 @@ static void new_session(struct job *job)
             .started = now,
             .used = now,
             .address = sk_slice(job->address, job->address_len),
-            .factors = sk_slice_str(job->factors),
+            .proofs = sk_slice(proofs, sk_policy_proofs_text(job->proven, proofs)),
             .sweep = now > 2 * limit + SWEEP_SLACK ? now - 2 * limit - SWEEP_SLACK : 0};
     memcpy(put.tenant, job->tenant->id, SK_ID_SIZE);
     job->stored = true;
     auth_ask_store(job, SK_STORE_PUT_SESSION, &put, session_stored);
 }
 
-void auth_admit_program(struct job *job, const char *factors)
+void auth_admit_program(struct job *job, enum sk_policy_factor factor)
 {
     if (job->stale) {
         auth_refuse(job, "account-changed"); /* a password that was changed meanwhile is not remembered */
         return;
     }
-    struct remembered *r = auth_remember(job->auth, job->tenant->id, sk_slice_str(job->name), job->key, factors, job->expires);
+    struct remembered *r = auth_remember(job->auth, job->tenant->id, sk_slice_str(job->name), job->key, factor, job->expires);
     if (!r || (job->issuer && !r->issuer && auth_user_copy(&r->user, &job->user))) {
         auth_refuse(job, "busy");
         return;
     }
     r->issuer = job->issuer;
     auth_copy(job->session, sizeof(job->session), sk_slice_str(r->session));
-    auth_copy(job->factors, sizeof(job->factors), sk_slice_str(factors));
+    job->proven[factor] = SK_POLICY_PROVEN_NOW;
     auth_record(job, SK_AUDIT_LOGIN, SK_AUDIT_DECISION_ALLOW, "login", login_recorded);
 }
 
@@ -93,9 +94,9 @@ void auth_admit_program(struct job *job, const char *factors)
 static void admit(struct job *job)
 {
     if (job->kind == SK_AUTH_BASIC) {
-        auth_admit_program(job, "pwd");
+        auth_admit_program(job, SK_POLICY_FACTOR_PASSWORD);
     } else {
-        auth_copy(job->factors, sizeof(job->factors), SK_LIT("pwd"));
+        job->proven[SK_POLICY_FACTOR_PASSWORD] = sk_clock_wall() / SK_SECOND;
         new_session(job);
     }
 }

@@ -84,7 +84,7 @@ struct remembered *auth_remembered_session(struct auth *auth, const uint8_t tena
 }
 
 struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, const uint8_t key[SK_SHA256_SIZE],
-        const char *factors, uint64_t expires)
+        enum sk_policy_factor factor, uint64_t expires)
 {
     struct remembered *r = auth_remembered(auth, key);
     if (r) {
@@ -105,7 +105,7 @@ struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_S
     memcpy(r->name, name.data, name.len < sizeof(r->name) ? name.len : sizeof(r->name) - 1);
     memcpy(r->session, "basic-", 6);
     sk_hex_encode(id, sizeof(id), r->session + 6);
-    r->factors = factors;
+    r->factor = factor;
     r->expires = expires;
     r->until = sk_clock_boot() + REMEMBER_LIFETIME;
     if (sk_table_add(&auth->remembered_by_key, &r->by_key, sk_table_hash(sk_slice(key, SK_SHA256_SIZE)))) {

@@ -49,7 +49,7 @@ void auth_renew_remembered(struct job *job, const struct remembered *r)
     job->basic_hit = true;
     auth_copy(job->session, sizeof(job->session), sk_slice_str(r->session));
     auth_copy(job->name, sizeof(job->name), sk_slice_str(r->name));
-    auth_copy(job->factors, sizeof(job->factors), sk_slice_str(r->factors));
+    job->proven[r->factor] = SK_POLICY_PROVEN_NOW;
     job->expires = r->expires;
     if (r->issuer) {
         if (auth_user_copy(&job->user, &r->user)) {
@@ -108,7 +108,7 @@ static void checked_session(struct job *job, uint16_t code, const void *message)
     }
     bool alive = now < got->started + tenant->expiration && now < used + tenant->inactivity;
     job->started = got->started;
-    auth_copy(job->factors, sizeof(job->factors), got->factors);
+    sk_policy_proofs_read(got->proofs, job->proven);
     auth_copy(job->name, sizeof(job->name), got->subject);
     if (!alive) {
         drop_session(job, sk_slice_str(job->session), dropped_expired);

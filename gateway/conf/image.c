@@ -1,6 +1,7 @@
 /* Compiles tenant images. Runs in the supervisor and in the tools. */
 #include "conf/image.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "crypto/digest.h"
 
@@ -63,6 +64,30 @@ static uint64_t pick_duration(const char *own, const char *service, const char *
     return value;
 }
 
+static void cap(struct sk_tenant_settings *m, const char *demand)
+{
+    uint64_t idle, life;
+    sk_policy_level_limits(demand, &idle, &life);
+    m->inactivity = idle < m->inactivity / SK_SECOND ? idle * SK_SECOND : m->inactivity;
+    m->expiration = life < m->expiration / SK_SECOND ? life * SK_SECOND : m->expiration;
+}
+
+/* A tenant that names a level of SP 800-63B anywhere keeps its sessions within the level's limits everywhere. */
+static void cap_sessions(const struct sk_conf_tenant *t, struct sk_tenant_settings *m)
+{
+    cap(m, t->factors);
+    for (unsigned i = 0; i < t->apps_count; i++) {
+        cap(m, t->apps[i].factors);
+        for (unsigned k = 0; k < t->apps[i].step_up_count; k++) {
+            const char *demand = strchr(t->apps[i].step_up[k], '/');
+            cap(m, demand ? strchr(demand, ' ') : NULL);
+        }
+    }
+    for (unsigned i = 0; i < t->roles_count; i++) {
+        cap(m, t->roles[i].factors);
+    }
+}
+
 static int put_settings(struct compiling *c)
 {
     const struct sk_conf_tenant *t = c->tenant;
@@ -84,6 +109,7 @@ static int put_settings(struct compiling *c)
             .find_time = pick_duration(t->regulation.find_time, service->regulation.find_time, "2m"),
             .ban_time = pick_duration(t->regulation.ban_time, service->regulation.ban_time, "5m")};
     m.max_retries = m.max_retries ? m.max_retries : RETRIES_DEFAULT;
+    cap_sessions(t, &m);
     for (unsigned i = 0; i < t->apps_count; i++) {
         m.checked |= t->apps[i].health.path != NULL;
     }

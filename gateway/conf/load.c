@@ -599,13 +599,17 @@ void sk_conf_policy(const struct sk_conf_tenant *tenant, struct sk_policy_app_so
                 .hosts = app->hosts,
                 .hosts_count = app->hosts_count,
                 .from = app->from,
-                .from_count = app->from_count};
+                .from_count = app->from_count,
+                .factors = app->factors,
+                .step_up = app->step_up,
+                .step_up_count = app->step_up_count};
     }
     *source = (struct sk_policy_source){.open = tenant->open,
             .hosts = tenant->hosts,
             .hosts_count = tenant->hosts_count,
             .from = tenant->from,
             .from_count = tenant->from_count,
+            .factors = tenant->factors,
             .networks = tenant->networks,
             .networks_count = tenant->networks_count,
             .apps = apps,

@@ -95,7 +95,8 @@ static const cyaml_strval_t backends[] = {{"local", SK_BACKEND_LOCAL}, {"pam", S
 static const cyaml_schema_field_t app_fields[] = {TEXT("name", struct sk_conf_app, name),
         CYAML_FIELD_ENUM("kind", CYAML_FLAG_STRICT, struct sk_conf_app, kind, kinds, CYAML_ARRAY_LEN(kinds)),
         TEXT_OPTIONAL("path", struct sk_conf_app, path), TEXTS_OPTIONAL("hosts", struct sk_conf_app, hosts),
-        TEXTS_OPTIONAL("from", struct sk_conf_app, from), TEXTS("upstreams", struct sk_conf_app, upstreams),
+        TEXTS_OPTIONAL("from", struct sk_conf_app, from), TEXT_OPTIONAL("factors", struct sk_conf_app, factors),
+        TEXTS_OPTIONAL("step_up", struct sk_conf_app, step_up), TEXTS("upstreams", struct sk_conf_app, upstreams),
         TEXT_OPTIONAL("ca_file", struct sk_conf_app, ca_file),
         CYAML_FIELD_MAPPING("health", CYAML_FLAG_OPTIONAL, struct sk_conf_app, health, health_fields),
         CYAML_FIELD_FLAGS("identity", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct sk_conf_app, identity, identities,
@@ -105,7 +106,7 @@ static const cyaml_schema_value_t app_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DE
 
 static const cyaml_schema_field_t role_fields[] = {TEXT("name", struct sk_policy_role_source, name),
         TEXTS_OPTIONAL("inherits", struct sk_policy_role_source, inherits), TEXTS_OPTIONAL("from", struct sk_policy_role_source, from),
-        TEXTS_OPTIONAL("allow", struct sk_policy_role_source, allow), TEXTS_OPTIONAL("deny", struct sk_policy_role_source, deny),
+        TEXT_OPTIONAL("factors", struct sk_policy_role_source, factors), TEXTS_OPTIONAL("allow", struct sk_policy_role_source, allow), TEXTS_OPTIONAL("deny", struct sk_policy_role_source, deny),
         CYAML_FIELD_END};
 static const cyaml_schema_value_t role_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_policy_role_source, role_fields)};
 
@@ -135,7 +136,7 @@ static const cyaml_schema_field_t issuer_fields[] = {TEXT("name", struct sk_conf
 static const cyaml_schema_value_t issuer_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_issuer, issuer_fields)};
 
 static const cyaml_schema_field_t test_fields[] = {TEXT_OPTIONAL("user", struct sk_conf_test, user),
-        TEXTS_OPTIONAL("roles", struct sk_conf_test, roles), TEXT("address", struct sk_conf_test, address),
+        TEXTS_OPTIONAL("roles", struct sk_conf_test, roles), TEXTS_OPTIONAL("factors", struct sk_conf_test, factors), TEXT("address", struct sk_conf_test, address),
         TEXT_OPTIONAL("host", struct sk_conf_test, host), TEXT_OPTIONAL("method", struct sk_conf_test, method),
         TEXT("path", struct sk_conf_test, path), TEXT("expect", struct sk_conf_test, expect),
         TEXT_OPTIONAL("reason", struct sk_conf_test, reason), CYAML_FIELD_END};
@@ -145,6 +146,7 @@ static const cyaml_schema_field_t tenant_fields[] = {TEXT("tenant", struct sk_co
         TEXT("service", struct sk_conf_tenant, service), YES_OR_NO("open", struct sk_conf_tenant, open),
         TEXTS("hosts", struct sk_conf_tenant, hosts), LIST("certificates", struct sk_conf_tenant, certificates, &certificate_value),
         LIST("networks", struct sk_conf_tenant, networks, &network_value), TEXTS_OPTIONAL("from", struct sk_conf_tenant, from),
+        TEXT_OPTIONAL("factors", struct sk_conf_tenant, factors),
         LIST("apps", struct sk_conf_tenant, apps, &app_value), LIST("roles", struct sk_conf_tenant, roles, &role_value),
         LIST("users", struct sk_conf_tenant, users, &user_value), LIST("issuers", struct sk_conf_tenant, issuers, &issuer_value),
         CYAML_FIELD_MAPPING("sessions", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, sessions, sessions_fields),

@@ -46,6 +46,9 @@ struct sk_conf_app {
     unsigned from_count;
     const char **upstreams;
     unsigned upstreams_count;
+    const char *factors;
+    const char **step_up;
+    unsigned step_up_count;
     const char *ca_file;
     struct sk_conf_health health;
     uint64_t identity; /* SK_IDENTITY_ bits */
@@ -109,6 +112,8 @@ struct sk_conf_test {
     const char *user;
     const char **roles;
     unsigned roles_count;
+    const char **factors;
+    unsigned factors_count;
     const char *address, *host, *method, *path, *expect, *reason;
 };
 
@@ -125,6 +130,7 @@ struct sk_conf_tenant {
     unsigned networks_count;
     const char **from;
     unsigned from_count;
+    const char *factors;
     struct sk_conf_app *apps;
     unsigned apps_count;
     struct sk_policy_role_source *roles;

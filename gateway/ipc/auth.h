@@ -40,10 +40,10 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
     U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(user, 256) T(network, 16)
 #define SK_AUTH_SECRETS_FIELDS(U, I, T) U(ticket) I(tenant) T(app, 64)
 
-/* `token`: after a login alone. `roles`, `networks`: names, comma between. `lifetime`: ns until it must be renewed. */
+/* `factors`: how it was proven, as RFC 8176 names it. `proofs`: the same for the policy (sk_policy_proofs_text). `token`: after a login alone. `roles`, `networks`: names, comma between. `lifetime`: ns until it must be renewed. */
 #define SK_AUTH_GRANT_FIELDS(U, I, T)                                                                        \
     U(ticket) I(tenant) T(token, 64) T(session, 64) T(proof, 64) T(subject, 256) T(roles, 8192) T(networks, 8192) T(scope, 2048) U(restricted)     \
-    U(lifetime) T(factors, 128) T(assertion, 32768)
+    U(lifetime) T(factors, 128) T(proofs, 320) T(assertion, 32768)
 /* `retry_after`: s; 0: that is not known, or it would not help. */
 #define SK_AUTH_REFUSED_FIELDS(U, I, T) U(ticket) T(reason, 64) U(retry_after)
 /* More is asked before the login is decided. `prompts`: one a line, "h" hidden or "v" visible before each, "i"/"e" text. */

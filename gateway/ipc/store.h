@@ -46,10 +46,10 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
 #define SK_STORE_PENALTY_FIELDS(U, I, T)                                                                     \
     U(scope) T(user, 256) T(network, 16) U(failures) U(since) U(until) U(strikes)
 #define SK_STORE_GET_SECRETS_FIELDS(U, I, T) U(ticket) I(tenant) T(app, 64)
-/* `key`: keyed hash of the token. Times are wall ns. A session as its row keeps it, and as it is put there; sessions that
+/* `key`: keyed hash of the token. `proofs`: sk_policy_proofs_text. Times are wall ns. A session as its row keeps it, and as it is put there; sessions that
  * were not used since `sweep` go in the same transaction, some at a time. */
 #define SK_STORE_SESSION_FIELDS(U, I, T)                                                                     \
-    U(ticket) I(tenant) T(key, 64) T(subject, 256) U(started) U(used) T(address, 16) T(factors, 128)
+    U(ticket) I(tenant) T(key, 64) T(subject, 256) U(started) U(used) T(address, 16) T(proofs, 320)
 #define SK_STORE_PUT_SESSION_FIELDS(U, I, T) SK_STORE_SESSION_FIELDS(U, I, T) U(sweep)
 #define SK_STORE_TOUCH_SESSION_FIELDS(U, I, T) I(tenant) T(key, 64) U(used)
 /* One by its key, or, when that is empty, all of a subject: in one transaction. `count`: of those that were started and
@@ -72,7 +72,7 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
 #define SK_STORE_GOT_BAN_FIELDS(U, I, T) U(ticket) U(scope) T(user, 256) T(network, 16) U(until)
 #define SK_STORE_GOT_SECRET_FIELDS(U, I, T) U(ticket) T(header, 128) T(value, 4096)
 #define SK_STORE_GOT_SESSION_FIELDS(U, I, T)                                                                 \
-    U(ticket) T(key, 64) T(subject, 256) U(started) U(used) T(address, 16) T(factors, 128)
+    U(ticket) T(key, 64) T(subject, 256) U(started) U(used) T(address, 16) T(proofs, 320)
 #define SK_STORE_GOT_KEY_FIELDS(U, I, T) U(ticket) T(der, 1024)
 /* Users of this tenant were changed by its file: what was remembered of them is void. `names`: comma between. */
 #define SK_STORE_CHANGED_FIELDS(U, I, T) I(tenant) T(names, 32768)

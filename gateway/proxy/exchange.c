@@ -390,7 +390,7 @@ static enum sk_go step_guard(struct sk_exchange *x)
 static struct sk_policy_verdict decide(struct sk_exchange *x, struct sk_slice path, const struct sk_policy_subject *subject)
 {
     const struct sk_request *r = &x->stream->request;
-    struct sk_policy_request q = {.address = &x->conn->address, .host = r->host, .method = r->method, .path = path, .subject = subject};
+    struct sk_policy_request q = {.address = &x->conn->address, .host = r->host, .method = r->method, .path = path, .subject = subject, .now = sk_clock_wall() / SK_SECOND};
     return sk_policy_decide(&x->site->image.policy, &q, NULL);
 }
 

@@ -82,6 +82,7 @@ struct sk_grant {
     char *texts; /* one allocation, wiped when it goes */
     size_t texts_size;
     struct sk_slice session, proof, subject, roles, networks, scope, factors, assertion;
+    uint64_t proven[SK_POLICY_FACTORS];
     bool restricted;
     uint64_t resolved; /* serial of the site its indexes are of; 0 none. Not its address: that may be used again */
     struct sk_policy_subject subject_sets;

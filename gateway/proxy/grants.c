@@ -122,6 +122,7 @@ const struct sk_policy_subject *sk_grant_subject(struct sk_grant *grant, struct 
     }
     if (grant->resolved != site->serial) {
         struct sk_policy_subject s = {.restricted = grant->restricted};
+        memcpy(s.proven, grant->proven, sizeof(s.proven));
         struct sk_slice roles = grant->roles, networks = grant->networks;
         while (roles.len) {
             int32_t role = sk_policy_find_role(&site->image.policy, sk_slice_split(&roles, ','));
@@ -365,6 +366,7 @@ static void told_grant(struct sk_grant *grant, uint16_t code, const void *messag
         if (take_texts(grant, m) == 0) {
             grant->state = SK_GRANT_GOOD;
             grant->restricted = m->restricted;
+            sk_policy_proofs_read(m->proofs, grant->proven);
             grant->resolved = 0;
             grant->used = grant->used ? grant->used : sk_clock_boot();
             grant->reported = grant->used;

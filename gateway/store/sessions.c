@@ -10,7 +10,7 @@ static int insert(struct sk_file *file, const struct sk_store_put_session *put)
 {
     struct sk_buf sealed SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
     const struct sk_store_session row = {.key = put->key, .subject = put->subject, .started = put->started, .used = put->used,
-            .address = put->address, .factors = put->factors};
+            .address = put->address, .proofs = put->proofs};
     int r = sk_row_seal(file, "session", SK_STORE_SESSION, &row, &sealed);
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_PUT_SESSION);
     sk_file_bind(statement, 1, put->key);
@@ -68,7 +68,7 @@ static int row_session(const struct sk_file *file, sqlite3_stmt *statement, stru
             return -EBADMSG;
         }
         *got = (struct sk_store_got_session){.key = row->key, .subject = row->subject, .started = row->started,
-                .used = (uint64_t)sqlite3_column_int64(statement, 1), .address = row->address, .factors = row->factors};
+                .used = (uint64_t)sqlite3_column_int64(statement, 1), .address = row->address, .proofs = row->proofs};
     }
     return r;
 }

@@ -117,6 +117,9 @@ static unsigned be_roles(const struct rules *rules, const char *const *roles, un
 {
     size_t len = 0;
     q->anonymous = count == 0;
+    for (unsigned i = 0; i < SK_POLICY_FACTORS; i++) {
+        q->subject.proven[i] = SK_POLICY_PROVEN_NOW;
+    }
     (void)snprintf(q->who, sizeof(q->who), "nobody");
     for (unsigned i = 0; i < count; i++) {
         if (add_role(rules, roles[i], q)) {
@@ -124,6 +127,23 @@ static unsigned be_roles(const struct rules *rules, const char *const *roles, un
         }
         int n = snprintf(q->who + len, sizeof(q->who) - len, "%s%s", i ? "," : "", roles[i]);
         len = n < 0 || len + (size_t)n >= sizeof(q->who) ? sizeof(q->who) - 1 : len + (size_t)n;
+    }
+    return count;
+}
+
+/* What was proven just now, in place of what is taken for granted: a user's password, a program's key, all of a role's. The index of the
+ * first that is no factor, or `count`. */
+static unsigned prove(const char *const *factors, unsigned count, struct question *q)
+{
+    if (count) {
+        memset(q->subject.proven, 0, sizeof(q->subject.proven));
+    }
+    for (unsigned i = 0; i < count; i++) {
+        int factor = sk_policy_find_factor(sk_slice_str(factors[i]));
+        if (factor < 0) {
+            return i;
+        }
+        q->subject.proven[factor] = SK_POLICY_PROVEN_NOW;
     }
     return count;
 }
@@ -141,6 +161,8 @@ static int be_user(const struct rules *rules, const char *name, struct question 
     }
     (void)snprintf(q->who, sizeof(q->who), "%s%s", name, user->disabled ? " (disabled: nobody)" : "");
     q->anonymous = user->disabled;
+    memset(q->subject.proven, 0, sizeof(q->subject.proven));
+    q->subject.proven[user->backend == SK_BACKEND_KEY ? SK_POLICY_FACTOR_KEY : SK_POLICY_FACTOR_PASSWORD] = SK_POLICY_PROVEN_NOW;
     q->subject.restricted = user->from_count != 0;
     int r = 0;
     for (unsigned i = 0; i < user->roles_count; i++) {
@@ -217,6 +239,8 @@ static int read_test(const struct rules *rules, unsigned n, struct question *q)
         member = ".reason", what = test->reason, why = "there is no such reason";
     } else if (known < test->roles_count) {
         member = ".roles", what = test->roles[known], why = "there is no such role";
+    } else if ((known = prove(test->factors, test->factors_count, q)) < test->factors_count) {
+        member = ".factors", what = test->factors[known], why = "there is no such factor";
     }
     if (member) {
         refuse_test(rules, n, member, what, why);
@@ -295,10 +319,11 @@ const struct sk_tool_command sk_tool_policy_test = {.group = "policy",
 
 /* ---- policy explain ---- */
 
-enum { USER, ROLE, ADDRESS, METHOD, HOST, PATH, OUTPUT };
+enum { USER, ROLE, FACTOR, ADDRESS, METHOD, HOST, PATH, OUTPUT };
 
 static const struct sk_tool_option explain_options[] = {{"--user", "NAME", "a user of the file", false},
-        {"--role", "ROLE", "a role, instead of a user", true}, {"--address", "ADDRESS", "where the request comes from", false},
+        {"--role", "ROLE", "a role, instead of a user", true}, {"--factor", "FACTOR", "proven just now; default: a user's password, a program's key", true},
+        {"--address", "ADDRESS", "where the request comes from", false},
         {"--method", "METHOD", "default: GET", false}, {"--host", "HOST", "default: the tenant's first", false},
         {"--path", "PATH", "the request's target, as it is sent", false}, {"-o", "FORM", "table (default) or json", false}, {NULL}};
 
@@ -319,6 +344,11 @@ static int print_text(const struct rules *rules, const struct question *q, const
     (void)printf("%s %.*s: %.*s\n", decisions[a->verdict.decision], (int)reason.len, reason.data, (int)meaning.len, meaning.data);
     if (rule.len) {
         (void)printf("decided by %.*s\n", (int)rule.len, rule.data);
+    }
+    for (unsigned i = 0; i < SK_POLICY_FACTORS; i++) {
+        if (a->verdict.missing & UINT32_C(1) << i) {
+            (void)printf("missing %s\n", sk_policy_factor_name((enum sk_policy_factor)i).data);
+        }
     }
     return SK_TOOL_OK;
 }
@@ -344,6 +374,12 @@ static int print_json(const struct rules *rules, const struct question *q, const
         r = r ? r : put_member(&out, step->holds ? ",\"holds\":true,\"text\":" : ",\"holds\":false,\"text\":", step->text);
         r = r ? r : sk_buf_put(&out, SK_LIT("}"));
     }
+    r = r ? r : sk_buf_put(&out, SK_LIT("],\"missing\":["));
+    for (unsigned i = 0, n = 0; r == 0 && i < SK_POLICY_FACTORS; i++) {
+        if (a->verdict.missing & UINT32_C(1) << i) {
+            r = put_member(&out, n++ ? "," : "", sk_policy_factor_name((enum sk_policy_factor)i));
+        }
+    }
     r = r ? r : put_member(&out, "],\"decision\":", sk_slice_str(decisions[a->verdict.decision]));
     r = r ? r : put_member(&out, ",\"reason\":", reason_text(a));
     r = r ? r : put_member(&out, ",\"meaning\":", reason_meaning(a));
@@ -364,6 +400,10 @@ static int read_who(const struct rules *rules, const struct sk_tool_values *opti
     }
     if (options[USER].count && be_user(rules, options[USER].values[0], q)) {
         return sk_tool_fail(options[USER].values[0], "the file has no such user", NULL);
+    }
+    known = prove(options[FACTOR].values, options[FACTOR].count, q);
+    if (known < options[FACTOR].count) {
+        return sk_tool_fail(options[FACTOR].values[known], "there is no such factor", NULL);
     }
     return 0;
 }

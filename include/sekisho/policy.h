@@ -163,6 +163,12 @@ struct sk_policy_set sk_policy_networks(const struct sk_policy *policy, const st
 int sk_policy_find_factor(struct sk_slice name);
 struct sk_slice sk_policy_factor_name(enum sk_policy_factor factor);
 
+#define SK_POLICY_PROOFS_TEXT 320
+
+/* When factors were proven, as a text: "FACTOR@SECONDS" or "FACTOR@now", comma between. What cannot be read is not proven. */
+size_t sk_policy_proofs_text(const uint64_t proven[SK_POLICY_FACTORS], char out[SK_POLICY_PROOFS_TEXT]);
+void sk_policy_proofs_read(struct sk_slice text, uint64_t proven[SK_POLICY_FACTORS]);
+
 /* "METHOD[,METHOD]" or "*", of methods that rules can name. */
 bool sk_policy_methods_ok(struct sk_slice methods);
 /*

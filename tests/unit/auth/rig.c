@@ -269,7 +269,7 @@ void rig_session(struct rig *rig, uint64_t ticket, const char *key, const char *
 {
     uint64_t now = sk_clock_wall();
     struct sk_store_got_session m = {.ticket = ticket, .key = sk_slice_str(key), .subject = sk_slice_str(subject), .started = now, .used = now,
-            .address = RIG_ADDRESS, .factors = SK_LIT("pwd")};
+            .address = RIG_ADDRESS, .proofs = SK_LIT("password@1700000000")};
     rig_from_store(rig, SK_STORE_GOT_SESSION, &m);
 }
 

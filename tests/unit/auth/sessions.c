@@ -217,7 +217,7 @@ Test(auth_sessions, use_that_is_not_yet_written_counts)
     rig_check(&rig, 1, 24, 1);
     uint64_t now = sk_clock_wall(), ticket = rig_asked(&rig, SK_STORE_GET_SESSION);
     struct sk_store_got_session idle = {.ticket = ticket, .key = own.session_text, .subject = SK_LIT("hanako"), .started = now - 1000 * SK_SECOND,
-            .used = now - 950 * SK_SECOND, .address = RIG_ADDRESS, .factors = SK_LIT("pwd")};
+            .used = now - 950 * SK_SECOND, .address = RIG_ADDRESS, .proofs = SK_LIT("password@1700000000")};
     rig_from_store(&rig, SK_STORE_GOT_SESSION, &idle);
     rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "hanako", "all");
     (void)rig_granted(&rig, 1, 24, "hanako");

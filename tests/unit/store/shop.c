@@ -418,7 +418,7 @@ int shop_put_session(struct shop *shop, unsigned tenant, const char *key, const 
             .subject = sk_slice_str(subject),
             .started = 5,
             .used = used,
-            .factors = SK_LIT("pwd")};
+            .proofs = SK_LIT("password@1700000000")};
     shop_tenant(tenant, put.tenant);
     return sk_engine_put_session(shop->engine, &put);
 }
