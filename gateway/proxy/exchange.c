@@ -205,9 +205,10 @@ static void count_decision(struct sk_exchange *x)
 
 static struct sk_field *with_security(struct sk_exchange *x, const struct sk_field *fields, size_t count, size_t *total)
 {
+    /* With the policy no-referrer a browser would send the pages' own forms with `Origin: null`. */
     static const struct sk_field always[] = {{{"strict-transport-security", 25}, {"max-age=31536000; includeSubDomains", 35}},
             {{"x-content-type-options", 22}, {"nosniff", 7}}, {{"cache-control", 13}, {"no-store", 8}},
-            {{"referrer-policy", 15}, {"no-referrer", 11}}, {{"cross-origin-opener-policy", 26}, {"same-origin", 11}}};
+            {{"referrer-policy", 15}, {"same-origin", 11}}, {{"cross-origin-opener-policy", 26}, {"same-origin", 11}}};
     struct sk_field *all = sk_arena_alloc(x->arena, sizeof(*all) * (count + SK_COUNT(always) + 2));
     *total = 0;
     if (all) {

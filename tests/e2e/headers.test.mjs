@@ -344,7 +344,7 @@ describe('answers', () => {
         assert.equal(answer.status, status, path);
         assert.match(headers['strict-transport-security'], hsts);
         assert.equal(headers['x-content-type-options'], 'nosniff');
-        assert.equal(headers['referrer-policy'], 'no-referrer');
+        assert.equal(headers['referrer-policy'], 'same-origin');
         assert.match(headers['cache-control'], /no-store/);
         assert.match(headers['content-security-policy'], /^default-src 'none'; .*frame-ancestors 'none'; base-uri 'none'$/);
         assert.equal(headers['content-length'], String(answer.body.length));
