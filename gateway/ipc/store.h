@@ -16,6 +16,13 @@ enum sk_ban_scope {
     SK_BAN_SCOPES
 };
 
+/* What is good once. */
+enum sk_voucher {
+    SK_VOUCHER_LINK, /* registers an authenticator */
+    SK_VOUCHER_CODE, /* in place of a lost one */
+    SK_VOUCHERS
+};
+
 enum { SK_STORE_FROM_AUTH = 1, SK_STORE_FROM_SUPERVISOR = 2, SK_STORE_FROM_STORE = 4, SK_STORE_IN_ROW = 8 };
 
 /* A tenant as its file says, all or nothing: BEGIN, then users and secrets, then END. `digest`: of the file's content. */
@@ -59,10 +66,32 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
 /* Of one subject, or of all when it is empty, that were started and used since; the `most` that were used last. `count`:
  * how many there are. */
 #define SK_STORE_LIST_SESSIONS_FIELDS(U, I, T) U(ticket) I(tenant) T(subject, 256) U(started) U(used) U(most)
+/*
+ * An authenticator of a user: its FIDO2 credential. `id`: of the row, 16 bytes that say nothing of it. `key`: COSE. `created` and `used`
+ * wall ns. A user has `most` at most: RESULT 3; one that somebody has already: RESULT 4. With a `link`, that is used up: RESULT 1 when
+ * it is not this user's, or no more.
+ */
+#define SK_STORE_AUTHENTICATOR_FIELDS(U, I, T)                                                               \
+    T(credential, 1023) T(user, 256) T(label, 64) T(key, 1024) T(format, 32) U(eligible) U(attested) I(aaguid) U(created)
+#define SK_STORE_PUT_AUTHENTICATOR_FIELDS(U, I, T)                                                           \
+    U(ticket) I(tenant) SK_STORE_AUTHENTICATOR_FIELDS(U, I, T) U(counter) U(most) T(link, 64)
+#define SK_STORE_GET_AUTHENTICATOR_FIELDS(U, I, T) U(ticket) I(tenant) T(credential, 1023)
+#define SK_STORE_LIST_AUTHENTICATORS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256)
+/* It was used. RESULT 1 when its counter is not `before` any more: somebody else used it meanwhile. */
+#define SK_STORE_USE_AUTHENTICATOR_FIELDS(U, I, T) U(ticket) I(tenant) T(credential, 1023) U(before) U(counter) U(used)
+/* One of the user's by its id, or all when that is empty. */
+#define SK_STORE_DROP_AUTHENTICATORS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) T(id, 16)
+/* In place of those of that kind that the user had. `secrets`: one a line. */
+#define SK_STORE_PUT_VOUCHERS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) U(kind) U(ends) U(now) T(secrets, 1024)
+/* Whose is it? */
+#define SK_STORE_GET_VOUCHER_FIELDS(U, I, T) U(ticket) I(tenant) U(kind) U(now) T(secret, 64)
+/* It is used up: once, whoever else tries at the same time. `count`: how many the user has left. */
+#define SK_STORE_TAKE_VOUCHER_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) U(kind) U(now) T(secret, 64)
+#define SK_STORE_VOUCHER_FIELDS(U, I, T) T(user, 256)
 #define SK_STORE_GET_KEY_FIELDS(U, I, T) U(ticket)
 #define SK_STORE_PUT_KEY_FIELDS(U, I, T) U(ticket) T(der, 1024)
 
-/* `status`: 0 done, 1 not there, 2 refused, 3 not now. */
+/* `status`: 0 done, 1 not there, 2 refused, 3 not now, 4 there already. */
 #define SK_STORE_RESULT_FIELDS(U, I, T) U(ticket) U(status) U(count)
 /* `known` 0: there is none, and `hash`, when it is not empty, is what its password shall be compared with: nobody's, and as
  * costly as the tenant's most costly one. */
@@ -70,6 +99,9 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
     U(ticket) U(known) T(name, 256) U(backend) T(hash, 512) T(roles, 8192) T(networks, 8192) T(scope, 2048) U(restricted) U(disabled)
 /* `until` 0: until it is revoked. */
 #define SK_STORE_GOT_BAN_FIELDS(U, I, T) U(ticket) U(scope) T(user, 256) T(network, 16) U(until)
+#define SK_STORE_GOT_AUTHENTICATOR_FIELDS(U, I, T)                                                           \
+    U(ticket) I(id) SK_STORE_AUTHENTICATOR_FIELDS(U, I, T) U(counter) U(used)
+#define SK_STORE_GOT_VOUCHER_FIELDS(U, I, T) U(ticket) T(user, 256)
 #define SK_STORE_GOT_SECRET_FIELDS(U, I, T) U(ticket) T(header, 128) T(value, 4096)
 #define SK_STORE_GOT_SESSION_FIELDS(U, I, T)                                                                 \
     U(ticket) T(key, 64) T(subject, 256) U(started) U(used) T(address, 16) T(proofs, 320)
@@ -97,6 +129,18 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
     M(STORE_LIST_BANS, store_list_bans, 22, SK_STORE_FROM_AUTH, 0, SK_STORE_LIST_BANS_FIELDS)                \
     M(STORE_DROP_BANS, store_drop_bans, 23, SK_STORE_FROM_AUTH, 0, SK_STORE_DROP_BANS_FIELDS)                \
     M(STORE_PENALTY, store_penalty, 24, SK_STORE_IN_ROW, 0, SK_STORE_PENALTY_FIELDS)                         \
+    M(STORE_AUTHENTICATOR, store_authenticator, 50, SK_STORE_IN_ROW, 0, SK_STORE_AUTHENTICATOR_FIELDS)       \
+    M(STORE_PUT_AUTHENTICATOR, store_put_authenticator, 51, SK_STORE_FROM_AUTH, 0, SK_STORE_PUT_AUTHENTICATOR_FIELDS) \
+    M(STORE_GET_AUTHENTICATOR, store_get_authenticator, 52, SK_STORE_FROM_AUTH, 0, SK_STORE_GET_AUTHENTICATOR_FIELDS) \
+    M(STORE_LIST_AUTHENTICATORS, store_list_authenticators, 53, SK_STORE_FROM_AUTH, 0, SK_STORE_LIST_AUTHENTICATORS_FIELDS) \
+    M(STORE_USE_AUTHENTICATOR, store_use_authenticator, 54, SK_STORE_FROM_AUTH, 0, SK_STORE_USE_AUTHENTICATOR_FIELDS) \
+    M(STORE_DROP_AUTHENTICATORS, store_drop_authenticators, 55, SK_STORE_FROM_AUTH, 0, SK_STORE_DROP_AUTHENTICATORS_FIELDS) \
+    M(STORE_PUT_VOUCHERS, store_put_vouchers, 56, SK_STORE_FROM_AUTH, 0, SK_STORE_PUT_VOUCHERS_FIELDS)       \
+    M(STORE_GET_VOUCHER, store_get_voucher, 57, SK_STORE_FROM_AUTH, 0, SK_STORE_GET_VOUCHER_FIELDS)          \
+    M(STORE_TAKE_VOUCHER, store_take_voucher, 58, SK_STORE_FROM_AUTH, 0, SK_STORE_TAKE_VOUCHER_FIELDS)       \
+    M(STORE_VOUCHER, store_voucher, 59, SK_STORE_IN_ROW, 0, SK_STORE_VOUCHER_FIELDS)                         \
+    M(STORE_GOT_AUTHENTICATOR, store_got_authenticator, 48, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_AUTHENTICATOR_FIELDS) \
+    M(STORE_GOT_VOUCHER, store_got_voucher, 49, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_VOUCHER_FIELDS)         \
     M(STORE_RESULT, store_result, 30, SK_STORE_FROM_STORE, 0, SK_STORE_RESULT_FIELDS)                        \
     M(STORE_GOT_USER, store_got_user, 31, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_USER_FIELDS)                  \
     M(STORE_GOT_SECRET, store_got_secret, 32, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_SECRET_FIELDS)            \

@@ -40,6 +40,17 @@ int sk_engine_drop_sessions(struct sk_engine *engine, const struct sk_store_drop
 int sk_engine_get_session(struct sk_engine *engine, const struct sk_store_get_session *get, struct sk_buf *buf, struct sk_store_got_session *got) sk_nodiscard;
 /* `count`: how many there are, of which at most list->most are told. */
 int sk_engine_list_sessions(struct sk_engine *engine, const struct sk_store_list_sessions *list, void (*each)(void *context, const struct sk_store_got_session *session), void *context, uint64_t *count) sk_nodiscard;
+/* 1: the link is not the user's, or is used up; 3: the user has put->most; 4: somebody has this credential. */
+int sk_engine_put_authenticator(struct sk_engine *engine, const struct sk_store_put_authenticator *put) sk_nodiscard;
+int sk_engine_get_authenticator(struct sk_engine *engine, const struct sk_store_get_authenticator *get, struct sk_buf *buf, struct sk_store_got_authenticator *got) sk_nodiscard;
+int sk_engine_list_authenticators(struct sk_engine *engine, const struct sk_store_list_authenticators *list, void (*each)(void *context, const struct sk_store_got_authenticator *got), void *context, uint64_t *count) sk_nodiscard;
+/* 1 also when its counter is not use->before. */
+int sk_engine_use_authenticator(struct sk_engine *engine, const struct sk_store_use_authenticator *use) sk_nodiscard;
+int sk_engine_drop_authenticators(struct sk_engine *engine, const struct sk_store_drop_authenticators *drop, uint64_t *count) sk_nodiscard;
+/* What is good once: in place of what the user had of the kind; whose it is; and used up, with how many are `left`. */
+int sk_engine_put_vouchers(struct sk_engine *engine, const struct sk_store_put_vouchers *put) sk_nodiscard;
+int sk_engine_get_voucher(struct sk_engine *engine, const struct sk_store_get_voucher *get, struct sk_buf *buf, struct sk_store_got_voucher *got) sk_nodiscard;
+int sk_engine_take_voucher(struct sk_engine *engine, const struct sk_store_take_voucher *take, uint64_t *left) sk_nodiscard;
 /* auth's signing key, the operator's. */
 int sk_engine_get_key(struct sk_engine *engine, struct sk_buf *der) sk_nodiscard;
 int sk_engine_put_key(struct sk_engine *engine, struct sk_slice der) sk_nodiscard;

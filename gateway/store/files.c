@@ -33,6 +33,20 @@ static const char *const sql[SK_SQL_COUNT] = {
         [SK_SQL_LIST_PENALTIES] = "SELECT key, sealed FROM penalties ORDER BY ends DESC",
         [SK_SQL_SWEEP_PENALTIES] = "DELETE FROM penalties WHERE key IN (SELECT key FROM penalties WHERE ends <= ?1 LIMIT 64)",
         [SK_SQL_COUNT_PENALTIES] = "SELECT count(*) FROM penalties",
+        [SK_SQL_PUT_AUTHENTICATOR] = "INSERT INTO authenticators (id, name_hash, counter, used, sealed) VALUES (?1, ?2, ?3, 0, ?4)",
+        [SK_SQL_GET_AUTHENTICATOR] = "SELECT id, counter, used, sealed FROM authenticators WHERE id = ?1",
+        [SK_SQL_LIST_AUTHENTICATORS] = "SELECT id, counter, used, sealed FROM authenticators WHERE name_hash = ?1",
+        [SK_SQL_USE_AUTHENTICATOR] = "UPDATE authenticators SET counter = ?3, used = ?4 WHERE id = ?1 AND counter = ?2",
+        [SK_SQL_DROP_AUTHENTICATOR] = "DELETE FROM authenticators WHERE id = ?1 AND name_hash = ?2",
+        [SK_SQL_DROP_AUTHENTICATORS] = "DELETE FROM authenticators WHERE name_hash = ?1",
+        [SK_SQL_ORPHAN_AUTHENTICATORS] = "DELETE FROM authenticators WHERE name_hash NOT IN (SELECT name_hash FROM users)",
+        [SK_SQL_PUT_VOUCHER] = "INSERT INTO vouchers (key, name_hash, kind, ends, sealed) VALUES (?1, ?2, ?3, ?4, ?5)",
+        [SK_SQL_GET_VOUCHER] = "SELECT sealed FROM vouchers WHERE key = ?1 AND kind = ?2 AND ends > ?3",
+        [SK_SQL_TAKE_VOUCHER] = "DELETE FROM vouchers WHERE key = ?1 AND kind = ?2 AND ends > ?3 AND name_hash = ?4",
+        [SK_SQL_COUNT_VOUCHERS] = "SELECT count(*) FROM vouchers WHERE name_hash = ?1 AND kind = ?2",
+        [SK_SQL_DROP_VOUCHERS] = "DELETE FROM vouchers WHERE name_hash = ?1 AND kind = ?2",
+        [SK_SQL_SWEEP_VOUCHERS] = "DELETE FROM vouchers WHERE key IN (SELECT key FROM vouchers WHERE ends <= ?1 LIMIT 64)",
+        [SK_SQL_ORPHAN_VOUCHERS] = "DELETE FROM vouchers WHERE name_hash NOT IN (SELECT name_hash FROM users)",
         [SK_SQL_GET_TENANT] = "SELECT wrapped_key FROM tenants WHERE id = ?1",
         [SK_SQL_PUT_TENANT] = "INSERT INTO tenants (id, name, service, wrapped_key) VALUES (?1, ?2, ?3, ?4)",
 };
@@ -135,6 +149,13 @@ void sk_file_bind(sqlite3_stmt *statement, int at, struct sk_slice blob)
 {
     if (statement) {
         (void)sqlite3_bind_blob64(statement, at, blob.data ? blob.data : "", blob.len, SQLITE_TRANSIENT);
+    }
+}
+
+void sk_file_bind_number(sqlite3_stmt *statement, int at, uint64_t number)
+{
+    if (statement) {
+        (void)sqlite3_bind_int64(statement, at, (sqlite3_int64)number);
     }
 }
 

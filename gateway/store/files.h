@@ -31,6 +31,20 @@ enum sk_statement {
     SK_SQL_LIST_PENALTIES,
     SK_SQL_SWEEP_PENALTIES,
     SK_SQL_COUNT_PENALTIES,
+    SK_SQL_PUT_AUTHENTICATOR,
+    SK_SQL_GET_AUTHENTICATOR,
+    SK_SQL_LIST_AUTHENTICATORS,
+    SK_SQL_USE_AUTHENTICATOR,
+    SK_SQL_DROP_AUTHENTICATOR,
+    SK_SQL_DROP_AUTHENTICATORS,
+    SK_SQL_ORPHAN_AUTHENTICATORS,
+    SK_SQL_PUT_VOUCHER,
+    SK_SQL_GET_VOUCHER,
+    SK_SQL_TAKE_VOUCHER,
+    SK_SQL_COUNT_VOUCHERS,
+    SK_SQL_DROP_VOUCHERS,
+    SK_SQL_SWEEP_VOUCHERS,
+    SK_SQL_ORPHAN_VOUCHERS,
     SK_SQL_GET_TENANT,
     SK_SQL_PUT_TENANT,
     SK_SQL_COUNT,
@@ -58,5 +72,6 @@ sqlite3_stmt *sk_file_statement(struct sk_file *file, enum sk_statement which);
 /* Runs a statement that gives no row. 0 or -EIO. */
 int sk_file_run(sqlite3_stmt *statement) sk_nodiscard;
 void sk_file_bind(sqlite3_stmt *statement, int at, struct sk_slice blob);
+void sk_file_bind_number(sqlite3_stmt *statement, int at, uint64_t number);
 /* Lives until the statement's next step or reset. */
 struct sk_slice sk_file_column(sqlite3_stmt *statement, int at);

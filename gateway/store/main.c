@@ -66,6 +66,12 @@ static void each_ban(void *context, const struct sk_store_got_ban *ban)
     send(l->store, l->store->auth, SK_STORE_GOT_BAN, ban);
 }
 
+static void each_authenticator(void *context, const struct sk_store_got_authenticator *got)
+{
+    struct listing *l = context;
+    send(l->store, l->store->auth, SK_STORE_GOT_AUTHENTICATOR, got);
+}
+
 static void each_session(void *context, const struct sk_store_got_session *session)
 {
     struct listing *l = context;
@@ -114,6 +120,69 @@ static void get_session(struct store *store, const struct sk_store_get_session *
     send(store, store->auth, SK_STORE_GOT_SESSION, &got);
 }
 
+static void get_authenticator(struct store *store, const struct sk_store_get_authenticator *get)
+{
+    struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+    struct sk_store_got_authenticator got;
+    int r = sk_engine_get_authenticator(store->engine, get, &buf, &got);
+    if (r) {
+        result(store, store->auth, "get authenticator", get->ticket, r, 0);
+        return;
+    }
+    send(store, store->auth, SK_STORE_GOT_AUTHENTICATOR, &got);
+}
+
+static void get_voucher(struct store *store, const struct sk_store_get_voucher *get)
+{
+    struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+    struct sk_store_got_voucher got;
+    int r = sk_engine_get_voucher(store->engine, get, &buf, &got);
+    if (r) {
+        result(store, store->auth, "get voucher", get->ticket, r, 0);
+        return;
+    }
+    send(store, store->auth, SK_STORE_GOT_VOUCHER, &got);
+}
+
+/* What users prove themselves with beside passwords. False: it was none of these. */
+static bool factors_from_auth(struct store *store, struct sk_channel *channel, uint16_t code, const void *message)
+{
+    struct sk_engine *e = store->engine;
+    uint64_t ticket = *(const uint64_t *)message, count = 0;
+    struct listing listing = {store, ticket, 0};
+    int r;
+    switch (code) {
+    case SK_STORE_GET_AUTHENTICATOR:
+        get_authenticator(store, message);
+        return true;
+    case SK_STORE_GET_VOUCHER:
+        get_voucher(store, message);
+        return true;
+    case SK_STORE_PUT_AUTHENTICATOR:
+        r = sk_engine_put_authenticator(e, message);
+        break;
+    case SK_STORE_LIST_AUTHENTICATORS:
+        r = sk_engine_list_authenticators(e, message, each_authenticator, &listing, &count);
+        break;
+    case SK_STORE_USE_AUTHENTICATOR:
+        r = sk_engine_use_authenticator(e, message);
+        break;
+    case SK_STORE_DROP_AUTHENTICATORS:
+        r = sk_engine_drop_authenticators(e, message, &count);
+        break;
+    case SK_STORE_PUT_VOUCHERS:
+        r = sk_engine_put_vouchers(e, message);
+        break;
+    case SK_STORE_TAKE_VOUCHER:
+        r = sk_engine_take_voucher(e, message, &count);
+        break;
+    default:
+        return false;
+    }
+    result(store, channel, "factors", ticket, r, count);
+    return true;
+}
+
 static void get_key(struct store *store, const struct sk_store_get_key *get)
 {
     struct sk_buf der SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(1024);
@@ -133,6 +202,9 @@ static void from_auth(struct sk_channel *channel, uint16_t code, const void *mes
     struct sk_engine *e = store->engine;
     uint64_t count;
     int r;
+    if (factors_from_auth(store, channel, code, message)) {
+        return;
+    }
     switch (code) {
     case SK_STORE_GET_USER:
         get_user(store, message);
