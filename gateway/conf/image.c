@@ -4,12 +4,14 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "crypto/digest.h"
+#include "ipc/factor.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define RETRIES_DEFAULT 5
+#define AUTHENTICATORS_DEFAULT 10
 
 struct compiling {
     const struct sk_conf *conf;
@@ -248,6 +250,69 @@ static int put_issuer(struct compiling *c, unsigned n)
     return r == -EMSGSIZE ? sk_conf_refuse(c->error, c->file, c->text, where, "a key set has at most 48k") : r;
 }
 
+/* AAGUIDs as text, eight, four, four, four and twelve digits, to sixteen bytes each. */
+static int read_aaguids(struct compiling *c, const char *member, const char **texts, unsigned count, struct sk_buf *out)
+{
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < count; i++) {
+        char digits[33], where[64];
+        uint8_t bytes[16];
+        size_t len = 0;
+        for (const char *at = texts[i]; *at && len < 32; at++) {
+            bool dash = *at == '-' && (len == 8 || len == 12 || len == 16 || len == 20);
+            digits[len] = *at;
+            len += !dash;
+        }
+        digits[len] = '\0';
+        (void)snprintf(where, sizeof(where), "fido2.%s[%u]", member, i);
+        if (len != 32 || strlen(texts[i]) != 36 || sk_hex_decode(sk_slice(digits, 32), bytes, sizeof(bytes))) {
+            return sk_conf_refuse(c->error, c->file, c->text, where, "'%s' is not an AAGUID such as 2fc0579f-8113-47ea-b116-bb5a8db9202a", texts[i]);
+        }
+        r = sk_buf_put(out, sk_slice(bytes, sizeof(bytes)));
+    }
+    return r;
+}
+
+static bool is_under(const char *host, const char *domain)
+{
+    size_t h = strlen(host), d = strlen(domain);
+    return h >= d && strcmp(host + h - d, domain) == 0 && (h == d || host[h - d - 1] == '.');
+}
+
+static int put_fido2(struct compiling *c)
+{
+    const struct sk_conf_fido2 *f = &c->tenant->fido2;
+    struct sk_buf roots SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)1 << 20);
+    struct sk_buf allow SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096), deny SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
+    const char *rp_id = f->rp_id ? f->rp_id : c->tenant->hosts_count ? c->tenant->hosts[0] : "";
+    bool covers = false;
+    for (unsigned i = 0; i < c->tenant->hosts_count; i++) {
+        covers = covers || is_under(c->tenant->hosts[i], rp_id);
+    }
+    if (f->rp_id && (!covers || !strchr(rp_id, '.'))) {
+        return sk_conf_refuse(c->error, c->file, c->text, "fido2.rp_id", "'%s' is neither one of the tenant's hosts nor a domain that one is in", rp_id);
+    }
+    if (f->most > SK_CONF_AUTHENTICATORS_MAX) {
+        return sk_conf_refuse(c->error, c->file, c->text, "fido2.most", "a user has at most %u authenticators", SK_CONF_AUTHENTICATORS_MAX);
+    }
+    if ((f->attestation || f->allow_aaguids_count || f->deny_aaguids_count) && !f->roots_file) {
+        return sk_conf_refuse(c->error, c->file, c->text, "fido2", "attestation and lists of AAGUIDs need roots_file: whose statements to trust");
+    }
+    int r = f->roots_file ? read_named(c, "fido2.roots_file", f->roots_file, &roots) : 0;
+    r = r ? r : read_aaguids(c, "allow_aaguids", f->allow_aaguids, f->allow_aaguids_count, &allow);
+    r = r ? r : read_aaguids(c, "deny_aaguids", f->deny_aaguids, f->deny_aaguids_count, &deny);
+    struct sk_tenant_fido2 m = {.rp_id = sk_slice_str(rp_id),
+            .policy = (f->user_verification == SK_VERIFICATION_REQUIRED ? SK_FACTOR_USER_VERIFIED : 0U) |
+                      (f->attestation ? SK_FACTOR_ATTESTED : 0U) | (f->device_bound ? SK_FACTOR_NOT_SYNCED : 0U),
+            .verification = f->user_verification,
+            .roots = sk_buf_peek(&roots), .allow = sk_buf_peek(&allow), .deny = sk_buf_peek(&deny),
+            .most = f->most ? f->most : AUTHENTICATORS_DEFAULT};
+    r = r ? r : put_message(c->image, SK_TENANT_FIDO2, &m);
+    return r == -EMSGSIZE || r == -ENOBUFS
+                   ? sk_conf_refuse(c->error, c->file, c->text, "fido2", "at most 24k of roots, and 256 AAGUIDs in a list")
+                   : r;
+}
+
 static int put_policy(struct compiling *c)
 {
     struct sk_policy_app_source *apps = calloc(c->tenant->apps_count + 1U, sizeof(*apps));
@@ -278,6 +343,7 @@ int sk_image_compile(const struct sk_conf *conf, const struct sk_conf_tenant *te
     for (unsigned i = 0; r == 0 && i < tenant->issuers_count; i++) {
         r = put_issuer(&c, i);
     }
+    r = r ? r : put_fido2(&c);
     header.size = (uint32_t)sk_buf_len(image);
     if (r == 0) {
         memcpy(image->data + image->start, &header, sizeof(header));

@@ -135,6 +135,17 @@ static const cyaml_schema_field_t issuer_fields[] = {TEXT("name", struct sk_conf
         TEXTS_OPTIONAL("scope", struct sk_conf_issuer, scope), CYAML_FIELD_END};
 static const cyaml_schema_value_t issuer_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_issuer, issuer_fields)};
 
+static const cyaml_strval_t verifications[] = {{"preferred", SK_VERIFICATION_PREFERRED}, {"required", SK_VERIFICATION_REQUIRED},
+        {"discouraged", SK_VERIFICATION_DISCOURAGED}};
+
+static const cyaml_schema_field_t fido2_fields[] = {TEXT_OPTIONAL("rp_id", struct sk_conf_fido2, rp_id),
+        CYAML_FIELD_ENUM("user_verification", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct sk_conf_fido2, user_verification, verifications,
+                CYAML_ARRAY_LEN(verifications)),
+        YES_OR_NO("attestation", struct sk_conf_fido2, attestation), TEXT_OPTIONAL("roots_file", struct sk_conf_fido2, roots_file),
+        TEXTS_OPTIONAL("allow_aaguids", struct sk_conf_fido2, allow_aaguids), TEXTS_OPTIONAL("deny_aaguids", struct sk_conf_fido2, deny_aaguids),
+        YES_OR_NO("device_bound", struct sk_conf_fido2, device_bound),
+        CYAML_FIELD_UINT("most", CYAML_FLAG_OPTIONAL, struct sk_conf_fido2, most), CYAML_FIELD_END};
+
 static const cyaml_schema_field_t test_fields[] = {TEXT_OPTIONAL("user", struct sk_conf_test, user),
         TEXTS_OPTIONAL("roles", struct sk_conf_test, roles), TEXTS_OPTIONAL("factors", struct sk_conf_test, factors), TEXT("address", struct sk_conf_test, address),
         TEXT_OPTIONAL("host", struct sk_conf_test, host), TEXT_OPTIONAL("method", struct sk_conf_test, method),
@@ -149,6 +160,7 @@ static const cyaml_schema_field_t tenant_fields[] = {TEXT("tenant", struct sk_co
         TEXT_OPTIONAL("factors", struct sk_conf_tenant, factors),
         LIST("apps", struct sk_conf_tenant, apps, &app_value), LIST("roles", struct sk_conf_tenant, roles, &role_value),
         LIST("users", struct sk_conf_tenant, users, &user_value), LIST("issuers", struct sk_conf_tenant, issuers, &issuer_value),
+        CYAML_FIELD_MAPPING("fido2", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, fido2, fido2_fields),
         CYAML_FIELD_MAPPING("sessions", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, sessions, sessions_fields),
         CYAML_FIELD_MAPPING("regulation", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, regulation, regulation_fields),
         CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, limits, limits_fields),

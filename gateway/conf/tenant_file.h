@@ -10,6 +10,24 @@ struct sk_conf_sessions {
     const char *expiration;
 };
 
+/* Which FIDO2 authenticators are taken, and what for. */
+enum sk_conf_verification { SK_VERIFICATION_PREFERRED = 0, SK_VERIFICATION_REQUIRED, SK_VERIFICATION_DISCOURAGED };
+
+#define SK_CONF_AUTHENTICATORS_MAX 16U /* of one user */
+
+struct sk_conf_fido2 {
+    const char *rp_id;
+    enum sk_conf_verification user_verification;
+    bool attestation; /* required */
+    const char *roots_file;
+    const char **allow_aaguids;
+    unsigned allow_aaguids_count;
+    const char **deny_aaguids;
+    unsigned deny_aaguids_count;
+    bool device_bound; /* no synced passkeys */
+    uint64_t most;
+};
+
 /* How many wrong passwords are too many (store/budget.h). */
 struct sk_conf_regulation {
     uint64_t max_retries;
@@ -139,6 +157,7 @@ struct sk_conf_tenant {
     unsigned users_count;
     struct sk_conf_issuer *issuers;
     unsigned issuers_count;
+    struct sk_conf_fido2 fido2;
     struct sk_conf_sessions sessions;
     struct sk_conf_regulation regulation;
     struct sk_conf_limits limits;

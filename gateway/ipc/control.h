@@ -13,7 +13,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 /* First message. `folder`: store's or audit's own. `secret`: 32 bytes, the key this kind of process derives from. */
 #define SK_CONTROL_HELLO_FIELDS(U, I, T) U(index) U(uid) U(gid) T(folder, 4096) T(secret, 64) I(node)
 #define SK_CONTROL_LIMITS_FIELDS(U, I, T)                                                                    \
-    U(handshake) U(header) U(idle) U(request) U(drain) U(flush_deadline) U(file_size) U(workers)
+    U(handshake) U(header) U(idle) U(request) U(drain) U(flush_deadline) U(file_size) U(workers) T(ports, 128)
 /* A channel to a peer. A new one of the same kind and index replaces the old. */
 #define SK_CONTROL_PEER_FIELDS(U, I, T) U(peer) U(index)
 /* A ring to or from audit: its memory and this side's socket. */
@@ -33,6 +33,8 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 #define SK_CONTROL_ISSUER_FIELDS(U, I, T)                                                                    \
     I(tenant) T(name, 64) T(issuer, 512) T(audience, 1024) T(types, 256) T(roles_claim, 512) T(map, 4096)    \
     T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) T(jwks, 49152)
+#define SK_CONTROL_FIDO2_FIELDS(U, I, T)                                                                     \
+    I(tenant) T(rp_id, 253) U(policy) U(verification) T(roots, 24576) T(allow, 4096) T(deny, 4096) U(most)
 #define SK_CONTROL_GONE_FIELDS(U, I, T) I(tenant)
 /* A peer's process died; a new channel or ring follows when it is back. */
 #define SK_CONTROL_LOST_FIELDS(U, I, T) U(peer) U(index)
@@ -64,6 +66,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
     M(CONTROL_RECORD, control_record, 13, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_RECORD_FIELDS)           \
     M(CONTROL_LOST, control_lost, 14, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_LOST_FIELDS)                 \
     M(CONTROL_ISSUER, control_issuer, 15, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_ISSUER_FIELDS)           \
+    M(CONTROL_FIDO2, control_fido2, 16, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_FIDO2_FIELDS)              \
     M(CONTROL_READY, control_ready, 20, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_READY_FIELDS)                   \
     M(CONTROL_PING, control_ping, 21, SK_CONTROL_FROM_SUPERVISOR | SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_PING_FIELDS) \
     M(CONTROL_BREACH, control_breach, 22, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_BREACH_FIELDS)

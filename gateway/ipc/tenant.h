@@ -29,6 +29,10 @@ enum {
 #define SK_TENANT_ISSUER_FIELDS(U, I, T)                                                                     \
     T(name, 64) T(issuer, 512) T(audience, 1024) T(types, 256) T(roles_claim, 512) T(map, 4096)              \
     T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) T(jwks, 49152)
+/* FIDO2: `policy` bits of enum sk_factor_policy, and whether a user is to be verified (enum sk_conf_verification); `allow` and `deny` AAGUIDs
+ * of 16 bytes; `most` authenticators of one user. For auth alone. */
+#define SK_TENANT_FIDO2_FIELDS(U, I, T)                                                                      \
+    T(rp_id, 253) U(policy) U(verification) T(roots, 24576) T(allow, 4096) T(deny, 4096) U(most)
 /* Belongs to the app before it. `name`: what the certificate must say, for tls. */
 #define SK_TENANT_UPSTREAM_FIELDS(U, I, T) U(tls) T(name, 255) T(address, 64)
 
@@ -38,6 +42,7 @@ enum {
     M(TENANT_CERTIFICATE, tenant_certificate, 3, SK_TENANT_IN_IMAGE, 0, SK_TENANT_CERTIFICATE_FIELDS)        \
     M(TENANT_APP, tenant_app, 4, SK_TENANT_IN_IMAGE, 0, SK_TENANT_APP_FIELDS)                                \
     M(TENANT_UPSTREAM, tenant_upstream, 5, SK_TENANT_IN_IMAGE, 0, SK_TENANT_UPSTREAM_FIELDS)                 \
-    M(TENANT_ISSUER, tenant_issuer, 6, SK_TENANT_IN_IMAGE, 0, SK_TENANT_ISSUER_FIELDS)
+    M(TENANT_ISSUER, tenant_issuer, 6, SK_TENANT_IN_IMAGE, 0, SK_TENANT_ISSUER_FIELDS)                       \
+    M(TENANT_FIDO2, tenant_fido2, 8, SK_TENANT_IN_IMAGE, 0, SK_TENANT_FIDO2_FIELDS)
 
 SK_IPC_DECLARE(tenant, SK_TENANT_MESSAGES)

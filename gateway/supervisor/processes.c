@@ -175,6 +175,13 @@ static void send_settings(struct supervisor *s, struct process *p)
             .flush_deadline = s->conf->is.flush_deadline,
             .file_size = s->conf->is.file_size,
             .workers = s->workers};
+    char ports[128] = "";
+    size_t len = 0;
+    for (unsigned i = 0; i < s->conf->listen_count; i++) {
+        int n = snprintf(ports + len, sizeof(ports) - len, "%s%u", i ? "," : "", s->conf->is.listen[i].port);
+        len += (size_t)n; /* sixteen ports of at most five digits */
+    }
+    limits.ports = sk_slice(ports, len);
     process_send(p, SK_CONTROL_LIMITS, &limits, NULL);
     if (p->kind != KIND_WORKER) {
         return;
@@ -521,6 +528,23 @@ bool processes_gone(const struct supervisor *s)
 
 /* ---- telling ---- */
 
+static void announce_issuer(struct process *p, const struct tenant *t, const struct sk_tenant_issuer *i)
+{
+    struct sk_control_issuer m = {.name = i->name, .issuer = i->issuer, .audience = i->audience, .types = i->types,
+            .roles_claim = i->roles_claim, .map = i->map, .roles = i->roles, .networks = i->networks, .scope = i->scope,
+            .restricted = i->restricted, .jwks = i->jwks};
+    memcpy(m.tenant, t->id, SK_ID_SIZE);
+    process_send(p, SK_CONTROL_ISSUER, &m, NULL);
+}
+
+static void announce_fido2(struct process *p, const struct tenant *t, const struct sk_tenant_fido2 *f)
+{
+    struct sk_control_fido2 m = {.rp_id = f->rp_id, .policy = f->policy, .verification = f->verification, .roots = f->roots,
+            .allow = f->allow, .deny = f->deny, .most = f->most};
+    memcpy(m.tenant, t->id, SK_ID_SIZE);
+    process_send(p, SK_CONTROL_FIDO2, &m, NULL);
+}
+
 static void announce_to_auth(struct process *p, const struct tenant *t)
 {
     struct sk_buf hosts SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(32768);
@@ -541,13 +565,12 @@ static void announce_to_auth(struct process *p, const struct tenant *t)
     process_send(p, SK_CONTROL_TENANT, &m, NULL);
     union sk_ipc_any message;
     uint16_t code;
-    for (struct sk_slice rest = sk_buf_peek(&t->issuers); sk_image_next(&rest, &message, &code) == 0;) {
-        const struct sk_tenant_issuer *i = (const void *)&message;
-        struct sk_control_issuer issuer = {.name = i->name, .issuer = i->issuer, .audience = i->audience, .types = i->types,
-                .roles_claim = i->roles_claim, .map = i->map, .roles = i->roles, .networks = i->networks, .scope = i->scope,
-                .restricted = i->restricted, .jwks = i->jwks};
-        memcpy(issuer.tenant, t->id, SK_ID_SIZE);
-        process_send(p, SK_CONTROL_ISSUER, &issuer, NULL);
+    for (struct sk_slice rest = sk_buf_peek(&t->for_auth); sk_image_next(&rest, &message, &code) == 0;) {
+        if (code == SK_TENANT_ISSUER) {
+            announce_issuer(p, t, (const void *)&message);
+        } else {
+            announce_fido2(p, t, (const void *)&message);
+        }
     }
 }
 

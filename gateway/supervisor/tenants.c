@@ -55,7 +55,7 @@ static void tenant_free(struct supervisor *s, struct tenant *t)
     free(t->reads);
     texts_free(&t->hosts, &t->hosts_count);
     sk_buf_free(&t->image);
-    sk_buf_free(&t->issuers);
+    sk_buf_free(&t->for_auth);
     free(t->file);
     free(t);
 }
@@ -151,6 +151,7 @@ static int note_reads(struct supervisor *s, struct tenant *t, const struct sk_co
     for (unsigned i = 0; r == 0 && i < conf->issuers_count; i++) {
         r = note_read(s, t, conf->issuers[i].jwks_file);
     }
+    r = r || !conf->fido2.roots_file ? r : note_read(s, t, conf->fido2.roots_file);
     for (unsigned i = 0; r == 0 && i < conf->hosts_count; i++) {
         r = texts_add(&t->hosts, &t->hosts_count, conf->hosts[i]);
     }
@@ -195,7 +196,8 @@ static int read_settings(struct tenant *t)
     t->find_time = set->find_time;
     t->ban_time = set->ban_time;
     for (struct sk_slice before = image.rest; sk_image_next(&image.rest, &message, &code) == 0; before = image.rest) {
-        if (code == SK_TENANT_ISSUER && sk_buf_put(&t->issuers, sk_slice_cut(before, before.len - image.rest.len))) {
+        bool theirs = code == SK_TENANT_ISSUER || code == SK_TENANT_FIDO2;
+        if (theirs && sk_buf_put(&t->for_auth, sk_slice_cut(before, before.len - image.rest.len))) {
             return -ENOMEM;
         }
     }
@@ -214,7 +216,7 @@ static int read_tenant(struct supervisor *s, const struct sk_conf *conf, const s
         return -ENOMEM;
     }
     t->image = SK_BUF_INIT((size_t)128 << 20);
-    t->issuers = SK_BUF_INIT((size_t)1 << 20);
+    t->for_auth = SK_BUF_INIT((size_t)1 << 20);
     t->file = strdup(file);
     int r = t->file ? sk_conf_read_file(file, &text) : -ENOMEM;
     if (r < 0) {

@@ -97,6 +97,12 @@ static int read_all(const uint8_t *bytes, size_t len, char *out, size_t size)
                     (int)u->name.len, u->name.data, (int)u->address.len, u->address.data);
             break;
         }
+        case SK_TENANT_FIDO2: {
+            const struct sk_tenant_fido2 *f = (const void *)&m;
+            n = snprintf(out + at, size - at, "fido2 %.*s %lu %lu %.*s %zu %zu %lu\n", (int)f->rp_id.len, f->rp_id.data, (unsigned long)f->policy,
+                    (unsigned long)f->verification, (int)f->roots.len, f->roots.data, f->allow.len, f->deny.len, (unsigned long)f->most);
+            break;
+        }
         default:
             return 1;
         }
@@ -114,7 +120,8 @@ Test(conf_image, what_the_file_says_comes_out)
     cr_assert_eq(read_all(bytes, sk_buf_len(&image), out, sizeof(out)), 0);
     cr_assert_str_eq(out,
             "settings acme dns 9 16777216 300 3600 1\nhost api.acme.example\nhost panel.acme.example\n"
-            "certificate THE CHAIN\nTHE KEY\napp 9 x-api-key /health 3 \nupstream 0  127.0.0.1:8081\n");
+            "certificate THE CHAIN\nTHE KEY\napp 9 x-api-key /health 3 \nupstream 0  127.0.0.1:8081\n"
+            "fido2 api.acme.example 0 0  0 0 10\n");
     free(bytes);
     sk_buf_free(&image);
 }
@@ -132,6 +139,27 @@ Test(conf_image, the_tenants_own_word_wins_over_its_services)
     cr_assert_eq(strncmp(out, "settings acme dns 5 1024 1200 43200 1\n", 38), 0, "%s", out);
     free(bytes);
     sk_buf_free(&image);
+}
+
+Test(conf_image, a_level_named_anywhere_shortens_all_sessions)
+{
+    static const struct {
+        const char *from, *to, *settings;
+    } cases[] = {{"from: [office]", "from: [office]\nfactors: aal3 | key", "settings acme dns 9 16777216 300 3600 1\n"},
+            {"sessions: {inactivity: 5m, expiration: 1h}\n", "sessions: {inactivity: 5h, expiration: 9d}\nfactors: aal3 | key\n",
+                    "settings acme dns 9 16777216 900 43200 1\n"},
+            {"sessions: {inactivity: 5m, expiration: 1h}\n", "sessions: {inactivity: 5h, expiration: 9d}\nfactors: password\n",
+                    "settings acme dns 9 16777216 18000 777600 1\n"}};
+    for (size_t i = 0; i < SK_COUNT(cases); i++) {
+        struct sk_buf image;
+        char out[4096] = "";
+        cr_assert_eq(compile(files_with(files_tenant, cases[i].from, cases[i].to), &image), 0, "%s", error.text);
+        uint8_t *bytes = exact(sk_buf_peek(&image));
+        cr_assert_eq(read_all(bytes, sk_buf_len(&image), out, sizeof(out)), 0);
+        cr_expect_eq(strncmp(out, cases[i].settings, strlen(cases[i].settings)), 0, "%zu: %s", i, out);
+        free(bytes);
+        sk_buf_free(&image);
+    }
 }
 
 Test(conf_image, a_tenant_whose_apps_are_not_checked_says_so)
@@ -160,6 +188,15 @@ static void refused(const char *from, const char *to, unsigned line, const char 
 Test(conf_image, what_cannot_be_compiled_is_refused_with_its_line)
 {
     refused("service: dns", "service: mail", 2, "mail");
+    refused("from: [office]", "from: [office]\nfido2: {rp_id: other.example}", 11, "neither one of the tenant's hosts");
+    refused("from: [office]", "from: [office]\nfido2: {rp_id: example}", 11, "neither one of the tenant's hosts");
+    refused("from: [office]", "from: [office]\nfido2: {rp_id: me.example}", 11, "neither one of the tenant's hosts");
+    refused("from: [office]", "from: [office]\nfido2: {most: 17}", 11, "at most 16");
+    refused("from: [office]", "from: [office]\nfido2: {attestation: true}", 11, "roots_file");
+    refused("from: [office]", "from: [office]\nfido2: {deny_aaguids: [2fc0579f-8113-47ea-b116-bb5a8db9202a]}", 11, "roots_file");
+    refused("from: [office]", "from: [office]\nfido2: {roots_file: cert.pem, deny_aaguids: [2fc0579f811347eab116bb5a8db9202a]}", 11, "AAGUID");
+    refused("from: [office]", "from: [office]\nfactors: pasword", 11, "no factor");
+    refused("    path: /\n", "    path: /\n    step_up: [\"GET /x\"]\n", 15, "a step-up is");
     refused("cert_file: cert.pem", "cert_file: none.pem", 6, "none.pem");
     refused("key_file: key.pem", "key_file: none.pem", 6, "none.pem");
     refused("http://127.0.0.1:8081", "127.0.0.1:8081", 15, "apps[0].upstreams[0]");
