@@ -5,23 +5,25 @@ _sekisho() {
   COMPREPLY=()
   case $COMP_CWORD:${COMP_WORDS[1]} in
     1:*)
-      mapfile -t COMPREPLY < <(compgen -W 'hash-password new-key config policy journal session bans --help --version' -- "$word")
+      mapfile -t COMPREPLY < <(compgen -W 'hash-password new-key config policy journal session bans enroll authenticators --help --version' -- "$word")
       return
       ;;
     2:config) mapfile -t COMPREPLY < <(compgen -W 'check schema --help' -- "$word") && return ;;
     2:policy) mapfile -t COMPREPLY < <(compgen -W 'test explain --help' -- "$word") && return ;;
     2:journal) mapfile -t COMPREPLY < <(compgen -W 'show --help' -- "$word") && return ;;
     2:bans) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
+    2:authenticators) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
     2:session) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
   esac
   case $before in
     -o) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$word") && return ;;
     --method) mapfile -t COMPREPLY < <(compgen -W 'GET HEAD POST PUT PATCH DELETE OPTIONS' -- "$word") && return ;;
+    --factor) mapfile -t COMPREPLY < <(compgen -W 'password fido2 passkey hardware certificate key token recovery' -- "$word") && return ;;
     --cacert | --password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
-    --server | --user | --role | --factor | --address | --host | --path | --tenant | --resolve | --of | --network | --expires) return ;;
+    --server | --user | --role | --address | --host | --path | --tenant | --resolve | --of | --network | --expires) return ;;
   esac
   command=${COMP_WORDS[1]}
-  [ "$command" = hash-password ] || [ "$command" = new-key ] || command+=" ${COMP_WORDS[2]-}"
+  [ "$command" = hash-password ] || [ "$command" = new-key ] || [ "$command" = enroll ] || command+=" ${COMP_WORDS[2]-}"
   if [[ $word == -* ]]; then
     case $command in
       hash-password) command='--with-second-factor' ;;
@@ -31,6 +33,8 @@ _sekisho() {
       'journal show') command='--tenant' ;;
       'bans list') command="$connection --of -o" ;;
       'bans revoke') command="$connection --of --network" ;;
+      enroll | 'authenticators revoke') command=$connection ;;
+      'authenticators list') command="$connection -o" ;;
       'session list') command="$connection --of -o" ;;
       'session revoke') command="$connection --of" ;;
       *) command= ;;

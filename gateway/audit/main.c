@@ -82,6 +82,10 @@ static bool permitted(enum sk_peer peer, const struct sk_audit_record *record)
     case SK_AUDIT_LOGOUT:
     case SK_AUDIT_SESSION_ENDED:
     case SK_AUDIT_BANS_ENDED:
+    case SK_AUDIT_AUTHENTICATOR_ADDED:
+    case SK_AUDIT_AUTHENTICATOR_REMOVED:
+    case SK_AUDIT_CODES_MADE:
+    case SK_AUDIT_LINK_MADE:
         return peer == SK_PEER_AUTH;
     default:
         return false;

@@ -48,6 +48,12 @@ struct line {
     struct line *next; /* the next tenant's turn */
 };
 
+/* Which authenticators a tenant takes (ipc/tenant.h). The texts stand behind it. */
+struct fido2 {
+    struct sk_slice rp_id, roots, allow, deny;
+    uint64_t policy, verification, most;
+};
+
 /* A host that a tenant may be asked for. */
 struct host {
     struct sk_table_node node;
@@ -64,6 +70,7 @@ struct tenant {
     uint64_t inactivity, expiration; /* ns */
     uint64_t max_retries, find_time, ban_time; /* of passwords: store/budget.h */
     struct issuer *issuers;
+    struct fido2 *fido2; /* NULL: nothing is known of it yet */
     size_t jobs_count;
     struct line lines[2]; /* factor, pam */
 };
@@ -115,6 +122,10 @@ struct auth {
     struct sk_table tenants, hosts;
     struct sk_table remembered_by_key, remembered_by_session;
     struct remembered *newest, *oldest;
+    struct sk_table spent; /* challenges that were used, until they are void anyway */
+    struct spent *spent_first, **spent_last;
+    uint8_t life[16];           /* this process's: no challenge outlives it */
+    char ports[129];            /* where clients come in */
     struct sk_table touched;
     struct touched *touched_newest, *touched_oldest;
     struct sk_timer touched_due;
@@ -151,6 +162,8 @@ struct tenant *auth_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE]);
 bool auth_tenant_has(struct auth *auth, const struct tenant *tenant, struct sk_slice host);
 void auth_set_tenant(struct auth *auth, const struct sk_control_tenant *m);
 void auth_drop_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE]);
+
+void auth_set_fido2(struct auth *auth, const struct sk_control_fido2 *m);
 
 /* issuers.c */
 void auth_set_issuer(struct auth *auth, const struct sk_control_issuer *m);

@@ -37,6 +37,7 @@ void auth_job_free(struct job *job)
     sk_table_remove(&job->auth->jobs_by_id, &job->by_id);
     job->tenant->jobs_count--;
     free(job->user.texts);
+    auth_ceremony_free(job);
     if (job->bearer) {
         sk_wipe(job->bearer, job->bearer_len);
         free(job->bearer);
@@ -283,6 +284,30 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
     case SK_AUTH_SECRETS:
         begin_secrets(auth, worker, message);
         break;
+    case SK_AUTH_BEGIN:
+        auth_begin(auth, worker, message);
+        break;
+    case SK_AUTH_ASSERT:
+        auth_assert(auth, worker, message);
+        break;
+    case SK_AUTH_REGISTER:
+        auth_register(auth, worker, message);
+        break;
+    case SK_AUTH_LIST_AUTHENTICATORS:
+        auth_list_authenticators(auth, worker, message);
+        break;
+    case SK_AUTH_DROP_AUTHENTICATORS:
+        auth_drop_authenticators(auth, worker, message);
+        break;
+    case SK_AUTH_MAKE_CODES:
+        auth_make_codes(auth, worker, message);
+        break;
+    case SK_AUTH_RECOVER:
+        auth_recover(auth, worker, message);
+        break;
+    case SK_AUTH_MAKE_LINK:
+        auth_make_link(auth, worker, message);
+        break;
     default:
         break;
     }
@@ -300,7 +325,8 @@ void auth_from_store(struct auth *auth, uint16_t code, const void *message)
     }
     /* Every other message of the store begins with the ticket of what was asked. */
     struct job *job = job_find(auth, *(const uint64_t *)message);
-    bool more = code == SK_STORE_GOT_SECRET || code == SK_STORE_GOT_BAN || (code == SK_STORE_GOT_SESSION && job && job->kind == SK_AUTH_LIST);
+    bool more = code == SK_STORE_GOT_SECRET || code == SK_STORE_GOT_BAN || (code == SK_STORE_GOT_SESSION && job && job->kind == SK_AUTH_LIST) ||
+                (code == SK_STORE_GOT_AUTHENTICATOR && job && job->kind != SK_AUTH_ASSERT);
     if (job && job->store_done) {
         auth_then *then = job->store_done;
         if (!more) {

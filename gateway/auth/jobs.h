@@ -25,6 +25,7 @@ struct job {
     char session[65];   /* id asked for, or made */
     char target[65];
     char app[65];
+    struct ceremony *ceremony; /* owned; NULL: it is none */
     char *bearer;       /* a token to verify, owned */
     size_t bearer_len;
     const struct issuer *issuer; /* by whose keys it is verified now */
@@ -33,11 +34,14 @@ struct job {
     char token[45];     /* of a new session */
     char state[33];     /* of a PAM conversation */
     struct user user;
-    uint64_t started; /* of the session, wall */
+    uint64_t started; /* of the session, wall; of one to be made: 0 for now */
+    char replaces[65]; /* a session that ends when this one is granted */
     uint64_t proven[SK_POLICY_FACTORS]; /* Unix seconds */
     uint64_t expires; /* wall ns, of a key; 0: never */
     uint8_t network[16]; /* of an attempt, or of bans to end */
     uint8_t network_len;
+    uint8_t row[SK_ID_SIZE]; /* an authenticator's */
+    uint8_t row_len;
     uint64_t retry_after; /* s, of a refusal */
     const char *reason; /* of a refusal */
     const char *detail; /* the same for the record, which may say more */
@@ -49,6 +53,7 @@ struct job {
     struct job *leader, *followers, *next_follower;
     auth_then *store_done;
     auth_then *user_then; /* of an attempt: gets the user */
+    void (*session_then)(struct job *job);
     void (*again)(struct job *job); /* reads the facts anew when a revocation made them old; NULL: it is refused then */
     struct helper *helper;
     struct line *line; /* waits there for a helper */
@@ -100,6 +105,10 @@ void auth_copy(char *to, size_t size, struct sk_slice from);
 
 #define AUTH_AMR_TEXT 65
 
+/* sessions.c */
+/* Reads the job's session: its user is job->name, what was proven and since when stand in the job. Refused when there is none. */
+void auth_ask_session(struct job *job, void (*then)(struct job *job));
+
 /* grants.c */
 /* What was proven, in the names of RFC 8176, comma between. */
 struct sk_slice auth_amr(const struct job *job, char out[AUTH_AMR_TEXT]);
@@ -112,6 +121,8 @@ bool auth_proven(struct auth *auth, uint64_t worker, const uint8_t tenant[SK_ID_
 void auth_grant(struct job *job, uint64_t lifetime);
 
 /* login.c */
+/* A session of job->user, with what job->proven says: stored, recorded as `reason`, granted. */
+void auth_new_session(struct job *job, const char *reason);
 /* A program is who it says, by job->key, which is remembered: recorded, then granted. */
 void auth_admit_program(struct job *job, enum sk_policy_factor factor);
 /* Refused with job->reason, once that is recorded with `detail`. */
@@ -119,6 +130,25 @@ void auth_deny(struct job *job, const char *reason, const char *detail);
 void auth_login(struct auth *auth, uint64_t worker, const struct sk_auth_login *m);
 void auth_login_answer(struct auth *auth, uint64_t worker, const struct sk_auth_answer *m);
 void auth_basic(struct auth *auth, uint64_t worker, const struct sk_auth_basic *m);
+
+/* webauthn.c */
+void auth_begin(struct auth *auth, uint64_t worker, const struct sk_auth_begin *m);
+void auth_assert(struct auth *auth, uint64_t worker, const struct sk_auth_assert *m);
+void auth_register(struct auth *auth, uint64_t worker, const struct sk_auth_register *m);
+/* Asks the factor helper. 0 or negative. */
+int auth_ceremony_ask(const struct job *job, struct sk_channel *helper) sk_nodiscard;
+/* What it found; NULL: nothing could be found out. */
+void auth_ceremony_told(struct job *job, const void *message);
+void auth_ceremony_free(struct job *job);
+/* A proof by an authenticator, or by a recovery code, that is fresh enough to change what the user proves himself with. */
+bool auth_fresh(const struct job *job);
+
+/* authenticators.c */
+void auth_list_authenticators(struct auth *auth, uint64_t worker, const struct sk_auth_list_authenticators *m);
+void auth_drop_authenticators(struct auth *auth, uint64_t worker, const struct sk_auth_drop_authenticators *m);
+void auth_make_codes(struct auth *auth, uint64_t worker, const struct sk_auth_make_codes *m);
+void auth_recover(struct auth *auth, uint64_t worker, const struct sk_auth_recover *m);
+void auth_make_link(struct auth *auth, uint64_t worker, const struct sk_auth_make_link *m);
 
 /* keys.c */
 void auth_key(struct auth *auth, uint64_t worker, const struct sk_auth_key *m);

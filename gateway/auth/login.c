@@ -29,14 +29,32 @@ static void login_user(struct job *job, uint16_t code sk_unused, const void *mes
     auth_verify(job);
 }
 
+/* Whoever had the old session's token has nothing by it any more. */
+static void end_replaced(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session)
+{
+    struct sk_store_drop_sessions drop = {.ticket = 0, .key = session};
+    memcpy(drop.tenant, tenant, SK_ID_SIZE);
+    if (auth->store) {
+        (void)!sk_channel_send(auth->store, SK_STORE_DROP_SESSIONS, &drop, NULL);
+    }
+    auth_revoke(auth, tenant, session, SK_SLICE_NULL);
+}
+
 static void login_recorded(struct sk_record_wait *wait, bool durable)
 {
     struct job *job = SK_CONTAINER(wait, struct job, wait);
-    bool session = job->kind == SK_AUTH_LOGIN;
-    if (durable) {
-        auth_grant(job, session ? job->tenant->inactivity : GRANT_LIFETIME);
-    } else {
+    struct auth *auth = job->auth;
+    uint8_t tenant[SK_ID_SIZE];
+    char replaces[sizeof(job->replaces)];
+    if (!durable) {
         auth_refuse(job, "audit-unavailable");
+        return;
+    }
+    memcpy(tenant, job->tenant->id, SK_ID_SIZE);
+    memcpy(replaces, job->replaces, sizeof(replaces));
+    auth_grant(job, job->stored ? job->tenant->inactivity : GRANT_LIFETIME);
+    if (replaces[0]) {
+        end_replaced(auth, tenant, sk_slice_str(replaces));
     }
 }
 
@@ -47,10 +65,10 @@ static void session_stored(struct job *job, uint16_t code, const void *message)
         auth_refuse(job, "store-unavailable");
         return;
     }
-    auth_record(job, SK_AUDIT_LOGIN, SK_AUDIT_DECISION_ALLOW, "login", login_recorded);
+    auth_record(job, SK_AUDIT_LOGIN, SK_AUDIT_DECISION_ALLOW, job->detail, login_recorded);
 }
 
-static void new_session(struct job *job)
+void auth_new_session(struct job *job, const char *reason)
 {
     uint8_t random[32];
     sk_random(random, sizeof(random));
@@ -63,13 +81,14 @@ static void new_session(struct job *job)
     struct sk_store_put_session put = {.ticket = job->id,
             .key = sk_slice_str(job->session),
             .subject = job->user.name,
-            .started = now,
+            .started = job->started ? job->started : now,
             .used = now,
             .address = sk_slice(job->address, job->address_len),
             .proofs = sk_slice(proofs, sk_policy_proofs_text(job->proven, proofs)),
             .sweep = now > 2 * limit + SWEEP_SLACK ? now - 2 * limit - SWEEP_SLACK : 0};
     memcpy(put.tenant, job->tenant->id, SK_ID_SIZE);
     job->stored = true;
+    job->detail = reason;
     auth_ask_store(job, SK_STORE_PUT_SESSION, &put, session_stored);
 }
 
@@ -97,7 +116,7 @@ static void admit(struct job *job)
         auth_admit_program(job, SK_POLICY_FACTOR_PASSWORD);
     } else {
         job->proven[SK_POLICY_FACTOR_PASSWORD] = sk_clock_wall() / SK_SECOND;
-        new_session(job);
+        auth_new_session(job, "login");
     }
 }
 
@@ -170,6 +189,10 @@ void auth_verified(struct job *job, enum verdict verdict)
     bool known = job->user.known;
     if (job->kind == SK_AUTH_TOKEN) {
         auth_claims(job, NULL);
+        return;
+    }
+    if (job->ceremony) {
+        auth_ceremony_told(job, NULL);
         return;
     }
     wipe_password(job);

@@ -194,6 +194,8 @@ static int on_hello(struct sk_child *child, const struct sk_control_hello *hello
         return -EINVAL;
     }
     memcpy(auth->secret, hello->secret.data, sizeof(auth->secret));
+    sk_random(auth->life, sizeof(auth->life));
+    auth->spent_last = &auth->spent_first;
     auth->factor = (struct pool){.auth = auth};
     auth->factor.last = &auth->factor.first;
     auth->pam = (struct pool){.auth = auth, .pam = true};
@@ -212,6 +214,7 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
     switch (code) {
     case SK_CONTROL_LIMITS:
         auth->flush_deadline = ((const struct sk_control_limits *)message)->flush_deadline;
+        auth_copy(auth->ports, sizeof(auth->ports), ((const struct sk_control_limits *)message)->ports);
         break;
     case SK_CONTROL_PEER:
         add_peer(auth, message, fds[0]);
@@ -233,6 +236,9 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
         break;
     case SK_CONTROL_ISSUER:
         auth_set_issuer(auth, message);
+        break;
+    case SK_CONTROL_FIDO2:
+        auth_set_fido2(auth, message);
         break;
     case SK_CONTROL_GONE:
         auth_drop_tenant(auth, ((const struct sk_control_gone *)message)->tenant);

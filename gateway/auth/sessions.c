@@ -154,6 +154,30 @@ void auth_used(struct auth *auth, uint64_t worker, const struct sk_auth_used *m)
     }
 }
 
+/* ---- read ---- */
+
+static void session_read(struct job *job, uint16_t code, const void *message)
+{
+    if (code != SK_STORE_GOT_SESSION) {
+        const struct sk_store_result *result = message;
+        auth_refuse(job, code == SK_STORE_RESULT && result->status == 1 ? "login-required" : "store-unavailable");
+        return;
+    }
+    const struct sk_store_got_session *got = message;
+    job->started = got->started;
+    sk_policy_proofs_read(got->proofs, job->proven);
+    auth_copy(job->name, sizeof(job->name), got->subject);
+    job->session_then(job);
+}
+
+void auth_ask_session(struct job *job, void (*then)(struct job *job))
+{
+    struct sk_store_get_session get = {.ticket = job->id, .key = sk_slice_str(job->session)};
+    memcpy(get.tenant, job->tenant->id, SK_ID_SIZE);
+    job->session_then = then;
+    auth_ask_store(job, SK_STORE_GET_SESSION, &get, session_read);
+}
+
 /* ---- ended ---- */
 
 static void logged_out(struct job *job, uint16_t code, const void *message)

@@ -79,6 +79,34 @@ void auth_set_tenant(struct auth *auth, const struct sk_control_tenant *m)
     add_hosts(auth, tenant, m->hosts);
 }
 
+void auth_set_fido2(struct auth *auth, const struct sk_control_fido2 *m)
+{
+    struct tenant *tenant = auth_tenant(auth, m->tenant);
+    const struct sk_slice from[] = {m->rp_id, m->roots, m->allow, m->deny};
+    size_t size = 0;
+    for (size_t i = 0; i < SK_COUNT(from); i++) {
+        size += from[i].len;
+    }
+    struct fido2 *fido2 = tenant ? malloc(sizeof(*fido2) + size) : NULL;
+    if (!fido2) {
+        return;
+    }
+    struct sk_slice *const to[] = {&fido2->rp_id, &fido2->roots, &fido2->allow, &fido2->deny};
+    char *at = (char *)(fido2 + 1);
+    for (size_t i = 0; i < SK_COUNT(from); i++) {
+        if (from[i].len) {
+            memcpy(at, from[i].data, from[i].len);
+        }
+        *to[i] = sk_slice(at, from[i].len);
+        at += from[i].len;
+    }
+    fido2->policy = m->policy;
+    fido2->verification = m->verification;
+    fido2->most = m->most;
+    free(tenant->fido2);
+    tenant->fido2 = fido2;
+}
+
 void auth_drop_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE])
 {
     struct tenant *tenant = auth_tenant(auth, id);
@@ -96,5 +124,6 @@ void auth_drop_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE])
     auth_begin_issuers(tenant);
     auth_drop_issuers(auth, tenant);
     sk_table_remove(&auth->tenants, &tenant->node);
+    free(tenant->fido2);
     free(tenant);
 }

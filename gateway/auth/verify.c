@@ -36,6 +36,8 @@ static int start(struct helper *helper, struct job *job, bool pam)
         struct sk_pam_start m = {.ticket = job->id, .user = job->user.name, .address = sk_slice_str(text),
                 .answer = sk_slice(job->password, job->password_len)};
         r = sk_channel_send(helper->channel, SK_PAM_START, &m, NULL);
+    } else if (job->ceremony) {
+        r = auth_ceremony_ask(job, helper->channel);
     } else if (job->kind == SK_AUTH_TOKEN) {
         const struct issuer *i = job->issuer;
         struct sk_factor_token m = {.ticket = job->id, .token = sk_slice(job->bearer, job->bearer_len), .jwks = i->jwks, .issuer = i->issuer,
@@ -171,6 +173,20 @@ static struct helper *helper_of(struct pool *pool, const struct sk_channel *chan
     return NULL;
 }
 
+static uint16_t answer_to(const struct job *job)
+{
+    switch (job->kind) {
+    case SK_AUTH_TOKEN:
+        return SK_FACTOR_CLAIMS;
+    case SK_AUTH_ASSERT:
+        return SK_FACTOR_ASSERTED;
+    case SK_AUTH_REGISTER:
+        return SK_FACTOR_REGISTERED;
+    default:
+        return SK_FACTOR_VERDICT;
+    }
+}
+
 static void from_factor(struct sk_channel *channel, uint16_t code, const void *message, const int *fds sk_unused, void *context)
 {
     struct pool *pool = context;
@@ -180,8 +196,11 @@ static void from_factor(struct sk_channel *channel, uint16_t code, const void *m
         helper->busy = false;
     }
     /* Every message of a helper begins with the ticket of what was asked. */
-    bool own = job && job->id == *(const uint64_t *)message && (code == SK_FACTOR_CLAIMS) == (job->kind == SK_AUTH_TOKEN);
-    if (own && code == SK_FACTOR_CLAIMS) {
+    bool own = job && job->id == *(const uint64_t *)message && code == answer_to(job);
+    if (own && job->ceremony) {
+        release(helper, job);
+        auth_ceremony_told(job, message);
+    } else if (own && code == SK_FACTOR_CLAIMS) {
         release(helper, job);
         auth_claims(job, message);
     } else if (own) {
@@ -240,7 +259,7 @@ static void helper_ended(struct sk_channel *channel, bool bad, void *context)
         if (job) {
             job->helper = NULL;
             /* A helper that was being recycled may never have read it: once more, elsewhere. */
-            if (!job->retried && !job->state[0] && (job->password_len || job->bearer)) {
+            if (!job->retried && !job->state[0] && (job->password_len || job->bearer || job->ceremony)) {
                 job->retried = true;
                 auth_verify(job);
             } else {

@@ -38,6 +38,33 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 /* Ends those of this user, of this network (an IPv4 address, or 8 bytes of an IPv6 one), or of both together. */
 #define SK_AUTH_END_BANS_FIELDS(U, I, T)                                                                     \
     U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(user, 256) T(network, 16)
+/*
+ * WebAuthn: a browser is offered a ceremony, and its answer verified (gateway/factor/webauthn.h). With a session it is about the session's user:
+ * another proof, or another authenticator, which needs a fresh proof by one the user has. With a `link` it registers the first of the
+ * user that the link is for. With neither it is a login, by whoever's authenticator it is. `challenge`: as it was offered.
+ */
+enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_PURPOSES };
+
+#define SK_AUTH_CHALLENGE_SIZE 40U
+#define SK_AUTH_HANDLE_SIZE 32U
+#define SK_AUTH_CEREMONY(U, I, T) T(session, 64) T(proof, 64) T(link, 64)
+#define SK_AUTH_BEGIN_FIELDS(U, I, T) U(ticket) I(tenant) T(host, 261) SK_AUTH_CEREMONY(U, I, T) U(purpose)
+#define SK_AUTH_ASSERT_FIELDS(U, I, T)                                                                       \
+    U(ticket) SK_AUTH_ORIGIN(U, I, T) SK_AUTH_CEREMONY(U, I, T) T(challenge, 64)           \
+    T(credential, 1023) T(handle, 64) T(client_data, 4096) T(authenticator, 1024) T(signature, 512)
+#define SK_AUTH_REGISTER_FIELDS(U, I, T)                                                                     \
+    U(ticket) SK_AUTH_ORIGIN(U, I, T) SK_AUTH_CEREMONY(U, I, T) T(challenge, 64)           \
+    T(client_data, 4096) T(attestation, 16384) T(label, 64)
+/* Authenticators of a user. Removed: one by its id, or all when that is empty, and with them the user's sessions; without a `user` of the session's
+ * own, who must have proven one freshly, and keeps the sessions. */
+#define SK_AUTH_LIST_AUTHENTICATORS_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) T(proof, 64) T(user, 256)
+#define SK_AUTH_DROP_AUTHENTICATORS_FIELDS(U, I, T)                                                          \
+    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(user, 256) T(id, 16)
+/* New recovery codes for the session's user, who must have proven an authenticator freshly; and one of them used. */
+#define SK_AUTH_MAKE_CODES_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64)
+#define SK_AUTH_RECOVER_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(code, 64)
+/* A link by which this user registers an authenticator, once. */
+#define SK_AUTH_MAKE_LINK_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(user, 256)
 #define SK_AUTH_SECRETS_FIELDS(U, I, T) U(ticket) I(tenant) T(app, 64)
 
 /* `factors`: how it was proven, as RFC 8176 names it. `proofs`: the same for the policy (sk_policy_proofs_text). `token`: after a login alone. `roles`, `networks`: names, comma between. `lifetime`: ns until it must be renewed. */
@@ -48,6 +75,14 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 #define SK_AUTH_REFUSED_FIELDS(U, I, T) U(ticket) T(reason, 64) U(retry_after)
 /* More is asked before the login is decided. `prompts`: one a line, "h" hidden or "v" visible before each, "i"/"e" text. */
 #define SK_AUTH_PROMPT_FIELDS(U, I, T) U(ticket) T(state, 64) T(prompts, 4096)
+/* `credentials`: each with its length before it, two bytes, the low one first: those to prove one of, or those that may not be registered again.
+ * `verification`: enum sk_conf_verification. `attestation` 1: a statement is asked for. */
+#define SK_AUTH_OFFER_FIELDS(U, I, T)                                                                        \
+    U(ticket) T(challenge, 64) T(rp_id, 253) T(handle, 64) T(user, 256) T(credentials, 16500) U(verification) U(attestation)
+#define SK_AUTH_AUTHENTICATOR_FIELDS(U, I, T)                                                                \
+    U(ticket) I(id) T(label, 64) T(format, 32) U(synced) U(attested) I(aaguid) U(created) U(used)
+/* Recovery codes, one a line, or a link's secret: told once, kept nowhere. */
+#define SK_AUTH_TOLD_FIELDS(U, I, T) U(ticket) T(text, 1024)
 #define SK_AUTH_DONE_FIELDS(U, I, T) U(ticket) U(count)
 #define SK_AUTH_SESSION_FIELDS(U, I, T) U(ticket) T(session, 64) T(subject, 256) U(started) U(used) T(address, 16)
 /* `scope`: enum sk_ban_scope of ipc/store.h. `until`: wall ns; 0: until it is ended. */
@@ -74,6 +109,17 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
     M(AUTH_END_BANS, auth_end_bans, 12, SK_AUTH_FROM_WORKER, 0, SK_AUTH_END_BANS_FIELDS)                     \
     M(AUTH_KEY, auth_key, 13, SK_AUTH_FROM_WORKER, 0, SK_AUTH_KEY_FIELDS)                                    \
     M(AUTH_TOKEN, auth_token, 14, SK_AUTH_FROM_WORKER, 0, SK_AUTH_TOKEN_FIELDS)                              \
+    M(AUTH_BEGIN, auth_begin, 40, SK_AUTH_FROM_WORKER, 0, SK_AUTH_BEGIN_FIELDS)                              \
+    M(AUTH_ASSERT, auth_assert, 41, SK_AUTH_FROM_WORKER, 0, SK_AUTH_ASSERT_FIELDS)                           \
+    M(AUTH_REGISTER, auth_register, 42, SK_AUTH_FROM_WORKER, 0, SK_AUTH_REGISTER_FIELDS)                     \
+    M(AUTH_LIST_AUTHENTICATORS, auth_list_authenticators, 43, SK_AUTH_FROM_WORKER, 0, SK_AUTH_LIST_AUTHENTICATORS_FIELDS) \
+    M(AUTH_DROP_AUTHENTICATORS, auth_drop_authenticators, 44, SK_AUTH_FROM_WORKER, 0, SK_AUTH_DROP_AUTHENTICATORS_FIELDS) \
+    M(AUTH_MAKE_CODES, auth_make_codes, 45, SK_AUTH_FROM_WORKER, 0, SK_AUTH_MAKE_CODES_FIELDS)               \
+    M(AUTH_RECOVER, auth_recover, 46, SK_AUTH_FROM_WORKER, 0, SK_AUTH_RECOVER_FIELDS)                        \
+    M(AUTH_MAKE_LINK, auth_make_link, 47, SK_AUTH_FROM_WORKER, 0, SK_AUTH_MAKE_LINK_FIELDS)                  \
+    M(AUTH_OFFER, auth_offer, 50, SK_AUTH_FROM_AUTH, 0, SK_AUTH_OFFER_FIELDS)                                \
+    M(AUTH_AUTHENTICATOR, auth_authenticator, 51, SK_AUTH_FROM_AUTH, 0, SK_AUTH_AUTHENTICATOR_FIELDS)        \
+    M(AUTH_TOLD, auth_told, 52, SK_AUTH_FROM_AUTH, 0, SK_AUTH_TOLD_FIELDS)                                   \
     M(AUTH_GRANT, auth_grant, 20, SK_AUTH_FROM_AUTH, 0, SK_AUTH_GRANT_FIELDS)                                \
     M(AUTH_REFUSED, auth_refused, 21, SK_AUTH_FROM_AUTH, 0, SK_AUTH_REFUSED_FIELDS)                          \
     M(AUTH_PROMPT, auth_prompt, 22, SK_AUTH_FROM_AUTH, 0, SK_AUTH_PROMPT_FIELDS)                             \

@@ -1,4 +1,4 @@
-/* The API below /.sekisho/api, an app of its own that the policy has judged: sessions and bans. Runs in the workers. */
+/* The API below /.sekisho/api, an app of its own that the policy has judged: sessions, bans, authenticators, links. Runs in the workers. */
 #include "proxy/reserved.h"
 
 #include "base/clock.h"
@@ -8,6 +8,8 @@
 #define LIST_MAX ((size_t)64 << 10) /* bytes of a list: its copy fits in the arena */
 #define SESSIONS SK_POLICY_BUILTIN_PATH "/v1/sessions"
 #define BANS SK_POLICY_BUILTIN_PATH "/v1/bans"
+#define AUTHENTICATORS SK_POLICY_BUILTIN_PATH "/v1/authenticators"
+#define LINKS SK_POLICY_BUILTIN_PATH "/v1/links"
 
 static bool under(struct sk_slice path, struct sk_slice resource)
 {
@@ -77,6 +79,41 @@ static void bans(struct sk_exchange *x, struct sk_slice user)
     }
 }
 
+static void authenticators(struct sk_exchange *x, struct sk_slice user)
+{
+    const struct sk_request *r = &x->stream->request;
+    struct sk_slice text = sk_slice_from(r->path, sizeof(AUTHENTICATORS));
+    uint8_t id[SK_ID_SIZE];
+    bool one = text.len == sizeof(id) * 2 && sk_hex_decode(text, id, sizeof(id)) == 0;
+    if (user.len == 0 || (text.len && !one)) {
+        sk_exchange_deny(x, user.len ? 404 : 400, SK_AUDIT_DECISION_DENY, user.len ? SK_LIT("no-such-resource") : SK_LIT("user-missing"));
+    } else if (sk_slice_eq(r->method, SK_LIT("GET")) && !one) {
+        struct sk_auth_list_authenticators m = {.session = x->grant->session, .proof = x->grant->proof, .user = user};
+        memcpy(m.tenant, x->site->tenant->id, SK_ID_SIZE);
+        sk_reserved_ask(x, SK_AUTH_LIST_AUTHENTICATORS, &m);
+    } else if (sk_slice_eq(r->method, SK_LIT("DELETE"))) {
+        struct sk_auth_drop_authenticators m = {.session = x->grant->session, .proof = x->grant->proof, .user = user, .id = sk_slice(id, one ? sizeof(id) : 0)};
+        SK_FILL_ORIGIN(&m, x);
+        sk_reserved_ask(x, SK_AUTH_DROP_AUTHENTICATORS, &m);
+    } else {
+        no_such_method(x);
+    }
+}
+
+static void links(struct sk_exchange *x, struct sk_slice user)
+{
+    const struct sk_request *r = &x->stream->request;
+    if (r->path.len != sizeof(LINKS) - 1 || user.len == 0) {
+        sk_exchange_deny(x, user.len ? 404 : 400, SK_AUDIT_DECISION_DENY, user.len ? SK_LIT("no-such-resource") : SK_LIT("user-missing"));
+    } else if (sk_slice_eq(r->method, SK_LIT("POST"))) {
+        struct sk_auth_make_link m = {.session = x->grant->session, .proof = x->grant->proof, .user = user};
+        SK_FILL_ORIGIN(&m, x);
+        sk_reserved_ask(x, SK_AUTH_MAKE_LINK, &m);
+    } else {
+        no_such_method(x);
+    }
+}
+
 void sk_api_serve(struct sk_exchange *x)
 {
     const struct sk_request *r = &x->stream->request;
@@ -85,6 +122,10 @@ void sk_api_serve(struct sk_exchange *x)
         sessions(x, user);
     } else if (under(r->path, SK_LIT(BANS)) && user.len <= 256) {
         bans(x, user);
+    } else if (under(r->path, SK_LIT(AUTHENTICATORS)) && user.len <= 256) {
+        authenticators(x, user);
+    } else if (under(r->path, SK_LIT(LINKS)) && user.len <= 256) {
+        links(x, user);
     } else {
         sk_exchange_deny(x, 404, SK_AUDIT_DECISION_DENY, SK_LIT("no-such-resource"));
     }
@@ -137,10 +178,40 @@ static void gather_ban(struct sk_exchange *x, const struct sk_auth_ban *m)
     gather(x, &row, r);
 }
 
+static void gather_authenticator(struct sk_exchange *x, const struct sk_auth_authenticator *m)
+{
+    struct sk_buf row SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
+    char created[32], used[32], id[2 * SK_ID_SIZE + 1], aaguid[2 * SK_ID_SIZE + 1];
+    sk_time_text(m->created, created);
+    sk_time_text(m->used, used);
+    sk_hex_encode(m->id, SK_ID_SIZE, id);
+    sk_hex_encode(m->aaguid, SK_ID_SIZE, aaguid);
+    int r = sk_buf_printf(&row, "{\"id\":\"%s\",\"name\":", id);
+    r = r ? r : sk_json_put_string(&row, m->label);
+    r = r ? r : sk_buf_printf(&row, ",\"aaguid\":\"%.8s-%.4s-%.4s-%.4s-%.12s\",\"format\":\"%.*s\",\"attested\":%s,\"synced\":%s,\"created\":\"%s\",\"used\":",
+                        aaguid, aaguid + 8, aaguid + 12, aaguid + 16, aaguid + 20, (int)m->format.len, m->format.data, m->attested ? "true" : "false",
+                        m->synced ? "true" : "false", created);
+    r = r ? r : m->used ? sk_buf_printf(&row, "\"%s\"}", used) : sk_buf_put(&row, SK_LIT("null}"));
+    gather(x, &row, r);
+}
+
+/* Where its user registers: at this host, as the asker has come to it. */
+static void told_link(struct sk_exchange *x, const struct sk_auth_told *m)
+{
+    struct sk_slice authority = x->stream->request.authority;
+    struct sk_slice body = sk_arena_printf(x->arena, "{\"url\":\"https://%.*s/.sekisho/enroll?link=%.*s\"}\n", (int)authority.len, authority.data,
+            (int)m->text.len, m->text.data);
+    if (body.data) {
+        sk_reserved_json(x, body);
+    } else {
+        sk_exchange_deny(x, 500, SK_AUDIT_DECISION_ERROR, SK_LIT("internal-error"));
+    }
+}
+
 static void done(struct sk_exchange *x, const struct sk_auth_done *m)
 {
     const struct sk_request *r = &x->stream->request;
-    const char *name = under(r->path, SK_LIT(BANS)) ? "bans" : "sessions";
+    const char *name = under(r->path, SK_LIT(BANS)) ? "bans" : under(r->path, SK_LIT(AUTHENTICATORS)) ? "authenticators" : "sessions";
     unsigned long long count = (unsigned long long)m->count;
     struct sk_slice list = sk_buf_peek(&x->told);
     struct sk_slice body = sk_slice_eq(r->method, SK_LIT("GET"))
@@ -165,7 +236,17 @@ void sk_api_told(struct sk_exchange *x, uint16_t code, const void *message)
     case SK_AUTH_DONE:
         done(x, message);
         break;
+    case SK_AUTH_AUTHENTICATOR:
+        gather_authenticator(x, message);
+        break;
+    case SK_AUTH_TOLD:
+        told_link(x, message);
+        break;
     case SK_AUTH_REFUSED:
+        if (sk_slice_eq(((const struct sk_auth_refused *)message)->reason, SK_LIT("unknown-user"))) {
+            sk_exchange_deny(x, 404, SK_AUDIT_DECISION_DENY, SK_LIT("unknown-user"));
+            break;
+        }
         sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, sk_arena_copy(x->arena, ((const struct sk_auth_refused *)message)->reason));
         break;
     default:

@@ -10,7 +10,6 @@
 #include <stdio.h>
 
 #define HELD_MAX ((size_t)256 << 10)
-#define FORM_MAX ((size_t)8192)
 
 static enum sk_go step_admit(struct sk_exchange *x);
 static enum sk_go step_guard(struct sk_exchange *x);
@@ -388,7 +387,7 @@ static enum sk_go step_guard(struct sk_exchange *x)
     return SK_GO_ON;
 }
 
-static struct sk_policy_verdict decide(struct sk_exchange *x, struct sk_slice path, const struct sk_policy_subject *subject)
+struct sk_policy_verdict sk_exchange_decide(struct sk_exchange *x, struct sk_slice path, const struct sk_policy_subject *subject)
 {
     const struct sk_request *r = &x->stream->request;
     struct sk_policy_request q = {.address = &x->conn->address, .host = r->host, .method = r->method, .path = path, .subject = subject, .now = sk_clock_wall() / SK_SECOND};
@@ -402,7 +401,7 @@ static enum sk_go step_reserved(struct sk_exchange *x)
         return SK_GO_ON;
     }
     /* The gateway's own pages are behind the tenant's gates too: closed means closed, and from elsewhere means no. */
-    x->verdict = decide(x, SK_LIT(SK_POLICY_BUILTIN_PATH), NULL);
+    x->verdict = sk_exchange_decide(x, SK_LIT(SK_POLICY_BUILTIN_PATH), NULL);
     if (x->verdict.decision == SK_POLICY_DENY) {
         sk_exchange_deny(x, 403, SK_AUDIT_DECISION_DENY, sk_policy_reason_text(x->verdict.reason));
         return SK_GO_WAIT;
@@ -421,7 +420,7 @@ static enum sk_go step_identify(struct sk_exchange *x)
     if (!x->was_identified) {
         x->was_identified = true;
         /* Where nobody gets further, whoever it is, no password is tried: none is learnt, and no user's attempts are used up. */
-        x->verdict = decide(x, x->stream->request.path, NULL);
+        x->verdict = sk_exchange_decide(x, x->stream->request.path, NULL);
         if (x->verdict.decision == SK_POLICY_DENY) {
             return denied(x);
         }
@@ -460,13 +459,14 @@ static bool can_change(struct sk_slice method)
 static enum sk_go step_decide(struct sk_exchange *x)
 {
     const struct sk_policy_subject *subject = x->grant ? sk_grant_subject(x->grant, x->site) : NULL;
-    x->verdict = decide(x, x->stream->request.path, subject);
+    x->verdict = sk_exchange_decide(x, x->stream->request.path, subject);
     x->reason = sk_policy_reason_text(x->verdict.reason);
     if (x->verdict.decision == SK_POLICY_CHALLENGE) {
         if (is_panel(x)) {
             sk_reserved_challenge(x);
         } else {
-            sk_exchange_deny(x, 401, SK_AUDIT_DECISION_CHALLENGE, x->reason);
+            /* Who is known cannot prove more here: another answer than 401, which would be answered with the same again. */
+            sk_exchange_deny(x, subject ? 403 : 401, SK_AUDIT_DECISION_CHALLENGE, x->reason);
         }
         return SK_GO_WAIT;
     }
@@ -695,7 +695,7 @@ static void on_body(struct sk_stream *stream, struct sk_slice bytes)
     }
     if (x->wants_form && !x->body_limit) {
         sk_stream_consumed(stream, bytes.len);
-        if (sk_buf_len(&x->form) + bytes.len > FORM_MAX || sk_buf_put(&x->form, bytes)) {
+        if (sk_buf_len(&x->form) + bytes.len > x->form_most || sk_buf_put(&x->form, bytes)) {
             x->wants_form = false;
             sk_exchange_deny(x, 413, SK_AUDIT_DECISION_DENY, sk_refusal_text(SK_REFUSAL_BODY_TOO_LARGE));
         }

@@ -65,6 +65,7 @@ struct sk_exchange {
     enum sk_refusal refusal;
     /* A body of the gateway's own endpoints, gathered before it is looked at. */
     struct sk_buf form;
+    size_t form_most; /* bytes of it */
     bool wants_form;
 };
 
@@ -104,6 +105,8 @@ void sk_exchange_relay_end(struct sk_exchange *x, const struct sk_field *trailer
 void sk_exchange_cut(struct sk_exchange *x, const char *reason);
 /* Auth's answer to an own question. */
 void sk_exchange_told(struct sk_exchange *x, uint16_t code, const void *message);
+/* The one decision, about the exchange's request at this path; `subject` NULL: nobody. */
+struct sk_policy_verdict sk_exchange_decide(struct sk_exchange *x, struct sk_slice path, const struct sk_policy_subject *subject);
 /* Fills a record with what is known. */
 void sk_exchange_record(const struct sk_exchange *x, enum sk_audit_stage stage, struct sk_audit_record *record);
 
@@ -159,11 +162,6 @@ void sk_api_serve(struct sk_exchange *x);
 void sk_api_told(struct sk_exchange *x, uint16_t code, const void *message);
 
 /* pages.c */
-struct sk_page {
-    struct sk_field *fields;
-    size_t count;
-    struct sk_slice body;
-};
 bool sk_page_japanese(const struct sk_request *request);
 struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, struct sk_slice form_token, struct sk_slice back, struct sk_slice message,
         struct sk_slice state, struct sk_slice prompts);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define PREFIX "/.sekisho"
+#define FORM_MAX ((size_t)8192)
 #define JWKS "/.well-known/sekisho/jwks.json"
 
 static const struct sk_slice path_login = {PREFIX "/login", sizeof(PREFIX "/login") - 1};
@@ -74,11 +75,10 @@ static bool form_is_own(struct sk_exchange *x)
     return token.len >= 40 && sk_digest_equal(token, given);
 }
 
-/* A path of this host to return to, in normal form; "/" for anything else. */
-static struct sk_slice safe_return(struct sk_exchange *x, struct sk_slice back)
+struct sk_slice sk_reserved_return(struct sk_exchange *x, struct sk_slice back)
 {
     struct sk_slice path, query;
-    if (back.len == 0 || sk_target_parse(back, x->arena, &path, &query) || sk_reserved_path(path)) {
+    if (back.len == 0 || sk_target_parse(back, x->arena, &path, &query) || (sk_reserved_path(path) && !sk_slice_eq(path, SK_LIT(SK_ACCOUNT_PAGE)))) {
         return SK_LIT("/");
     }
     return sk_arena_printf(x->arena, "%.*s%.*s", (int)path.len, path.data, (int)query.len, query.data);
@@ -86,7 +86,7 @@ static struct sk_slice safe_return(struct sk_exchange *x, struct sk_slice back)
 
 /* ---- answers ---- */
 
-static void answer_page(struct sk_exchange *x, uint16_t status, enum sk_audit_decision decision, struct sk_slice reason, struct sk_slice page, struct sk_slice set_cookie)
+void sk_reserved_page(struct sk_exchange *x, uint16_t status, enum sk_audit_decision decision, struct sk_slice reason, struct sk_slice page, struct sk_slice set_cookie)
 {
     struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 3);
     size_t count = 0;
@@ -102,7 +102,7 @@ static void answer_page(struct sk_exchange *x, uint16_t status, enum sk_audit_de
     sk_exchange_answer(x, status, decision, reason, fields, count, page);
 }
 
-static void answer_redirect(struct sk_exchange *x, struct sk_slice to, struct sk_slice reason, struct sk_slice set_cookie)
+void sk_reserved_redirect(struct sk_exchange *x, struct sk_slice to, struct sk_slice reason, struct sk_slice set_cookie)
 {
     struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 2);
     size_t count = 0;
@@ -130,8 +130,7 @@ void sk_reserved_ask(struct sk_exchange *x, uint16_t code, void *message)
     }
 }
 
-/* The form token of the browser's cookie, or a fresh one with the cookie to set. */
-static struct sk_slice form_token(struct sk_exchange *x, struct sk_slice *set_cookie)
+struct sk_slice sk_reserved_form_token(struct sk_exchange *x, struct sk_slice *set_cookie)
 {
     struct sk_slice token = sk_exchange_cookie(&x->stream->request, SK_LIT(SK_FORM_COOKIE));
     *set_cookie = SK_SLICE_NULL;
@@ -147,46 +146,63 @@ static struct sk_slice form_token(struct sk_exchange *x, struct sk_slice *set_co
 
 static void show_login(struct sk_exchange *x, uint16_t status, struct sk_slice reason, struct sk_slice message, struct sk_slice back, struct sk_slice state, struct sk_slice prompts)
 {
-    struct sk_slice set, token = form_token(x, &set);
+    struct sk_slice set, token = sk_reserved_form_token(x, &set);
     struct sk_slice page = sk_page_login(x->arena, sk_page_japanese(&x->stream->request), token, back, message, state, prompts);
-    answer_page(x, status, SK_AUDIT_DECISION_CHALLENGE, reason, page, set);
+    sk_reserved_page(x, status, SK_AUDIT_DECISION_CHALLENGE, reason, page, set);
 }
 
 static void show_logout(struct sk_exchange *x)
 {
-    struct sk_slice set, token = form_token(x, &set);
+    struct sk_slice set, token = sk_reserved_form_token(x, &set);
     struct sk_slice page = sk_page_logout(x->arena, sk_page_japanese(&x->stream->request), token, false);
-    answer_page(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("logout-page"), page, set);
+    sk_reserved_page(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("logout-page"), page, set);
 }
+
+void sk_reserved_login_page(struct sk_exchange *x, uint16_t status, struct sk_slice reason, struct sk_slice back)
+{
+    show_login(x, status, reason, reason, back, SK_SLICE_NULL, SK_SLICE_NULL);
+}
+
+struct sk_slice sk_reserved_session_cookie(struct sk_exchange *x, const struct sk_auth_grant *m)
+{
+    return sk_arena_printf(x->arena, SK_COOKIE "=%.*s; Path=/; Secure; HttpOnly; SameSite=Lax", (int)m->token.len, m->token.data);
+}
+
+/* What a person can prove on a page. */
+#define BY_AUTHENTICATOR (1U << SK_POLICY_FACTOR_FIDO2 | 1U << SK_POLICY_FACTOR_PASSKEY | 1U << SK_POLICY_FACTOR_HARDWARE | 1U << SK_POLICY_FACTOR_RECOVERY)
+#define BY_PERSON (BY_AUTHENTICATOR | 1U << SK_POLICY_FACTOR_PASSWORD)
 
 void sk_reserved_challenge(struct sk_exchange *x)
 {
+    struct sk_slice reason = sk_policy_reason_text(x->verdict.reason);
+    const char *page = x->verdict.missing && !(x->verdict.missing & ~BY_AUTHENTICATOR) ? SK_VERIFY_PAGE : PREFIX "/login";
     const struct sk_request *r = &x->stream->request;
     bool navigates = sk_slice_eq(r->method, SK_LIT("GET")) && !r->websocket;
-    if (!navigates) {
-        sk_exchange_deny(x, 403, SK_AUDIT_DECISION_CHALLENGE, SK_LIT("login-required"));
+    if (!navigates || (x->verdict.missing & ~BY_PERSON)) {
+        sk_exchange_deny(x, 403, SK_AUDIT_DECISION_CHALLENGE, reason);
         return;
     }
     struct sk_slice back = sk_arena_printf(x->arena, "%.*s%.*s", (int)r->path.len, r->path.data, (int)r->query.len, r->query.data);
     struct sk_buf to SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_TARGET_MAX * 4);
-    int failed = sk_buf_put(&to, SK_LIT(PREFIX "/login?return="));
+    int failed = sk_buf_printf(&to, "%s?return=", page);
     for (size_t i = 0; i < back.len; i++) {
         char c = back.data[i];
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == '-' || c == '_' || c == '.';
         failed |= plain ? sk_buf_put(&to, sk_slice(&c, 1)) : sk_buf_printf(&to, "%%%02X", (unsigned char)c);
     }
-    struct sk_slice location = failed ? SK_LIT(PREFIX "/login") : sk_arena_copy(x->arena, sk_buf_peek(&to));
+    struct sk_slice location = failed ? sk_slice_str(page) : sk_arena_copy(x->arena, sk_buf_peek(&to));
     struct sk_field *field = sk_arena_zalloc(x->arena, sizeof(*field));
     if (field) {
         *field = (struct sk_field){SK_LIT("location"), location};
-        sk_exchange_answer(x, 303, SK_AUDIT_DECISION_CHALLENGE, SK_LIT("login-required"), field, 1, SK_SLICE_NULL);
+        sk_exchange_answer(x, 303, SK_AUDIT_DECISION_CHALLENGE, reason, field, 1, SK_SLICE_NULL);
     }
 }
 
 /* ---- serving ---- */
 
-static enum sk_go wait_for_form(struct sk_exchange *x)
+enum sk_go sk_reserved_wait_for_form(struct sk_exchange *x, size_t most)
 {
+    x->form_most = most;
     x->wants_form = true;
     if (x->body_ended) {
         x->wants_form = false;
@@ -201,10 +217,13 @@ enum sk_go sk_reserved_serve(struct sk_exchange *x)
     bool get = sk_slice_eq(r->method, SK_LIT("GET")) || sk_slice_eq(r->method, SK_LIT("HEAD"));
     bool post = sk_slice_eq(r->method, SK_LIT("POST"));
     struct sk_slice query = sk_slice_from(r->query, 1);
+    if (sk_account_path(r->path)) {
+        return sk_account_serve(x);
+    }
     if (sk_slice_eq(r->path, path_login) && get) {
-        show_login(x, 200, SK_LIT("login-page"), SK_SLICE_NULL, safe_return(x, sk_form_value(x->arena, query, "return", 0)), SK_SLICE_NULL, SK_SLICE_NULL);
+        show_login(x, 200, SK_LIT("login-page"), SK_SLICE_NULL, sk_reserved_return(x, sk_form_value(x->arena, query, "return", 0)), SK_SLICE_NULL, SK_SLICE_NULL);
     } else if ((sk_slice_eq(r->path, path_login) || sk_slice_eq(r->path, path_logout)) && post) {
-        return wait_for_form(x);
+        return sk_reserved_wait_for_form(x, FORM_MAX);
     } else if (sk_slice_eq(r->path, path_logout) && get) {
         show_logout(x);
     } else if (sk_slice_eq(r->path, SK_LIT(JWKS)) && get) {
@@ -237,7 +256,7 @@ static void submit_login(struct sk_exchange *x)
     }
     struct sk_auth_login m = {.user = sk_form_value(x->arena, form, "user", 0), .password = sk_form_value(x->arena, form, "password", 0)};
     if (m.user.len == 0 || m.user.len > 256 || m.password.len == 0 || m.password.len > 1024) {
-        show_login(x, 403, SK_LIT("login-failed"), SK_LIT("login-failed"), safe_return(x, sk_form_value(x->arena, form, "return", 0)), SK_SLICE_NULL, SK_SLICE_NULL);
+        show_login(x, 403, SK_LIT("login-failed"), SK_LIT("login-failed"), sk_reserved_return(x, sk_form_value(x->arena, form, "return", 0)), SK_SLICE_NULL, SK_SLICE_NULL);
         return;
     }
     SK_FILL_ORIGIN(&m, x);
@@ -284,12 +303,14 @@ void sk_reserved_form(struct sk_exchange *x)
     struct sk_slice form = sk_buf_peek(&x->form);
     bool login = sk_slice_eq(x->stream->request.path, path_login);
     if (!form_is_own(x)) {
-        struct sk_slice back = safe_return(x, sk_form_value(x->arena, form, "return", 0));
+        struct sk_slice back = sk_reserved_return(x, sk_form_value(x->arena, form, "return", 0));
         if (login) {
             show_login(x, 403, SK_LIT("form-expired"), SK_LIT("form-expired"), back, SK_SLICE_NULL, SK_SLICE_NULL);
         } else {
             sk_exchange_deny(x, 403, SK_AUDIT_DECISION_DENY, SK_LIT("form-expired"));
         }
+    } else if (sk_account_path(x->stream->request.path)) {
+        sk_account_form(x);
     } else if (login) {
         submit_login(x);
     } else {
@@ -308,7 +329,7 @@ static void told_refused(struct sk_exchange *x, const struct sk_auth_refused *m)
     }
     bool wrong = sk_slice_eq(code, SK_LIT("login-failed")) || sk_slice_eq(code, SK_LIT("login-expired"));
     bool many = sk_slice_eq(code, SK_LIT(SK_TOO_MANY_ATTEMPTS));
-    struct sk_slice back = safe_return(x, sk_form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
+    struct sk_slice back = sk_reserved_return(x, sk_form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
     x->retry_after = many ? m->retry_after : x->retry_after;
     show_login(x, wrong ? 403 : many ? 429 : 503, code, code, back, SK_SLICE_NULL, SK_SLICE_NULL);
 }
@@ -316,17 +337,20 @@ static void told_refused(struct sk_exchange *x, const struct sk_auth_refused *m)
 void sk_reserved_told(struct sk_exchange *x, uint16_t code, const void *message)
 {
     struct sk_slice back;
+    if (sk_account_path(x->stream->request.path)) {
+        sk_account_told(x, code, message);
+        return;
+    }
     switch (code) {
     case SK_AUTH_GRANT: {
         const struct sk_auth_grant *m = message;
-        back = safe_return(x, sk_form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
-        answer_redirect(x, back, SK_LIT("login"),
-                sk_arena_printf(x->arena, SK_COOKIE "=%.*s; Path=/; Secure; HttpOnly; SameSite=Lax", (int)m->token.len, m->token.data));
+        back = sk_reserved_return(x, sk_form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
+        sk_reserved_redirect(x, back, SK_LIT("login"), sk_reserved_session_cookie(x, m));
         break;
     }
     case SK_AUTH_PROMPT: {
         const struct sk_auth_prompt *m = message;
-        back = safe_return(x, sk_form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
+        back = sk_reserved_return(x, sk_form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
         show_login(x, 200, SK_LIT("more-asked"), SK_SLICE_NULL, back, m->state, m->prompts);
         break;
     }

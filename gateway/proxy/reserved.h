@@ -7,5 +7,27 @@
 struct sk_slice sk_form_value(struct sk_arena *arena, struct sk_slice form, const char *name, unsigned nth);
 /* Asks auth in the exchange's name, or answers 503. */
 void sk_reserved_ask(struct sk_exchange *x, uint16_t code, void *message);
+/* A path of this host to return to, in normal form; "/" for anything else. */
+struct sk_slice sk_reserved_return(struct sk_exchange *x, struct sk_slice back);
+/* The form token of the browser's cookie, or a fresh one with the cookie to set. */
+struct sk_slice sk_reserved_form_token(struct sk_exchange *x, struct sk_slice *set_cookie);
+/* `set_cookie` may be empty. */
+void sk_reserved_page(struct sk_exchange *x, uint16_t status, enum sk_audit_decision decision, struct sk_slice reason, struct sk_slice page,
+        struct sk_slice set_cookie);
+void sk_reserved_redirect(struct sk_exchange *x, struct sk_slice to, struct sk_slice reason, struct sk_slice set_cookie);
+void sk_reserved_login_page(struct sk_exchange *x, uint16_t status, struct sk_slice reason, struct sk_slice back);
+/* The cookie of a session that was just made. */
+struct sk_slice sk_reserved_session_cookie(struct sk_exchange *x, const struct sk_auth_grant *m);
+/* Has the body gathered, of at most so many bytes: sk_reserved_form gets it. */
+enum sk_go sk_reserved_wait_for_form(struct sk_exchange *x, size_t most);
 /* 200 with this body. */
 void sk_reserved_json(struct sk_exchange *x, struct sk_slice json);
+
+/* account.c: what people prove themselves with. */
+#define SK_ACCOUNT_PAGE "/.sekisho/account"
+#define SK_VERIFY_PAGE "/.sekisho/verify"
+
+bool sk_account_path(struct sk_slice path);
+enum sk_go sk_account_serve(struct sk_exchange *x);
+void sk_account_form(struct sk_exchange *x);
+void sk_account_told(struct sk_exchange *x, uint16_t code, const void *message);

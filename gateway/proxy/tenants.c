@@ -217,7 +217,8 @@ static void judge_open_streams(struct sk_tenant *tenant)
                 .host = x->stream->request.host,
                 .method = x->stream->request.method,
                 .path = x->stream->request.path,
-                .subject = tenant->site ? sk_grant_subject(x->grant, tenant->site) : NULL};
+                .subject = tenant->site ? sk_grant_subject(x->grant, tenant->site) : NULL,
+                .now = 0}; /* what was proven freshly enough when it began has not become too old by a reload */
         bool allowed = tenant->site && sk_policy_decide(&tenant->site->image.policy, &q, NULL).decision == SK_POLICY_ALLOW;
         if (!allowed) {
             sk_exchange_cut(x, "policy-changed");

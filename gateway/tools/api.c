@@ -261,3 +261,23 @@ int sk_api_end(const struct sk_tool_values *options, const struct sk_api_request
     json_decref(answer);
     return SK_TOOL_OK;
 }
+
+int sk_api_make(const struct sk_tool_values *options, const struct sk_api_request *request, const char *name)
+{
+    struct call call SK_CLEANUP(call_free) = {.answer = SK_BUF_INIT(ANSWER_MAX)};
+    int r = ask(&call, options, "POST", request);
+    if (r) {
+        return r;
+    }
+    struct sk_slice text = sk_buf_peek(&call.answer);
+    json_t *answer = json_loadb(text.data ? text.data : "", text.len, 0, NULL);
+    const char *made = member(answer, name);
+    if (made[0]) {
+        print_safe(stdout, made, 0);
+        (void)printf("\n");
+    } else {
+        r = sk_tool_fail(call.url, "the answer does not say what was made", "is this a Sekisho gateway?");
+    }
+    json_decref(answer);
+    return r;
+}

@@ -36,3 +36,5 @@ struct sk_api_column {
 /* These ask, print the answer or say what is wrong, and return the command's exit status. `form`: of -o. */
 int sk_api_list(const struct sk_tool_values *options, const struct sk_tool_values *form, const struct sk_api_request *request, const struct sk_api_column *columns);
 int sk_api_end(const struct sk_tool_values *options, const struct sk_api_request *request);
+/* Prints that member of what was made. */
+int sk_api_make(const struct sk_tool_values *options, const struct sk_api_request *request, const char *name);

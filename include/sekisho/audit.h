@@ -22,6 +22,10 @@
     X(LOGOUT, 11, "logout")                                                                                  \
     X(SESSION_ENDED, 12, "session-ended")                                                                    \
     X(BANS_ENDED, 13, "bans-ended")                                                                          \
+    X(AUTHENTICATOR_ADDED, 14, "authenticator-added")                                                        \
+    X(AUTHENTICATOR_REMOVED, 15, "authenticator-removed")                                                    \
+    X(CODES_MADE, 16, "codes-made")                                                                          \
+    X(LINK_MADE, 17, "link-made")                                                                            \
     X(GATEWAY_STARTED, 30, "gateway-started")                                                                \
     X(GATEWAY_STOPPED, 31, "gateway-stopped")                                                                \
     X(PROCESS_DIED, 32, "process-died")                                                                      \

@@ -82,12 +82,15 @@ static void announce_tenant(struct rig *rig, unsigned n)
             .max_retries = 5, .find_time = 120 * SK_SECOND, .ban_time = 300 * SK_SECOND};
     rig_tenant(n, m.tenant);
     rig_tell(rig->control, &sk_control_interface, SK_CONTROL_TENANT, &m);
+    struct sk_control_fido2 fido2 = {.rp_id = n == 1 ? SK_LIT("one.test") : SK_LIT("two.test"), .most = 3};
+    rig_tenant(n, fido2.tenant);
+    rig_tell(rig->control, &sk_control_interface, SK_CONTROL_FIDO2, &fido2);
 }
 
 static void connect_ring(struct rig *rig)
 {
     int fds[3];
-    struct sk_control_limits limits = {.flush_deadline = 20 * SK_SECOND};
+    struct sk_control_limits limits = {.flush_deadline = 20 * SK_SECOND, .ports = SK_LIT("8443")};
     struct sk_control_ring m = {.peer = SK_PEER_AUDIT};
     cr_assert_eq(sk_ring_make(fds), 0);
     const int own[2] = {fcntl(fds[0], F_DUPFD_CLOEXEC, 0), fds[1]}, auths[2] = {fds[0], fds[2]};

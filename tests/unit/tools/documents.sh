@@ -39,14 +39,14 @@ same 'completion of sekisho-verify' "$(options_of "$verify")" "$(complete_words 
 
 # Keys: the last word of a dotted one is the schema's, the words before it are mappings of their own.
 keys_of_schema() {
-  tr -d '\n' <"$source/gateway/conf/schema.c" | grep -oE '(TEXT|TEXTS|TEXT_OPTIONAL|TEXTS_OPTIONAL|LIST|YES_OR_NO|CYAML_FIELD_[A-Z]+)\( *"[a-z_]+", *[A-Z_| ]*,? *struct sk_[a-z_]+' |
+  tr -d '\n' <"$source/gateway/conf/schema.c" | grep -oE '(TEXT|TEXTS|TEXT_OPTIONAL|TEXTS_OPTIONAL|LIST|YES_OR_NO|CYAML_FIELD_[A-Z]+)\( *"[a-z_]+", *[A-Z_| ]*,? *struct sk_[a-z_0-9]+' |
     sed -E 's/^[A-Z_]+\( *"([a-z_]+)".*struct sk_(conf_|policy_)?(.*)$/\3 \1/'
 }
 keys_of_man() { plain "$1" | sed '/^\.SH ENVIRONMENT/,$d; /^\.SH EXAMPLE/,$d' | grep -A 1 -E '^\.T[PQ]$' | sed -nE 's/^\.B ([a-z_.]+)$/\1/p' | tr . '\n'; }
 of() { keys_of_schema | grep -E "^($1) " | cut -d ' ' -f 2; }
 [ "$(keys_of_schema | wc -l)" -gt 60 ] || fail "only $(keys_of_schema | wc -l) keys found in the schema"
 same 'keys of sekisho.yaml.5' "$(of 'sk_conf|conf|service|timeouts|journal|sessions|regulation|limits')" "$(keys_of_man "$man/sekisho.yaml.5")"
-same 'keys of sekisho-tenant.5' "$(of 'tenant|certificate|network_source|app|health|inject|role_source|user|key|issuer|claim|test|sessions|regulation|limits')" \
+same 'keys of sekisho-tenant.5' "$(of 'tenant|certificate|network_source|app|health|inject|role_source|user|key|issuer|claim|fido2|test|sessions|regulation|limits')" \
   "$(keys_of_man "$man/sekisho-tenant.5")"
 
 # Events: `names` and `ids` of the catalogue, in its order.

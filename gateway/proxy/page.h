@@ -1,0 +1,26 @@
+/* What the gateway's own pages are written with: text is escaped, a page is whole or none. Between pages.c and account.c. */
+#pragma once
+
+#include "proxy/exchange.h"
+
+struct sk_page {
+    struct sk_buf buf;
+    bool japanese;
+    int failed;
+};
+
+/* The page, up to its heading. */
+void sk_page_open(struct sk_page *page, bool japanese, const char *ja, const char *en);
+/* The finished page in the arena; the null slice when it was too long. */
+struct sk_slice sk_page_close(struct sk_page *page, struct sk_arena *arena);
+void sk_page_raw(struct sk_page *page, const char *html);
+void sk_page_text(struct sk_page *page, struct sk_slice text);
+void sk_page_say(struct sk_page *page, const char *ja, const char *en);
+void sk_page_hidden(struct sk_page *page, const char *name, struct sk_slice value);
+/* What a reason code means to who reads it; nothing for an empty one. */
+void sk_page_message(struct sk_page *page, struct sk_slice reason);
+/* The head of a form that the script fills (passkey.js), hidden from who has none. `purpose`: "prove" or "register"; `session`: it is about
+ * the user of the browser's session. */
+void sk_page_ceremony(struct sk_page *page, const char *purpose, bool session, const char *action, struct sk_slice form_token);
+/* The script, at the end of a page that has such a form. */
+void sk_page_script(struct sk_page *page);

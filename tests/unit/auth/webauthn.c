@@ -1,0 +1,237 @@
+/* gateway/auth/webauthn.c and authenticators.c: a challenge is good once and for what it was made for; a counter moves once; what is
+ * changed needs a fresh proof. */
+#include "rig.h"
+
+#include "base/clock.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+static struct rig rig;
+
+static void begin(void)
+{
+    rig_start(&rig);
+}
+
+static void end(void)
+{
+    rig_stop(&rig);
+}
+
+TestSuite(auth_webauthn, .init = begin, .fini = end, .timeout = 60);
+
+struct challenge {
+    uint8_t bytes[SK_AUTH_CHALLENGE_SIZE];
+};
+
+/* What a worker is offered for a login. */
+static struct challenge offered(unsigned tenant)
+{
+    struct challenge c;
+    struct sk_auth_begin m = {.ticket = 77, .host = tenant == 1 ? SK_LIT("one.test") : SK_LIT("two.test"), .purpose = SK_WEBAUTHN_PROVE};
+    rig_tenant(tenant, m.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_BEGIN, &m);
+    const struct sk_auth_offer *offer = rig_at_worker(&rig, 0, SK_AUTH_OFFER);
+    cr_assert_eq(offer->ticket, 77);
+    cr_assert_eq(offer->challenge.len, sizeof(c.bytes));
+    cr_assert_eq(offer->handle.len, 0, "who it will be is not known");
+    memcpy(c.bytes, offer->challenge.data, sizeof(c.bytes));
+    return c;
+}
+
+static void assert_with(uint64_t ticket, unsigned tenant, const struct challenge *c, const struct rig_grant *grant)
+{
+    struct sk_auth_assert m = {.ticket = ticket, .host = tenant == 1 ? SK_LIT("one.test") : SK_LIT("two.test"), .address = RIG_ADDRESS,
+            .challenge = sk_slice(c->bytes, sizeof(c->bytes)), .credential = SK_LIT("credential"), .client_data = SK_LIT("{}"),
+            .authenticator = SK_LIT("data"), .signature = SK_LIT("signature")};
+    rig_tenant(tenant, m.tenant);
+    if (grant) {
+        m.session = grant->session_text;
+        m.proof = grant->proof_text;
+    }
+    rig_from_worker(&rig, 0, SK_AUTH_ASSERT, &m);
+}
+
+/* The store has the authenticator, of this user. */
+static void found(const char *user)
+{
+    struct sk_store_got_authenticator got = {.ticket = rig_asked(&rig, SK_STORE_GET_AUTHENTICATOR), .credential = SK_LIT("credential"),
+            .user = sk_slice_str(user), .key = SK_LIT("COSE"), .counter = 5};
+    rig_from_store(&rig, SK_STORE_GOT_AUTHENTICATOR, &got);
+}
+
+/* The factor helper is asked, and says that the assertion is right. The ticket it was asked with. */
+static void right(uint64_t flags)
+{
+    const struct sk_factor_assert *m = rig_hear(rig.factor, &sk_factor_interface, SK_FACTOR_ASSERT);
+    struct sk_factor_asserted said = {.ticket = m->ticket, .counter = 6, .flags = flags};
+    cr_expect(sk_slice_eq(m->rp_id, SK_LIT("one.test")));
+    cr_expect(sk_slice_eq(m->origins, SK_LIT("https://one.test\nhttps://one.test:8443")));
+    cr_expect(sk_slice_eq(m->key, SK_LIT("COSE")));
+    cr_expect_eq(m->counter, 5);
+    rig_tell(rig.factor, &sk_factor_interface, SK_FACTOR_ASSERTED, &said);
+}
+
+/* The use is counted, and the user is there; the session is stored with these proofs. */
+static void admitted(uint64_t ticket, const char *user, const char *proofs)
+{
+    const struct sk_store_use_authenticator *use = rig_at_store(&rig, SK_STORE_USE_AUTHENTICATOR);
+    cr_expect_eq(use->before, 5);
+    cr_expect_eq(use->counter, 6);
+    rig_result(&rig, use->ticket, 0, 0);
+    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), user, "owner");
+    const struct sk_store_put_session *put = rig_at_store(&rig, SK_STORE_PUT_SESSION);
+    char text[400];
+    (void)snprintf(text, sizeof(text), "%.*s", (int)put->proofs.len, put->proofs.data);
+    for (char word[32]; sscanf(proofs, "%31s", word) == 1; proofs += strcspn(proofs, " "), proofs += *proofs == ' ') {
+        cr_expect(strstr(text, word) != NULL, "'%s' is not in '%s'", word, text);
+    }
+    rig_result(&rig, put->ticket, 0, 0);
+    rig_records(&rig, 1);
+    rig_durable(&rig);
+    (void)rig_granted(&rig, 0, ticket, user);
+}
+
+static void failed(uint64_t ticket, const char *reason)
+{
+    rig_records(&rig, 1);
+    rig_durable(&rig);
+    rig_refused(&rig, 0, ticket, reason);
+}
+
+Test(auth_webauthn, a_challenge_is_good_once)
+{
+    struct challenge c = offered(1);
+    assert_with(1, 1, &c, NULL);
+    found("hanako");
+    right(SK_FACTOR_UV);
+    admitted(1, "hanako", "fido2@ passkey@ hardware@");
+    assert_with(2, 1, &c, NULL);
+    failed(2, "passkey-failed");
+}
+
+Test(auth_webauthn, of_two_answers_to_one_challenge_at_one_time_one_is_right)
+{
+    struct challenge c = offered(1);
+    assert_with(1, 1, &c, NULL);
+    found("hanako");
+    assert_with(2, 1, &c, NULL);
+    found("hanako");
+    right(SK_FACTOR_BE);
+    admitted(1, "hanako", "fido2@");
+    right(SK_FACTOR_BE);
+    failed(2, "passkey-failed");
+}
+
+Test(auth_webauthn, a_challenge_is_for_one_tenant_one_session_and_one_purpose)
+{
+    struct challenge c = offered(1), other = offered(2), broken = c;
+    struct rig_grant grant;
+    broken.bytes[30] ^= 1;
+    rig_admit(&rig, 0, 5, 1, "hanako", &grant);
+    assert_with(1, 1, &other, NULL);
+    failed(1, "passkey-failed");
+    assert_with(2, 1, &broken, NULL);
+    failed(2, "passkey-failed");
+    assert_with(3, 1, &c, &grant);
+    failed(3, "passkey-failed");
+    struct sk_auth_register m = {.ticket = 4, .host = SK_LIT("one.test"), .address = RIG_ADDRESS, .challenge = sk_slice(c.bytes, sizeof(c.bytes)),
+            .link = SK_LIT("link"), .client_data = SK_LIT("{}"), .attestation = SK_LIT("cbor")};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_REGISTER, &m);
+    failed(4, "registration-failed");
+}
+
+Test(auth_webauthn, what_the_helper_refuses_and_what_was_used_elsewhere_admits_nobody)
+{
+    struct challenge c = offered(1);
+    assert_with(1, 1, &c, NULL);
+    found("hanako");
+    const struct sk_factor_assert *m = rig_hear(rig.factor, &sk_factor_interface, SK_FACTOR_ASSERT);
+    struct sk_factor_asserted said = {.ticket = m->ticket, .reason = SK_LIT("wrong-origin")};
+    rig_tell(rig.factor, &sk_factor_interface, SK_FACTOR_ASSERTED, &said);
+    failed(1, "passkey-failed");
+    assert_with(2, 1, &c, NULL);
+    found("hanako");
+    right(SK_FACTOR_UV);
+    rig_result(&rig, rig_asked(&rig, SK_STORE_USE_AUTHENTICATOR), 1, 0);
+    failed(2, "passkey-failed");
+}
+
+Test(auth_webauthn, a_session_is_raised_by_its_own_users_authenticator_alone)
+{
+    struct rig_grant grant;
+    struct challenge c;
+    rig_admit(&rig, 0, 5, 1, "hanako", &grant);
+    struct sk_auth_begin m = {.ticket = 6, .host = SK_LIT("one.test"), .session = grant.session_text, .proof = grant.proof_text, .purpose = SK_WEBAUTHN_PROVE};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_BEGIN, &m);
+    rig_session(&rig, rig_asked(&rig, SK_STORE_GET_SESSION), grant.session, "hanako");
+    rig_result(&rig, rig_asked(&rig, SK_STORE_LIST_AUTHENTICATORS), 0, 0);
+    const struct sk_auth_offer *offer = rig_at_worker(&rig, 0, SK_AUTH_OFFER);
+    memcpy(c.bytes, offer->challenge.data, sizeof(c.bytes));
+    cr_expect_eq(offer->handle.len, SK_AUTH_HANDLE_SIZE);
+    assert_with(7, 1, &c, &grant);
+    rig_session(&rig, rig_asked(&rig, SK_STORE_GET_SESSION), grant.session, "hanako");
+    found("jiro");
+    failed(7, "passkey-failed");
+    assert_with(8, 1, &c, &grant);
+    rig_session(&rig, rig_asked(&rig, SK_STORE_GET_SESSION), grant.session, "hanako");
+    found("hanako");
+    right(SK_FACTOR_UV);
+    admitted(8, "hanako", "password@ fido2@ passkey@");
+    const struct sk_store_drop_sessions *drop = rig_at_store(&rig, SK_STORE_DROP_SESSIONS);
+    cr_expect(sk_slice_eq(drop->key, grant.session_text), "the former session ends");
+}
+
+/* A registration, and codes, with what the session has proven. */
+static void asked_to_change(uint64_t ticket, const struct rig_grant *grant, const char *proofs)
+{
+    struct sk_auth_make_codes m = {.ticket = ticket, .host = SK_LIT("one.test"), .address = RIG_ADDRESS, .session = grant->session_text, .proof = grant->proof_text};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_MAKE_CODES, &m);
+    struct sk_store_got_session got = {.ticket = rig_asked(&rig, SK_STORE_GET_SESSION), .key = grant->session_text, .subject = SK_LIT("hanako"),
+            .started = sk_clock_wall(), .used = sk_clock_wall(), .address = RIG_ADDRESS, .proofs = sk_slice_str(proofs)};
+    rig_from_store(&rig, SK_STORE_GOT_SESSION, &got);
+}
+
+Test(auth_webauthn, codes_need_a_fresh_proof_by_an_authenticator)
+{
+    struct rig_grant grant;
+    char old[128], fresh[128];
+    unsigned long long now = sk_clock_wall() / SK_SECOND;
+    rig_admit(&rig, 0, 5, 1, "hanako", &grant);
+    (void)snprintf(old, sizeof(old), "password@%llu,fido2@%llu", now, now - 301);
+    (void)snprintf(fresh, sizeof(fresh), "fido2@%llu", now - 290);
+    asked_to_change(1, &grant, "password@1700000000");
+    rig_refused(&rig, 0, 1, "factor-required");
+    asked_to_change(2, &grant, old);
+    rig_refused(&rig, 0, 2, "factor-required");
+    asked_to_change(3, &grant, fresh);
+    rig_records(&rig, 1);
+    rig_durable(&rig);
+    const struct sk_store_put_vouchers *put = rig_at_store(&rig, SK_STORE_PUT_VOUCHERS);
+    cr_expect_eq(put->kind, SK_VOUCHER_CODE);
+    cr_expect_eq(put->secrets.len, 200);
+    rig_result(&rig, put->ticket, 0, 0);
+    const struct sk_auth_told *told = rig_at_worker(&rig, 0, SK_AUTH_TOLD);
+    cr_expect_eq(told->text.len, 200);
+}
+
+Test(auth_webauthn, a_code_is_taken_as_it_may_be_typed_and_raises_the_session)
+{
+    struct rig_grant grant;
+    rig_admit(&rig, 0, 5, 1, "hanako", &grant);
+    for (int i = 0; i < 2; i++) {
+        struct sk_auth_recover m = {.ticket = 1, .host = SK_LIT("one.test"), .address = RIG_ADDRESS, .session = grant.session_text, .proof = grant.proof_text,
+                .code = i ? SK_LIT("ABCD efgh-2345 wxyz and much more behind it") : SK_LIT("abcdefgh2345wxyz")};
+        rig_tenant(1, m.tenant);
+        rig_from_worker(&rig, 0, SK_AUTH_RECOVER, &m);
+        rig_session(&rig, rig_asked(&rig, SK_STORE_GET_SESSION), grant.session, "hanako");
+        const struct sk_store_take_voucher *take = rig_at_store(&rig, SK_STORE_TAKE_VOUCHER);
+        cr_expect(sk_slice_eq(take->secret, SK_LIT("abcd-efgh-2345-wxyz")), "%.*s", (int)take->secret.len, take->secret.data);
+        rig_result(&rig, take->ticket, 1, 0);
+        failed(1, "code-failed");
+    }
+}
