@@ -139,6 +139,10 @@ static void codes_kept(struct job *job, uint16_t code, const void *message)
 static void keep(struct job *job, enum sk_voucher kind, uint64_t lifetime)
 {
     uint64_t now = sk_clock_wall();
+    if (job->stale) {
+        auth_refuse(job, "account-changed");
+        return;
+    }
     struct sk_store_put_vouchers put = {.ticket = job->id, .user = sk_slice_str(job->name), .kind = kind, .ends = now + lifetime, .now = now,
             .secrets = sk_slice(job->password, job->password_len)};
     memcpy(put.tenant, job->tenant->id, SK_ID_SIZE);

@@ -462,6 +462,10 @@ static void registered_recorded(struct sk_record_wait *wait, bool durable)
         auth_refuse(job, "audit-unavailable");
         return;
     }
+    if (job->stale) {
+        fail(job, "account-changed");
+        return;
+    }
     struct sk_store_put_authenticator put = {.ticket = job->id, .credential = sk_slice(c->id, c->id_len), .user = sk_slice_str(job->name),
             .label = c->label, .key = sk_slice(c->key, c->key_len), .format = sk_slice_str(c->format), .eligible = c->eligible,
             .attested = c->attested, .created = sk_clock_wall(), .counter = c->counter, .most = job->tenant->fido2->most, .link = c->link};
@@ -474,8 +478,8 @@ static void registered(struct job *job, const struct sk_factor_registered *m)
 {
     struct ceremony *c = job->ceremony;
     int spent = spend(job->auth, c->challenge);
-    if (spent) {
-        fail(job, spent > 0 ? "challenge-used" : "busy");
+    if (spent || job->stale) {
+        fail(job, spent > 0 ? "challenge-used" : spent ? "busy" : "account-changed");
         return;
     }
     memcpy(c->id, m->credential.data, m->credential.len);

@@ -185,6 +185,16 @@ Test(auth_webauthn, a_session_is_raised_by_its_own_users_authenticator_alone)
     cr_expect(sk_slice_eq(drop->key, grant.session_text), "the former session ends");
 }
 
+/* The store is asked for the session, which proved an authenticator just now. */
+static void fresh_session(const struct rig_grant *grant)
+{
+    char proofs[64];
+    (void)snprintf(proofs, sizeof(proofs), "fido2@%llu", (unsigned long long)(sk_clock_wall() / SK_SECOND));
+    struct sk_store_got_session got = {.ticket = rig_asked(&rig, SK_STORE_GET_SESSION), .key = grant->session_text, .subject = SK_LIT("hanako"),
+            .started = sk_clock_wall(), .used = sk_clock_wall(), .address = RIG_ADDRESS, .proofs = sk_slice_str(proofs)};
+    rig_from_store(&rig, SK_STORE_GOT_SESSION, &got);
+}
+
 /* A registration, and codes, with what the session has proven. */
 static void asked_to_change(uint64_t ticket, const struct rig_grant *grant, const char *proofs)
 {
@@ -234,4 +244,56 @@ Test(auth_webauthn, a_code_is_taken_as_it_may_be_typed_and_raises_the_session)
         rig_result(&rig, take->ticket, 1, 0);
         failed(1, "code-failed");
     }
+}
+
+/* A fresh registration under the session, up to where the helper is asked; the ticket it was asked with. */
+static uint64_t registering(uint64_t ticket, const struct rig_grant *grant)
+{
+    struct challenge c;
+    struct sk_auth_begin begin = {.ticket = ticket, .host = SK_LIT("one.test"), .session = grant->session_text, .proof = grant->proof_text, .purpose = SK_WEBAUTHN_REGISTER};
+    rig_tenant(1, begin.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_BEGIN, &begin);
+    fresh_session(grant);
+    rig_result(&rig, rig_asked(&rig, SK_STORE_LIST_AUTHENTICATORS), 0, 0);
+    const struct sk_auth_offer *offer = rig_at_worker(&rig, 0, SK_AUTH_OFFER);
+    memcpy(c.bytes, offer->challenge.data, sizeof(c.bytes));
+    struct sk_auth_register m = {.ticket = ticket, .host = SK_LIT("one.test"), .address = RIG_ADDRESS, .session = grant->session_text, .proof = grant->proof_text,
+            .challenge = sk_slice(c.bytes, sizeof(c.bytes)), .client_data = SK_LIT("{}"), .attestation = SK_LIT("cbor"), .label = SK_LIT("mine")};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_REGISTER, &m);
+    fresh_session(grant);
+    return ((const struct sk_factor_register *)rig_hear(rig.factor, &sk_factor_interface, SK_FACTOR_REGISTER))->ticket;
+}
+
+static void registration_is_good(uint64_t ticket)
+{
+    struct sk_factor_registered said = {.ticket = ticket, .credential = SK_LIT("credential"), .key = SK_LIT("COSE"), .format = SK_LIT("none"), .flags = SK_FACTOR_UV};
+    rig_tell(rig.factor, &sk_factor_interface, SK_FACTOR_REGISTERED, &said);
+}
+
+Test(auth_webauthn, nothing_is_registered_nor_made_for_who_was_revoked_meanwhile)
+{
+    struct rig_grant grant;
+    rig_admit(&rig, 0, 5, 1, "hanako", &grant);
+    uint64_t helper = registering(6, &grant);
+    rig_changed(&rig, 1, "hanako");
+    (void)rig_at_worker(&rig, 0, SK_AUTH_REVOKED);
+    registration_is_good(helper);
+    failed(6, "registration-failed");
+    helper = registering(7, &grant);
+    registration_is_good(helper);
+    rig_records(&rig, 1);
+    rig_changed(&rig, 1, "hanako");
+    (void)rig_at_worker(&rig, 0, SK_AUTH_REVOKED);
+    rig_durable(&rig);
+    failed(7, "registration-failed");
+    struct sk_auth_make_codes m = {.ticket = 8, .host = SK_LIT("one.test"), .address = RIG_ADDRESS, .session = grant.session_text, .proof = grant.proof_text};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_MAKE_CODES, &m);
+    fresh_session(&grant);
+    rig_records(&rig, 1);
+    rig_changed(&rig, 1, "hanako");
+    (void)rig_at_worker(&rig, 0, SK_AUTH_REVOKED);
+    rig_durable(&rig);
+    rig_refused(&rig, 0, 8, "account-changed");
 }
