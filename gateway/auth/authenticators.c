@@ -45,34 +45,39 @@ void auth_list_authenticators(struct auth *auth, uint64_t worker, const struct s
 
 /* ---- removed ---- */
 
-static void sessions_dropped(struct job *job, uint16_t code, const void *message)
+static void drop(struct job *job)
 {
-    auth_revoke(job->auth, job->tenant->id, SK_SLICE_NULL, sk_slice_str(job->name));
-    auth_done_rows(job, code, message);
+    struct sk_store_drop_authenticators drop = {.ticket = job->id, .user = sk_slice_str(job->name), .id = sk_slice(job->row, job->row_len)};
+    memcpy(drop.tenant, job->tenant->id, SK_ID_SIZE);
+    auth_ask_store(job, SK_STORE_DROP_AUTHENTICATORS, &drop, auth_done_rows);
 }
 
-static void dropped(struct job *job, uint16_t code, const void *message)
+/* From here on nobody registers another with a session that ended: what is under way is marked. */
+static void sessions_dropped(struct job *job, uint16_t code, const void *message)
 {
     const struct sk_store_result *result = message;
-    bool done = code == SK_STORE_RESULT && result->status == 0;
-    if (!done || job->started) {
-        auth_done_rows(job, code, message); /* by its user, who has just proven another, or this one */
+    if (code != SK_STORE_RESULT || result->status > 1) {
+        auth_refuse(job, "store-unavailable");
         return;
     }
-    struct sk_store_drop_sessions drop = {.ticket = job->id, .subject = sk_slice_str(job->name)};
-    memcpy(drop.tenant, job->tenant->id, SK_ID_SIZE);
-    auth_ask_store(job, SK_STORE_DROP_SESSIONS, &drop, sessions_dropped);
+    auth_revoke(job->auth, job->tenant->id, SK_SLICE_NULL, sk_slice_str(job->name));
+    drop(job);
 }
 
 static void drop_recorded(struct sk_record_wait *wait, bool durable)
 {
     struct job *job = SK_CONTAINER(wait, struct job, wait);
-    struct sk_store_drop_authenticators drop = {.ticket = job->id, .user = sk_slice_str(job->name), .id = sk_slice(job->row, job->row_len)};
-    memcpy(drop.tenant, job->tenant->id, SK_ID_SIZE);
-    if (durable) {
-        auth_ask_store(job, SK_STORE_DROP_AUTHENTICATORS, &drop, dropped);
-    } else {
+    bool own = job->started != 0; /* by its user, who has just proven another, or this one */
+    struct sk_store_drop_sessions sessions = {.ticket = job->id, .subject = sk_slice_str(job->name)};
+    memcpy(sessions.tenant, job->tenant->id, SK_ID_SIZE);
+    if (!durable) {
         auth_refuse(job, "audit-unavailable");
+    } else if (own && job->stale) {
+        auth_refuse(job, "account-changed");
+    } else if (own) {
+        drop(job);
+    } else {
+        auth_ask_store(job, SK_STORE_DROP_SESSIONS, &sessions, sessions_dropped);
     }
 }
 

@@ -297,3 +297,28 @@ Test(auth_webauthn, nothing_is_registered_nor_made_for_who_was_revoked_meanwhile
     rig_durable(&rig);
     rig_refused(&rig, 0, 8, "account-changed");
 }
+
+/* Else a registration that is under way would come after the removal. */
+Test(auth_webauthn, who_loses_authenticators_loses_the_sessions_first)
+{
+    struct rig_grant administrator, grant;
+    rig_admit(&rig, 1, 4, 1, "ops", &administrator);
+    rig_admit(&rig, 0, 5, 1, "hanako", &grant);
+    uint64_t helper = registering(6, &grant);
+    struct sk_auth_drop_authenticators m = {.ticket = 7, .host = SK_LIT("one.test"), .address = RIG_ADDRESS, .session = administrator.session_text,
+            .proof = administrator.proof_text, .user = SK_LIT("hanako")};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, 1, SK_AUTH_DROP_AUTHENTICATORS, &m);
+    rig_records(&rig, 1);
+    rig_durable(&rig);
+    const struct sk_store_drop_sessions *sessions = rig_at_store(&rig, SK_STORE_DROP_SESSIONS);
+    cr_expect(sk_slice_eq(sessions->subject, SK_LIT("hanako")) && sessions->key.len == 0);
+    rig_result(&rig, sessions->ticket, 0, 5);
+    (void)rig_at_worker(&rig, 0, SK_AUTH_REVOKED);
+    (void)rig_at_worker(&rig, 1, SK_AUTH_REVOKED);
+    uint64_t drop = rig_asked(&rig, SK_STORE_DROP_AUTHENTICATORS);
+    registration_is_good(helper);
+    failed(6, "registration-failed");
+    rig_result(&rig, drop, 0, 2);
+    cr_expect_eq(((const struct sk_auth_done *)rig_at_worker(&rig, 1, SK_AUTH_DONE))->count, 2, "of authenticators, not of sessions");
+}
