@@ -204,8 +204,8 @@ void auth_revoke(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_
     memcpy(m.tenant, tenant, SK_ID_SIZE);
     /* The store answers in order: a job that it answered before the revocation knows its user and session by now. */
     for (struct job *job = auth->jobs; job; job = job->next) {
-        bool same = memcmp(job->tenant->id, tenant, SK_ID_SIZE) == 0 && (!session.len || sk_slice_eq(session, sk_slice_str(job->session))) &&
-                    (!subject.len || sk_slice_eq(subject, sk_slice_str(job->name)));
+        bool its = !session.len || sk_slice_eq(session, sk_slice_str(job->session)) || sk_slice_eq(session, sk_slice_str(job->replaces));
+        bool same = memcmp(job->tenant->id, tenant, SK_ID_SIZE) == 0 && its && (!subject.len || sk_slice_eq(subject, sk_slice_str(job->name)));
         job->stale |= same;
     }
     auth_forget(auth, tenant, session, subject);

@@ -322,3 +322,36 @@ Test(auth_webauthn, who_loses_authenticators_loses_the_sessions_first)
     rig_result(&rig, drop, 0, 2);
     cr_expect_eq(((const struct sk_auth_done *)rig_at_worker(&rig, 1, SK_AUTH_DONE))->count, 2, "of authenticators, not of sessions");
 }
+
+/* What takes the place of a session ends with it. */
+Test(auth_webauthn, a_session_revoked_while_it_is_raised_leaves_no_other)
+{
+    struct rig_grant administrator, grant;
+    char key[65];
+    rig_admit(&rig, 1, 4, 1, "ops", &administrator);
+    rig_admit(&rig, 0, 5, 1, "hanako", &grant);
+    struct sk_auth_recover m = {.ticket = 6, .host = SK_LIT("one.test"), .address = RIG_ADDRESS, .session = grant.session_text, .proof = grant.proof_text,
+            .code = SK_LIT("abcdefgh2345wxyz")};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_RECOVER, &m);
+    rig_session(&rig, rig_asked(&rig, SK_STORE_GET_SESSION), grant.session, "hanako");
+    rig_result(&rig, rig_asked(&rig, SK_STORE_TAKE_VOUCHER), 0, 9);
+    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "hanako", "owner");
+    const struct sk_store_put_session *put = rig_at_store(&rig, SK_STORE_PUT_SESSION);
+    uint64_t put_ticket = put->ticket;
+    (void)snprintf(key, sizeof(key), "%.*s", (int)put->key.len, put->key.data);
+    struct sk_auth_revoke revoke = {.ticket = 7, .host = SK_LIT("one.test"), .address = RIG_ADDRESS, .session = administrator.session_text,
+            .proof = administrator.proof_text, .target = grant.session_text};
+    rig_tenant(1, revoke.tenant);
+    rig_from_worker(&rig, 1, SK_AUTH_REVOKE, &revoke);
+    rig_records(&rig, 1);
+    rig_durable(&rig);
+    rig_result(&rig, rig_asked(&rig, SK_STORE_DROP_SESSIONS), 0, 1);
+    (void)rig_at_worker(&rig, 0, SK_AUTH_REVOKED);
+    rig_result(&rig, put_ticket, 0, 0);
+    rig_records(&rig, 1);
+    rig_durable(&rig);
+    rig_refused(&rig, 0, 6, "account-changed");
+    const struct sk_store_drop_sessions *drop = rig_at_store(&rig, SK_STORE_DROP_SESSIONS);
+    cr_expect(sk_slice_eq(drop->key, sk_slice_str(key)), "the new one is not kept");
+}
