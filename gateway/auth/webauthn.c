@@ -332,8 +332,8 @@ static void user_found(struct job *job, uint16_t code, const void *message)
         auth_refuse(job, "store-unavailable");
     } else if (auth_take_user(job, message)) {
         auth_refuse(job, "internal-error");
-    } else if (!job->user.known || job->user.disabled) {
-        fail(job, "account-disabled");
+    } else if (!job->user.known || job->user.disabled || job->user.backend == SK_BACKEND_KEY) {
+        fail(job, "account-disabled"); /* a program has no passkey, though its name may have been a person's */
     } else if (job->stale) {
         fail(job, "account-changed");
     } else if (job->user.backend == SK_BACKEND_PAM && !job->session[0]) {

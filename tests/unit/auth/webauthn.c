@@ -3,6 +3,7 @@
 #include "rig.h"
 
 #include "base/clock.h"
+#include "conf/conf.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -354,4 +355,17 @@ Test(auth_webauthn, a_session_revoked_while_it_is_raised_leaves_no_other)
     rig_refused(&rig, 0, 6, "account-changed");
     const struct sk_store_drop_sessions *drop = rig_at_store(&rig, SK_STORE_DROP_SESSIONS);
     cr_expect(sk_slice_eq(drop->key, sk_slice_str(key)), "the new one is not kept");
+}
+
+/* A name that was a person's and is a program's now: what the person registered is no way in. */
+Test(auth_webauthn, a_program_has_no_passkey)
+{
+    struct challenge c = offered(1);
+    assert_with(1, 1, &c, NULL);
+    found("deploy");
+    right(SK_FACTOR_UV);
+    rig_result(&rig, rig_asked(&rig, SK_STORE_USE_AUTHENTICATOR), 0, 0);
+    struct sk_store_got_user user = {.ticket = rig_asked(&rig, SK_STORE_GET_USER), .known = 1, .name = SK_LIT("deploy"), .backend = SK_BACKEND_KEY};
+    rig_from_store(&rig, SK_STORE_GOT_USER, &user);
+    failed(1, "passkey-failed");
 }
