@@ -153,12 +153,18 @@ static void user_handle(const struct job *job, uint8_t handle[SK_AUTH_HANDLE_SIZ
     sk_digest_hmac(sk_slice(job->auth->secret, sizeof(job->auth->secret)), sk_slice(inner, sizeof(inner)), handle);
 }
 
+/* What does not fit is left out: part of an origin would be another. */
 static void put_origins(const struct job *job, char *out, size_t size)
 {
-    int len = snprintf(out, size, "https://%s", job->host);
+    size_t len = (size_t)snprintf(out, size, "https://%s", job->host);
     for (struct sk_slice ports = sk_slice_str(job->auth->ports); ports.len;) {
         struct sk_slice port = sk_slice_split(&ports, ',');
-        len += snprintf(out + len, size - (size_t)len, "\nhttps://%s:%.*s", job->host, (int)port.len, port.data);
+        size_t more = (size_t)snprintf(out + len, size - len, "\nhttps://%s:%.*s", job->host, (int)port.len, port.data);
+        if (more >= size - len) {
+            out[len] = '\0';
+            return;
+        }
+        len += more;
     }
 }
 

@@ -369,3 +369,37 @@ Test(auth_webauthn, a_program_has_no_passkey)
     rig_from_store(&rig, SK_STORE_GOT_USER, &user);
     failed(1, "passkey-failed");
 }
+
+/* As many and as long as the configuration allows, which is more than fits: an origin that was cut would be another's. */
+Test(auth_webauthn, of_many_ports_of_a_long_host_each_origin_is_whole_or_none)
+{
+    struct challenge c;
+    char host[254];
+    memset(host, 'a', sizeof(host) - 1);
+    host[60] = host[120] = host[180] = host[240] = '.';
+    host[253] = '\0';
+    struct sk_control_limits limits = {.flush_deadline = 20 * SK_SECOND,
+            .ports = SK_LIT("40001,40002,40003,40004,40005,40006,40007,40008,40009,40010,40011,40012,40013,40014,40015,40016")};
+    struct sk_control_tenant tenant = {.name = SK_LIT("one"), .service = SK_LIT("dns"), .hosts = sk_slice_str(host), .inactivity = 900 * SK_SECOND,
+            .expiration = 43200 * SK_SECOND, .max_retries = 5};
+    struct sk_control_ping ping = {.number = 1};
+    rig_tenant(1, tenant.tenant);
+    rig_tell(rig.control, &sk_control_interface, SK_CONTROL_LIMITS, &limits);
+    rig_tell(rig.control, &sk_control_interface, SK_CONTROL_TENANT, &tenant);
+    rig_tell(rig.control, &sk_control_interface, SK_CONTROL_PING, &ping);
+    (void)rig_hear(rig.control, &sk_control_interface, SK_CONTROL_PING);
+    struct sk_auth_begin begin = {.ticket = 1, .host = sk_slice_str(host), .purpose = SK_WEBAUTHN_PROVE};
+    rig_tenant(1, begin.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_BEGIN, &begin);
+    memcpy(c.bytes, ((const struct sk_auth_offer *)rig_at_worker(&rig, 0, SK_AUTH_OFFER))->challenge.data, sizeof(c.bytes));
+    struct sk_auth_assert m = {.ticket = 2, .host = sk_slice_str(host), .address = RIG_ADDRESS, .challenge = sk_slice(c.bytes, sizeof(c.bytes)),
+            .credential = SK_LIT("credential")};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_ASSERT, &m);
+    found("hanako");
+    struct sk_slice origins = ((const struct sk_factor_assert *)rig_hear(rig.factor, &sk_factor_interface, SK_FACTOR_ASSERT))->origins;
+    cr_expect_eq(sk_slice_split(&origins, '\n').len, 8 + 253);
+    for (unsigned n = 1; origins.len; n++) {
+        cr_expect_eq(sk_slice_split(&origins, '\n').len, 8 + 253 + 6, "port %u", n);
+    }
+}
