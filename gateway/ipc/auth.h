@@ -55,8 +55,8 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
 #define SK_AUTH_REGISTER_FIELDS(U, I, T)                                                                     \
     U(ticket) SK_AUTH_ORIGIN(U, I, T) SK_AUTH_CEREMONY(U, I, T) T(challenge, 64)           \
     T(client_data, 4096) T(attestation, 16384) T(label, 64)
-/* Authenticators of a user. Removed: one by its id, or all when that is empty, and with them the user's sessions; without a `user` of the session's
- * own, who must have proven one freshly, and keeps the sessions. */
+/* Authenticators of a user. Removed: one by its id, or all with links and recovery codes when that is empty, and the user's sessions with it;
+ * without a `user` one of the session's own, who must have proven one freshly, and keeps the sessions. */
 #define SK_AUTH_LIST_AUTHENTICATORS_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) T(proof, 64) T(user, 256)
 #define SK_AUTH_DROP_AUTHENTICATORS_FIELDS(U, I, T)                                                          \
     U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(user, 256) T(id, 16)

@@ -79,7 +79,7 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
 #define SK_STORE_LIST_AUTHENTICATORS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256)
 /* It was used. RESULT 1 when its counter is not `before` any more: somebody else used it meanwhile. */
 #define SK_STORE_USE_AUTHENTICATOR_FIELDS(U, I, T) U(ticket) I(tenant) T(credential, 1023) U(before) U(counter) U(used)
-/* One of the user's by its id, or all when that is empty. */
+/* One of the user's by its id; or, when that is empty, all, and the links and recovery codes by which others would be registered. */
 #define SK_STORE_DROP_AUTHENTICATORS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) T(id, 16)
 /* In place of those of that kind that the user had. `secrets`: one a line. */
 #define SK_STORE_PUT_VOUCHERS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) U(kind) U(ends) U(now) T(secrets, 1024)

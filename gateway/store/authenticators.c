@@ -148,23 +148,39 @@ int sk_engine_use_authenticator(struct sk_engine *e, const struct sk_store_use_a
     return r ? r : sqlite3_changes(file->db) == 0;
 }
 
+static int drop_one(struct sk_file *file, struct sk_slice id, struct sk_slice user)
+{
+    sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_DROP_AUTHENTICATOR);
+    sk_file_bind(statement, 1, id);
+    sk_file_bind(statement, 2, user);
+    return sk_file_run(statement);
+}
+
+static int drop_of(struct sk_file *file, enum sk_statement which, struct sk_slice user)
+{
+    sqlite3_stmt *statement = sk_file_statement(file, which);
+    sk_file_bind(statement, 1, user);
+    return sk_file_run(statement);
+}
+
 int sk_engine_drop_authenticators(struct sk_engine *e, const struct sk_store_drop_authenticators *drop, uint64_t *count)
 {
     struct sk_file *file;
-    uint8_t user[SK_NAME_HASH];
+    uint8_t hash[SK_NAME_HASH];
+    const struct sk_slice user = sk_slice(hash, sizeof(hash));
     int r = sk_engine_file(e, drop->tenant, NULL, &file);
     *count = 0;
     if (r) {
         return r;
     }
-    sk_row_name_hash(file, drop->user, user);
-    sqlite3_stmt *statement = sk_file_statement(file, drop->id.len ? SK_SQL_DROP_AUTHENTICATOR : SK_SQL_DROP_AUTHENTICATORS);
-    int at = 1;
-    if (drop->id.len) {
-        sk_file_bind(statement, at++, drop->id);
+    sk_row_name_hash(file, drop->user, hash);
+    r = sk_engine_transaction(file);
+    r = r ? r : drop->id.len ? drop_one(file, drop->id, user) : drop_of(file, SK_SQL_DROP_AUTHENTICATORS, user);
+    uint64_t dropped = r ? 0 : (uint64_t)sqlite3_changes(file->db);
+    if (r == 0 && drop->id.len == 0) {
+        r = drop_of(file, SK_SQL_DROP_ALL_VOUCHERS, user);
     }
-    sk_file_bind(statement, at, sk_slice(user, sizeof(user)));
-    r = sk_file_run(statement);
-    *count = r ? 0 : (uint64_t)sqlite3_changes(file->db);
+    r = sk_engine_commit(e, file, r);
+    *count = r ? 0 : dropped;
     return r ? r : *count == 0;
 }

@@ -45,6 +45,7 @@ static const char *const sql[SK_SQL_COUNT] = {
         [SK_SQL_TAKE_VOUCHER] = "DELETE FROM vouchers WHERE key = ?1 AND kind = ?2 AND ends > ?3 AND name_hash = ?4",
         [SK_SQL_COUNT_VOUCHERS] = "SELECT count(*) FROM vouchers WHERE name_hash = ?1 AND kind = ?2",
         [SK_SQL_DROP_VOUCHERS] = "DELETE FROM vouchers WHERE name_hash = ?1 AND kind = ?2",
+        [SK_SQL_DROP_ALL_VOUCHERS] = "DELETE FROM vouchers WHERE name_hash = ?1",
         [SK_SQL_SWEEP_VOUCHERS] = "DELETE FROM vouchers WHERE key IN (SELECT key FROM vouchers WHERE ends <= ?1 LIMIT 64)",
         [SK_SQL_ORPHAN_VOUCHERS] = "DELETE FROM vouchers WHERE name_hash NOT IN (SELECT name_hash FROM users)",
         [SK_SQL_GET_TENANT] = "SELECT wrapped_key FROM tenants WHERE id = ?1",

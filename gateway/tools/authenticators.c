@@ -42,7 +42,7 @@ const struct sk_tool_command sk_tool_authenticators_revoke = {.group = "authenti
         .operands = "NAME [ID]",
         .least = 1,
         .most = 2,
-        .help = "Remove one of a user, or all; the user's sessions end.",
+        .help = "Remove one of a user, or all and recovery codes; the user's sessions end.",
         .options = options,
         .run = run_revoke};
 

@@ -148,6 +148,23 @@ Test(store_authenticators, a_voucher_is_good_once_for_its_user_and_kind_and_not_
     cr_expect_eq(take(1, "anna", SK_VOUCHER_CODE, "four", 20), 0);
 }
 
+Test(store_authenticators, codes_and_links_go_with_all_authenticators_and_stay_when_one_goes)
+{
+    cr_assert_eq(put(1, "anna", "c1", ""), 0);
+    cr_assert_eq(vouch(1, "anna", SK_VOUCHER_CODE, "one\ntwo"), 0);
+    cr_assert_eq(vouch(1, "anna", SK_VOUCHER_LINK, "link"), 0);
+    cr_assert_eq(vouch(1, "ben", SK_VOUCHER_CODE, "three"), 0);
+    cr_expect_eq(drop(1, "anna", SK_LIT("of no authentica")), 0);
+    cr_expect_eq(take(1, "anna", SK_VOUCHER_CODE, "one", 20), 1);
+    cr_expect_eq(drop(1, "anna", SK_SLICE_NULL), 1);
+    cr_expect_eq(take(1, "anna", SK_VOUCHER_CODE, "two", 20), -1);
+    cr_expect_eq(take(1, "anna", SK_VOUCHER_LINK, "link", 20), -1);
+    cr_expect_eq(take(1, "ben", SK_VOUCHER_CODE, "three", 20), 0);
+    cr_assert_eq(vouch(1, "anna", SK_VOUCHER_CODE, "four"), 0);
+    cr_expect_eq(drop(1, "anna", SK_SLICE_NULL), 0);
+    cr_expect_eq(take(1, "anna", SK_VOUCHER_CODE, "four", 20), -1, "also of who has no authenticator any more");
+}
+
 Test(store_authenticators, a_registration_uses_its_link_up_or_does_nothing)
 {
     cr_assert_eq(vouch(1, "anna", SK_VOUCHER_LINK, "link"), 0);
