@@ -449,10 +449,10 @@ static void registered_stored(struct job *job, uint16_t code, const void *messag
 {
     static const char *const reasons[] = {"", "link-expired", "store-unavailable", "too-many-authenticators", "registered-already"};
     const struct sk_store_result *result = message;
-    if (code != SK_STORE_RESULT || result->status >= SK_COUNT(reasons)) {
-        auth_refuse(job, "store-unavailable");
-    } else if (result->status) {
-        auth_refuse(job, reasons[result->status]);
+    uint64_t status = code == SK_STORE_RESULT && result->status < SK_COUNT(reasons) ? result->status : 2;
+    if (status) {
+        job->undecided = status == 2;
+        auth_deny(job, reasons[status], reasons[status]); /* the record says that it was added */
     } else if (job->session[0]) {
         auth_done(job, 1);
     } else {

@@ -403,3 +403,21 @@ Test(auth_webauthn, of_many_ports_of_a_long_host_each_origin_is_whole_or_none)
         cr_expect_eq(sk_slice_split(&origins, '\n').len, 8 + 253 + 6, "port %u", n);
     }
 }
+
+/* That it was added is on record before it is; so is what came between. */
+Test(auth_webauthn, what_the_store_does_not_take_is_on_record)
+{
+    static const struct {
+        uint64_t status;
+        const char *reason;
+    } cases[] = {{3, "too-many-authenticators"}, {4, "registered-already"}, {2, "store-unavailable"}};
+    struct rig_grant grant;
+    rig_admit(&rig, 0, 5, 1, "hanako", &grant);
+    for (size_t i = 0; i < SK_COUNT(cases); i++) {
+        registration_is_good(registering(6 + i, &grant));
+        rig_records(&rig, 1);
+        rig_durable(&rig);
+        rig_result(&rig, rig_asked(&rig, SK_STORE_PUT_AUTHENTICATOR), cases[i].status, 0);
+        failed(6 + i, cases[i].reason);
+    }
+}
