@@ -99,6 +99,10 @@ void auth_drop_authenticators(struct auth *auth, uint64_t worker, const struct s
     TAKE_ORIGIN(job, m);
     job->row_len = m->id.len == SK_ID_SIZE ? SK_ID_SIZE : 0;
     memcpy(job->row, m->id.data ? m->id.data : "", job->row_len);
+    auth_copy(job->target, sizeof(job->target), SK_LIT("all"));
+    if (job->row_len) {
+        sk_hex_encode(job->row, job->row_len, job->target);
+    }
     if (m->user.len == 0 && job->row_len) {
         auth_ask_session(job, drop_own);
     } else if (m->user.len) {

@@ -172,6 +172,8 @@ describe('login', () => {
     await click(page, 'Log in with a passkey');
     assert.match(await refusal(page), /could not be verified/);
     await gateway.recorded({ op: 'login', decision: 'deny', reason: 'unknown-authenticator' });
+    const gone = (await gateway.recorded({ op: 'authenticator-removed', subject: 'rokuro' })).at(-1);
+    assert.deepEqual([gone.reason, gone.detail], ['revoked', 'all']);
   });
 
   test('a copy of the key whose counter stands still is refused', async (t) => {
@@ -288,8 +290,11 @@ describe('recovery codes', () => {
     await page.goto('https://strong.test/zones');
     await heading(page, 'Confirm that it is you');
     await page.goto('https://strong.test/.sekisho/account');
+    const id = await page.getByRole('button', { name: 'Remove', exact: true }).getAttribute('value');
     await click(page, 'Remove');
     await page.getByText('There is none').waitFor();
+    const gone = (await gateway.recorded({ op: 'authenticator-removed', subject: 'niko' })).at(-1);
+    assert.deepEqual([gone.reason, gone.detail], ['by-user', id]);
     await click(page, 'Add one');
     await page.getByText('(no name)').waitFor();
     await recover();
