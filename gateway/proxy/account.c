@@ -436,13 +436,20 @@ static void told_offer(struct sk_exchange *x, const struct sk_auth_offer *m)
     sk_reserved_json(x, sk_arena_copy(x->arena, sk_buf_peek(&out)));
 }
 
+/* For the script: a status of its own would be one more error of the page's, beside the one that the script shows. */
+static void options_refused(struct sk_exchange *x, struct sk_slice reason)
+{
+    static struct sk_field type[] = {{{"content-type", 12}, {"application/json", 16}}};
+    bool more = sk_slice_eq(reason, SK_LIT("factor-required"));
+    struct sk_slice json = more ? SK_LIT("{\"go\":\"" VERIFY_FOR_ACCOUNT "\"}\n") : sk_arena_printf(x->arena, "{\"reason\":\"%.*s\"}\n", (int)reason.len, reason.data);
+    sk_exchange_answer(x, 200, more ? SK_AUDIT_DECISION_CHALLENGE : SK_AUDIT_DECISION_DENY, reason, type, 1, json);
+}
+
 static void told_refused(struct sk_exchange *x, const struct sk_auth_refused *m)
 {
     struct sk_slice reason = sk_arena_copy(x->arena, m->reason), back = sk_reserved_return(x, value(x, "return"));
-    bool more = sk_slice_eq(reason, SK_LIT("factor-required"));
     if (is(x, OPTIONS)) {
-        x->reason = reason;
-        sk_reserved_json(x, more ? SK_LIT("{\"go\":\"" VERIFY_FOR_ACCOUNT "\"}\n") : sk_arena_printf(x->arena, "{\"reason\":\"%.*s\"}\n", (int)reason.len, reason.data));
+        options_refused(x, reason);
     } else if (is(x, ENROLL)) {
         struct sk_slice link = value(x, "link");
         show_enroll(x, reason, sk_slice_cut(link.len ? link : query(x, "link"), 64), SK_SLICE_NULL);
@@ -450,7 +457,7 @@ static void told_refused(struct sk_exchange *x, const struct sk_auth_refused *m)
         sk_reserved_login_page(x, sk_slice_eq(reason, SK_LIT("passkey-failed")) ? 403 : 503, reason, back);
     } else if (is(x, PASSKEY) || is(x, RECOVER)) {
         show_verify(x, 403, reason, back);
-    } else if (more) {
+    } else if (sk_slice_eq(reason, SK_LIT("factor-required"))) {
         sk_reserved_redirect(x, SK_LIT(VERIFY_FOR_ACCOUNT), reason, SK_SLICE_NULL);
     } else {
         show_failed(x, reason);

@@ -118,6 +118,8 @@ describe('a first passkey', () => {
     await heading(page, 'How you prove that it is you');
     await click(page, 'Add one');
     await heading(page, 'Confirm that it is you');
+    const asked = (await gateway.recorded({ path: '/.sekisho/passkey/options', subject: 'jiro' })).at(-1);
+    assert.deepEqual([asked.decision, asked.reason], ['challenge', 'factor-required']);
     const listed = await gateway.request({ host: 'weak.test', path: '/.sekisho/api/v1/authenticators?user=jiro', user: 'boss' });
     assert.deepEqual(JSON.parse(listed.text), { authenticators: [], total: 0 });
   });
