@@ -223,7 +223,9 @@ static void show_verify(struct sk_exchange *x, uint16_t status, struct sk_slice 
     sk_page_raw(&p, "</label><input id=\"code\" name=\"code\" type=\"text\" autocomplete=\"one-time-code\" autocapitalize=\"none\" spellcheck=\"false\" "
                     "maxlength=\"64\" required><button type=\"submit\">");
     sk_page_say(&p, "確認する", "Confirm");
-    sk_page_raw(&p, "</button></form></details><footer><a href=\"/.sekisho/logout\">");
+    sk_page_raw(&p, "</button></form></details><p>");
+    sk_page_say(&p, "まだ登録していない場合は、管理者にリンクを依頼してください。", "You have never registered one? Ask your administrator for a link.");
+    sk_page_raw(&p, "</p><footer><a href=\"/.sekisho/logout\">");
     sk_page_say(&p, "ログアウト", "Log out");
     sk_page_raw(&p, "</a></footer>");
     sk_page_script(&p);

@@ -118,6 +118,7 @@ describe('a first passkey', () => {
     await heading(page, 'How you prove that it is you');
     await click(page, 'Add one');
     await heading(page, 'Confirm that it is you');
+    await page.getByText(/You have never registered one\? Ask your administrator for a link/).waitFor();
     const asked = (await gateway.recorded({ path: '/.sekisho/passkey/options', subject: 'jiro' })).at(-1);
     assert.deepEqual([asked.decision, asked.reason], ['challenge', 'factor-required']);
     const listed = await gateway.request({ host: 'weak.test', path: '/.sekisho/api/v1/authenticators?user=jiro', user: 'boss' });
