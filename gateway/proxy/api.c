@@ -105,6 +105,9 @@ static void links(struct sk_exchange *x, struct sk_slice user)
     const struct sk_request *r = &x->stream->request;
     if (r->path.len != sizeof(LINKS) - 1 || user.len == 0) {
         sk_exchange_deny(x, user.len ? 404 : 400, SK_AUDIT_DECISION_DENY, user.len ? SK_LIT("no-such-resource") : SK_LIT("user-missing"));
+    } else if (!sk_reserved_own_page(x)) {
+        /* A browser sends a password that it knows with another site's form. */
+        sk_exchange_deny(x, 403, SK_AUDIT_DECISION_DENY, SK_LIT("origin-not-allowed"));
     } else if (sk_slice_eq(r->method, SK_LIT("POST"))) {
         struct sk_auth_make_link m = {.session = x->grant->session, .proof = x->grant->proof, .user = user};
         SK_FILL_ORIGIN(&m, x);

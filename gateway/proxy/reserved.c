@@ -58,21 +58,22 @@ struct sk_slice sk_form_value(struct sk_arena *arena, struct sk_slice form, cons
     return SK_SLICE_NULL;
 }
 
-/* The form's token must be the one in the browser's cookie, and the request from a page of this very host. */
-static bool form_is_own(struct sk_exchange *x)
+bool sk_reserved_own_page(const struct sk_exchange *x)
 {
     const struct sk_request *r = &x->stream->request;
     const struct sk_slice *origin = sk_field_find(r->fields, r->fields_count, SK_LIT("origin"));
     const struct sk_slice *site = sk_field_find(r->fields, r->fields_count, SK_LIT("sec-fetch-site"));
-    struct sk_slice token = sk_exchange_cookie(r, SK_LIT(SK_FORM_COOKIE)), https = SK_LIT("https://");
+    struct sk_slice https = SK_LIT("https://");
+    bool own = !origin || (sk_slice_starts(*origin, https) && sk_slice_eq_nocase(sk_slice_from(*origin, https.len), r->authority));
+    return own && (!site || sk_slice_eq(*site, SK_LIT("same-origin")));
+}
+
+/* The form's token must be the one in the browser's cookie, and the request from a page of this very host. */
+static bool form_is_own(struct sk_exchange *x)
+{
+    struct sk_slice token = sk_exchange_cookie(&x->stream->request, SK_LIT(SK_FORM_COOKIE));
     struct sk_slice given = sk_form_value(x->arena, sk_buf_peek(&x->form), "form", 0);
-    if (origin && !(sk_slice_starts(*origin, https) && sk_slice_eq_nocase(sk_slice_from(*origin, https.len), r->authority))) {
-        return false;
-    }
-    if (site && !sk_slice_eq(*site, SK_LIT("same-origin"))) {
-        return false;
-    }
-    return token.len >= 40 && sk_digest_equal(token, given);
+    return sk_reserved_own_page(x) && token.len >= 40 && sk_digest_equal(token, given);
 }
 
 struct sk_slice sk_reserved_return(struct sk_exchange *x, struct sk_slice back)

@@ -5,6 +5,8 @@
 
 /* The n-th value of a name in an application/x-www-form-urlencoded body or query, decoded; the null slice when absent. */
 struct sk_slice sk_form_value(struct sk_arena *arena, struct sk_slice form, const char *name, unsigned nth);
+/* Does no browser say that another site's page asks? */
+bool sk_reserved_own_page(const struct sk_exchange *x);
 /* Asks auth in the exchange's name, or answers 503. */
 void sk_reserved_ask(struct sk_exchange *x, uint16_t code, void *message);
 /* A path of this host to return to, in normal form; "/" for anything else. */

@@ -125,6 +125,13 @@ describe('a first passkey', () => {
     assert.deepEqual(JSON.parse(listed.text), { authenticators: [], total: 0 });
   });
 
+  test("a link is not made for another site's page, whatever password the browser sends with it", async () => {
+    for (const headers of [{ origin: 'https://evil.test' }, { origin: 'null' }, { 'sec-fetch-site': 'cross-site' }]) {
+      const response = await gateway.request({ host: 'weak.test', method: 'POST', path: '/.sekisho/api/v1/links?user=jiro', user: 'boss', headers });
+      assert.deepEqual([response.status, JSON.parse(response.text).reason], [403, 'origin-not-allowed'], JSON.stringify(headers));
+    }
+  });
+
   test('a new link voids the older one, and a link of one tenant is none at another', async (t) => {
     const page = await open(t);
     const first = await linkFor('weak', 'saburo');
