@@ -33,7 +33,7 @@ static void step(struct sk_policy_trace *trace, const char *name, bool holds, st
 /* The fewest factors that are missing; 0: it is met, or nothing is asked for. */
 static uint32_t missing(const struct sk_policy *policy, uint32_t demand, const struct sk_policy_request *request)
 {
-    uint32_t proven = 0, best = 0;
+    uint32_t proven = request->certificate ? UINT32_C(1) << SK_POLICY_FACTOR_CERTIFICATE : 0, best = 0;
     if (demand == SK_IMAGE_NONE) {
         return 0;
     }

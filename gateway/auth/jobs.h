@@ -131,6 +131,9 @@ void auth_login(struct auth *auth, uint64_t worker, const struct sk_auth_login *
 void auth_login_answer(struct auth *auth, uint64_t worker, const struct sk_auth_answer *m);
 void auth_basic(struct auth *auth, uint64_t worker, const struct sk_auth_basic *m);
 
+/* certificates.c */
+void auth_certificate(struct auth *auth, uint64_t worker, const struct sk_auth_certificate *m);
+
 /* webauthn.c */
 void auth_begin(struct auth *auth, uint64_t worker, const struct sk_auth_begin *m);
 void auth_assert(struct auth *auth, uint64_t worker, const struct sk_auth_assert *m);

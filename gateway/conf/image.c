@@ -32,7 +32,7 @@ void sk_image_tenant_id(const char *service, const char *tenant, uint8_t id[SK_I
 
 static int put_message(struct sk_buf *image, uint16_t code, const void *message)
 {
-    size_t most = (size_t)160 << 10;
+    size_t most = (code == SK_TENANT_CLIENTS ? (size_t)1280 : (size_t)160) << 10;
     uint32_t len = 0;
     char *to = sk_buf_reserve(image, most);
     if (!to) {
@@ -313,6 +313,60 @@ static int put_fido2(struct compiling *c)
                    : r;
 }
 
+/* Who is who: a rule a line, then its user. */
+static int put_map(struct compiling *c, struct sk_buf *out)
+{
+    const struct sk_conf_clients *clients = &c->tenant->client_certificates;
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < clients->map_count; i++) {
+        const struct sk_conf_named *m = &clients->map[i];
+        char where[64];
+        (void)snprintf(where, sizeof(where), "client_certificates.map[%u]", i);
+        bool known = !m->user;
+        for (unsigned k = 0; !known && k < c->tenant->users_count; k++) {
+            known = strcmp(c->tenant->users[k].name, m->user) == 0;
+        }
+        if ((m->value == NULL) != (m->user == NULL) || (m->by == SK_NAMED_BY_FINGERPRINT && !m->value)) {
+            return sk_conf_refuse(c->error, c->file, c->text, where, "a value and the user that it stands for, or neither; a fingerprint always stands for a user");
+        }
+        if (!known) {
+            return sk_conf_refuse(c->error, c->file, c->text, where, "no user is named '%s'", m->user);
+        }
+        if (m->by == SK_NAMED_BY_FINGERPRINT && (strlen(m->value) != 64 || strspn(m->value, "0123456789abcdef") != 64)) {
+            return sk_conf_refuse(c->error, c->file, c->text, where, "a fingerprint is the SHA-256 of the certificate, 64 digits, a to f in lower case");
+        }
+        if (m->value && (!m->value[0] || strchr(m->value, '\n'))) {
+            return sk_conf_refuse(c->error, c->file, c->text, where, "a value is one line");
+        }
+        r = sk_buf_printf(out, "%d%s%s\n%s\n", (int)m->by, m->value ? " " : "", m->value ? m->value : "", m->user ? m->user : "");
+    }
+    return r;
+}
+
+static int put_clients(struct compiling *c)
+{
+    const struct sk_conf_clients *clients = &c->tenant->client_certificates;
+    struct sk_buf ca SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)1 << 20), crls SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)4 << 20);
+    struct sk_buf map SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)1 << 20);
+    if (!clients->ca_file) {
+        return 0;
+    }
+    int r = read_named(c, "client_certificates.ca_file", clients->ca_file, &ca);
+    for (unsigned i = 0; r == 0 && i < clients->crl_files_count; i++) {
+        char where[64];
+        (void)snprintf(where, sizeof(where), "client_certificates.crl_files[%u]", i);
+        r = read_named(c, where, clients->crl_files[i], &crls);
+        r = r ? r : sk_buf_put(&crls, SK_LIT("\n"));
+    }
+    r = r ? r : put_map(c, &map);
+    struct sk_tenant_clients m = {.ca = sk_buf_peek(&ca), .crls = sk_buf_peek(&crls), .required = clients->required,
+            .stale_crl = clients->stale_crl, .map = sk_buf_peek(&map)};
+    r = r ? r : put_message(c->image, SK_TENANT_CLIENTS, &m);
+    return r == -EMSGSIZE || r == -ENOBUFS
+                   ? sk_conf_refuse(c->error, c->file, c->text, "client_certificates", "at most 64k of authorities, 1M of revocation lists, 64k of map")
+                   : r;
+}
+
 static int put_policy(struct compiling *c)
 {
     struct sk_policy_app_source *apps = calloc(c->tenant->apps_count + 1U, sizeof(*apps));
@@ -337,6 +391,7 @@ int sk_image_compile(const struct sk_conf *conf, const struct sk_conf_tenant *te
     header.policy = (uint32_t)(sk_buf_len(image) - sizeof(header));
     r = r ? r : put_settings(&c);
     r = r ? r : put_certificates(&c);
+    r = r ? r : put_clients(&c);
     for (unsigned i = 0; r == 0 && i < tenant->apps_count; i++) {
         r = put_app(&c, i);
     }

@@ -89,7 +89,8 @@ static const cyaml_strval_t words[] = {{"true", 1}, {"false", 0}, {"yes", 1}, {"
 
 static const cyaml_strval_t kinds[] = {{"api", SK_APP_API}, {"panel", SK_APP_PANEL}};
 static const cyaml_strval_t identities[] = {{"assertion", SK_IDENTITY_ASSERTION},
-        {"forwarded-user", SK_IDENTITY_FORWARDED_USER}, {"auth-request", SK_IDENTITY_AUTH_REQUEST}, {"remote", SK_IDENTITY_REMOTE}};
+        {"forwarded-user", SK_IDENTITY_FORWARDED_USER}, {"auth-request", SK_IDENTITY_AUTH_REQUEST}, {"remote", SK_IDENTITY_REMOTE},
+        {"client-cert", SK_IDENTITY_CLIENT_CERT}};
 static const cyaml_strval_t backends[] = {{"local", SK_BACKEND_LOCAL}, {"pam", SK_BACKEND_PAM}, {"key", SK_BACKEND_KEY}};
 
 static const cyaml_schema_field_t app_fields[] = {TEXT("name", struct sk_conf_app, name),
@@ -135,6 +136,18 @@ static const cyaml_schema_field_t issuer_fields[] = {TEXT("name", struct sk_conf
         TEXTS_OPTIONAL("scope", struct sk_conf_issuer, scope), CYAML_FIELD_END};
 static const cyaml_schema_value_t issuer_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_issuer, issuer_fields)};
 
+static const cyaml_strval_t named_by[] = {{"email", SK_NAMED_BY_EMAIL}, {"upn", SK_NAMED_BY_UPN}, {"uri", SK_NAMED_BY_URI},
+        {"subject", SK_NAMED_BY_SUBJECT}, {"fingerprint", SK_NAMED_BY_FINGERPRINT}};
+
+static const cyaml_schema_field_t named_fields[] = {
+        CYAML_FIELD_ENUM("by", CYAML_FLAG_STRICT, struct sk_conf_named, by, named_by, CYAML_ARRAY_LEN(named_by)),
+        TEXT_OPTIONAL("value", struct sk_conf_named, value), TEXT_OPTIONAL("user", struct sk_conf_named, user), CYAML_FIELD_END};
+static const cyaml_schema_value_t named_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_named, named_fields)};
+
+static const cyaml_schema_field_t clients_fields[] = {TEXT("ca_file", struct sk_conf_clients, ca_file),
+        TEXTS_OPTIONAL("crl_files", struct sk_conf_clients, crl_files), YES_OR_NO("required", struct sk_conf_clients, required),
+        YES_OR_NO("stale_crl", struct sk_conf_clients, stale_crl), LIST("map", struct sk_conf_clients, map, &named_value), CYAML_FIELD_END};
+
 static const cyaml_strval_t verifications[] = {{"preferred", SK_VERIFICATION_PREFERRED}, {"required", SK_VERIFICATION_REQUIRED},
         {"discouraged", SK_VERIFICATION_DISCOURAGED}};
 
@@ -160,6 +173,7 @@ static const cyaml_schema_field_t tenant_fields[] = {TEXT("tenant", struct sk_co
         TEXT_OPTIONAL("factors", struct sk_conf_tenant, factors),
         LIST("apps", struct sk_conf_tenant, apps, &app_value), LIST("roles", struct sk_conf_tenant, roles, &role_value),
         LIST("users", struct sk_conf_tenant, users, &user_value), LIST("issuers", struct sk_conf_tenant, issuers, &issuer_value),
+        CYAML_FIELD_MAPPING("client_certificates", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, client_certificates, clients_fields),
         CYAML_FIELD_MAPPING("fido2", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, fido2, fido2_fields),
         CYAML_FIELD_MAPPING("sessions", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, sessions, sessions_fields),
         CYAML_FIELD_MAPPING("regulation", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, regulation, regulation_fields),

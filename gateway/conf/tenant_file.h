@@ -28,6 +28,25 @@ struct sk_conf_fido2 {
     uint64_t most;
 };
 
+/* Whose certificates clients are asked for, and who is who by them. */
+enum sk_conf_named_by { SK_NAMED_BY_EMAIL = 0, SK_NAMED_BY_UPN, SK_NAMED_BY_URI, SK_NAMED_BY_SUBJECT, SK_NAMED_BY_FINGERPRINT };
+
+struct sk_conf_named {
+    enum sk_conf_named_by by;
+    const char *value; /* NULL: the user is named as the certificate says */
+    const char *user;
+};
+
+struct sk_conf_clients {
+    const char *ca_file;
+    const char **crl_files;
+    unsigned crl_files_count;
+    bool required;
+    bool stale_crl; /* counts still */
+    struct sk_conf_named *map;
+    unsigned map_count;
+};
+
 /* How many wrong passwords are too many (store/budget.h). */
 struct sk_conf_regulation {
     uint64_t max_retries;
@@ -157,6 +176,7 @@ struct sk_conf_tenant {
     unsigned users_count;
     struct sk_conf_issuer *issuers;
     unsigned issuers_count;
+    struct sk_conf_clients client_certificates;
     struct sk_conf_fido2 fido2;
     struct sk_conf_sessions sessions;
     struct sk_conf_regulation regulation;

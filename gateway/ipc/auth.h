@@ -18,6 +18,8 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 #define SK_AUTH_BASIC_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 256) T(password, 1024)
 /* A program's key, sekisho_NAME_SECRET: its two parts. */
 #define SK_AUTH_KEY_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 64) T(secret, 64)
+/* The holder of a client certificate, who has just proven its key: as the tenant's map names it, and the certificate's SHA-256. */
+#define SK_AUTH_CERTIFICATE_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 256) T(fingerprint, 32)
 /* A token that somebody else signed. */
 #define SK_AUTH_TOKEN_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(bearer, 8192)
 /* `used`: boot time of the last request under the grant that this one renews, or 0. */
@@ -120,6 +122,7 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
     M(AUTH_OFFER, auth_offer, 50, SK_AUTH_FROM_AUTH, 0, SK_AUTH_OFFER_FIELDS)                                \
     M(AUTH_AUTHENTICATOR, auth_authenticator, 51, SK_AUTH_FROM_AUTH, 0, SK_AUTH_AUTHENTICATOR_FIELDS)        \
     M(AUTH_TOLD, auth_told, 52, SK_AUTH_FROM_AUTH, 0, SK_AUTH_TOLD_FIELDS)                                   \
+    M(AUTH_CERTIFICATE, auth_certificate, 15, SK_AUTH_FROM_WORKER, 0, SK_AUTH_CERTIFICATE_FIELDS)            \
     M(AUTH_GRANT, auth_grant, 20, SK_AUTH_FROM_AUTH, 0, SK_AUTH_GRANT_FIELDS)                                \
     M(AUTH_REFUSED, auth_refused, 21, SK_AUTH_FROM_AUTH, 0, SK_AUTH_REFUSED_FIELDS)                          \
     M(AUTH_PROMPT, auth_prompt, 22, SK_AUTH_FROM_AUTH, 0, SK_AUTH_PROMPT_FIELDS)                             \

@@ -14,6 +14,7 @@ enum {
     SK_IDENTITY_FORWARDED_USER = 2, /* X-Forwarded-User, -Groups */
     SK_IDENTITY_AUTH_REQUEST = 4,   /* X-Auth-Request-User, -Groups */
     SK_IDENTITY_REMOTE = 8,         /* Remote-User, -Groups */
+    SK_IDENTITY_CLIENT_CERT = 16,   /* Client-Cert (RFC 9440) */
 };
 
 /* `checked`: an app has a health check, so that the apps are needed before the first request. */
@@ -22,6 +23,9 @@ enum {
     U(max_retries) U(find_time) U(ban_time)
 #define SK_TENANT_HOST_FIELDS(U, I, T) T(name, 255)
 #define SK_TENANT_CERTIFICATE_FIELDS(U, I, T) T(chain, 65536) T(key, 16384)
+/* Clients are asked for a certificate (tls/trust.h). `map`: who is who by it, "BY VALUE" or "BY", of numbers of enum sk_conf_named_by, then a
+ * line feed and the user, one after the other with a line feed between; no user: as the certificate says. Before the apps. */
+#define SK_TENANT_CLIENTS_FIELDS(U, I, T) T(ca, 65536) T(crls, 1048576) U(required) U(stale_crl) T(map, 65536)
 /* In the order of the policy's apps, from index 1. `inject`: names of headers whose values the store holds. */
 #define SK_TENANT_APP_FIELDS(U, I, T) U(identity) T(inject, 1024) T(health, 1024) U(interval) T(ca, 65536)
 /* Somebody else who signs tokens. Lists with a byte between: types and roles and networks a comma, roles_claim and map ("VALUE,ROLE")
@@ -43,6 +47,7 @@ enum {
     M(TENANT_APP, tenant_app, 4, SK_TENANT_IN_IMAGE, 0, SK_TENANT_APP_FIELDS)                                \
     M(TENANT_UPSTREAM, tenant_upstream, 5, SK_TENANT_IN_IMAGE, 0, SK_TENANT_UPSTREAM_FIELDS)                 \
     M(TENANT_ISSUER, tenant_issuer, 6, SK_TENANT_IN_IMAGE, 0, SK_TENANT_ISSUER_FIELDS)                       \
-    M(TENANT_FIDO2, tenant_fido2, 8, SK_TENANT_IN_IMAGE, 0, SK_TENANT_FIDO2_FIELDS)
+    M(TENANT_FIDO2, tenant_fido2, 8, SK_TENANT_IN_IMAGE, 0, SK_TENANT_FIDO2_FIELDS)                          \
+    M(TENANT_CLIENTS, tenant_clients, 9, SK_TENANT_IN_IMAGE, 0, SK_TENANT_CLIENTS_FIELDS)
 
 SK_IPC_DECLARE(tenant, SK_TENANT_MESSAGES)

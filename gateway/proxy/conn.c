@@ -74,6 +74,8 @@ void sk_conn_free(struct sk_conn *conn)
     }
     (void)sk_tenant_unref(conn->tenant);
     conn->tenant = NULL;
+    free(conn->holder);
+    conn->holder = NULL;
     (void)close(conn->io.ev.fd);
     *conn->link = conn->next;
     if (conn->next) {
@@ -259,7 +261,11 @@ static bool begin_protocol(struct sk_conn *conn)
     if (site) {
         conn->tenant = site->tenant;
         conn->tenant->refs++;
+        bool read = sk_certificate_read(conn, site) == 0;
         (void)sk_site_unref(site);
+        if (!read) {
+            return false;
+        }
         if (!count_connection(conn)) {
             record_refused(conn, "too-many-connections", SK_SLICE_NULL);
             SK_COUNT_UP(conn->gate, limited, 1);

@@ -328,6 +328,10 @@ static enum sk_go step_admit(struct sk_exchange *x)
         sk_exchange_deny(x, 421, SK_AUDIT_DECISION_DENY, sk_refusal_text(SK_REFUSAL_MISDIRECTED));
         return SK_GO_WAIT;
     }
+    if (!sk_certificate_agrees(x->conn, site)) {
+        sk_exchange_deny(x, 421, SK_AUDIT_DECISION_DENY, SK_LIT("certificate-changed"));
+        return SK_GO_WAIT;
+    }
     if (sk_site_prepare(site)) {
         sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, SK_LIT("tenant-unavailable"));
         return SK_GO_WAIT;
@@ -387,11 +391,17 @@ static enum sk_go step_guard(struct sk_exchange *x)
     return SK_GO_ON;
 }
 
-struct sk_policy_verdict sk_exchange_decide(struct sk_exchange *x, struct sk_slice path, const struct sk_policy_subject *subject)
+struct sk_policy_verdict sk_exchange_judge(struct sk_exchange *x, struct sk_site *site, struct sk_slice path, const struct sk_policy_subject *subject, uint64_t now)
 {
     const struct sk_request *r = &x->stream->request;
-    struct sk_policy_request q = {.address = &x->conn->address, .host = r->host, .method = r->method, .path = path, .subject = subject, .now = sk_clock_wall() / SK_SECOND};
-    return sk_policy_decide(&x->site->image.policy, &q, NULL);
+    struct sk_policy_request q = {.address = &x->conn->address, .host = r->host, .method = r->method, .path = path, .subject = subject, .now = now,
+            .certificate = subject && x->conn->tls && sk_certificate_is_of(x->conn, x->grant ? x->grant->subject : SK_SLICE_NULL)};
+    return sk_policy_decide(&site->image.policy, &q, NULL);
+}
+
+struct sk_policy_verdict sk_exchange_decide(struct sk_exchange *x, struct sk_slice path, const struct sk_policy_subject *subject)
+{
+    return sk_exchange_judge(x, x->site, path, subject, sk_clock_wall() / SK_SECOND);
 }
 
 static enum sk_go step_reserved(struct sk_exchange *x)

@@ -105,7 +105,10 @@ void sk_exchange_relay_end(struct sk_exchange *x, const struct sk_field *trailer
 void sk_exchange_cut(struct sk_exchange *x, const char *reason);
 /* Auth's answer to an own question. */
 void sk_exchange_told(struct sk_exchange *x, uint16_t code, const void *message);
-/* The one decision, about the exchange's request at this path; `subject` NULL: nobody. */
+/* The one decision, about the exchange's request at this path, by the rules of this version of its tenant; `subject` NULL: nobody; `now` 0: no
+ * proof is too old. */
+struct sk_policy_verdict sk_exchange_judge(struct sk_exchange *x, struct sk_site *site, struct sk_slice path, const struct sk_policy_subject *subject, uint64_t now);
+/* By the rules of the exchange's own version, now. */
 struct sk_policy_verdict sk_exchange_decide(struct sk_exchange *x, struct sk_slice path, const struct sk_policy_subject *subject);
 /* Fills a record with what is known. */
 void sk_exchange_record(const struct sk_exchange *x, enum sk_audit_stage stage, struct sk_audit_record *record);
@@ -133,12 +136,25 @@ int sk_identify(struct sk_exchange *x, bool panel) sk_nodiscard;
         (m)->agent = origin_agent ? sk_slice_cut(*origin_agent, 256) : SK_SLICE_NULL;                        \
     } while (0)
 
+/* certificate.c: what clients' certificates are for */
+/* The handshake is done: whose is it? 0 or negative. */
+int sk_certificate_read(struct sk_conn *conn, struct sk_site *site) sk_nodiscard;
+/* Does the connection still have what the rules ask of it? False: its client must make another. */
+bool sk_certificate_agrees(const struct sk_conn *conn, struct sk_site *site);
+/* Is the connection's certificate one of this subject, or of nobody in particular? */
+bool sk_certificate_is_of(const struct sk_conn *conn, struct sk_slice subject);
+/* The grant of its holder; NULL: it names none, or another site's page sent the request. */
+struct sk_grant *sk_certificate_grant(struct sk_exchange *x);
+/* The value of Client-Cert (RFC 9440 section 2.2); the null slice without a certificate. */
+struct sk_slice sk_certificate_field(struct sk_exchange *x);
+
 /* grants.c */
 /* The grant for a credential of this tenant; `x` waits when auth must be asked first (returns with state ASKING). */
 struct sk_grant *sk_grant_basic(struct sk_exchange *x, struct sk_slice credentials, struct sk_slice user, struct sk_slice password);
 /* `token`: the key as it came, of which the others are parts. */
 struct sk_grant *sk_grant_key(struct sk_exchange *x, struct sk_slice token, struct sk_slice user, struct sk_slice secret);
 struct sk_grant *sk_grant_token(struct sk_exchange *x, struct sk_slice token);
+struct sk_grant *sk_grant_certificate(struct sk_exchange *x, struct sk_slice user, struct sk_slice fingerprint);
 struct sk_grant *sk_grant_cookie(struct sk_exchange *x, struct sk_slice token);
 void sk_grant_release(struct sk_exchange *x);
 /* The grant's subject in the indexes of the exchange's site. */

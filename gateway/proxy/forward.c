@@ -242,6 +242,12 @@ static void add_identity(struct outgoing *o)
         add(o, SK_LIT("x-auth-request-user"), grant->subject);
         add(o, SK_LIT("x-auth-request-groups"), grant->roles);
     }
+    if (identity & SK_IDENTITY_CLIENT_CERT) {
+        struct sk_slice certificate = sk_certificate_field(o->x);
+        if (certificate.len) {
+            add(o, SK_LIT("client-cert"), certificate);
+        }
+    }
     if (identity & SK_IDENTITY_REMOTE) {
         add(o, SK_LIT("remote-user"), grant->subject);
         add(o, SK_LIT("remote-groups"), grant->roles);

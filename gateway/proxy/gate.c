@@ -33,9 +33,11 @@ static int choose_host(void *context, struct sk_slice host, struct sk_tls_choice
 {
     struct sk_site *site = sk_site_of_host(context, host);
     choice->identity = site ? sk_site_identity(site, host) : NULL;
-    if (!choice->identity) {
+    if (!choice->identity || !sk_site_clients(site)) {
         return 1;
     }
+    choice->trust = sk_tls_trust_ref(site->trust);
+    choice->certificate_required = site->clients.required;
     memcpy(choice->tenant, site->tenant->id, SK_ID_SIZE);
     choice->owner = sk_site_ref(site); /* until the handshake is over: conn.c gives it back */
     return 0;

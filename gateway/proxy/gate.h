@@ -59,6 +59,8 @@ struct sk_site {
     struct sk_image image;
     struct sk_tenant_settings set; /* texts in the image */
     struct sk_host *hosts;
+    struct sk_tls_trust *trust;       /* of clients' certificates; NULL: none is asked for, or not read yet */
+    struct sk_tenant_clients clients; /* texts in the image */
     struct sk_site_identity *identities; /* in the order of the file */
     bool identities_parsed;
     struct sk_app *apps; /* by policy index, 0 the gateway's own; NULL until sk_site_prepare */
@@ -106,6 +108,7 @@ struct sk_conn {
     uint8_t address_bytes_len;
     char address_text[SK_ADDR_TEXT]; /* empty until somebody needs it */
     const char *why; /* the gateway ends it; NULL: the client does */
+    char *holder; /* of the client's certificate, as the tenant's map names it; NULL: nobody in particular */
     bool dirty, observe, handshaken, proxied, closing, counted, freed, in_callback;
     bool unread; /* an exchange ended before its request's body */
     enum sk_conn_phase { SK_CONN_HANDSHAKE, SK_CONN_HEAD, SK_CONN_OPEN } phase;
@@ -168,6 +171,8 @@ struct sk_site *sk_site_ref(struct sk_site *site);
 struct sk_site *sk_site_unref(struct sk_site *site);
 /* The certificate for the host; NULL when none can be read. */
 struct sk_tls_identity *sk_site_identity(struct sk_site *site, struct sk_slice host);
+/* The rules for clients' certificates are read: site->trust. False: they cannot be, and nobody gets in. */
+bool sk_site_clients(struct sk_site *site);
 struct sk_usage *sk_tenant_usage(struct sk_tenant *tenant);
 /* One connection more (1) or less (-1) at this worker. The number open at all workers after it. */
 uint64_t sk_tenant_connections(struct sk_tenant *tenant, int more);

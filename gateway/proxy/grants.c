@@ -317,6 +317,21 @@ struct sk_grant *sk_grant_token(struct sk_exchange *x, struct sk_slice token)
     return ask_grant(x, key, SK_AUTH_TOKEN, &m);
 }
 
+struct sk_grant *sk_grant_certificate(struct sk_exchange *x, struct sk_slice user, struct sk_slice fingerprint)
+{
+    uint8_t key[32];
+    uint64_t used;
+    const struct sk_slice parts[] = {fingerprint, user};
+    grant_key(x, "certificate", sk_arena_join(x->arena, parts, SK_COUNT(parts)), key);
+    struct sk_grant *grant = good(x, key, &used);
+    if (grant) {
+        return grant;
+    }
+    struct sk_auth_certificate m = {.user = user, .fingerprint = fingerprint};
+    SK_FILL_ORIGIN(&m, x);
+    return ask_grant(x, key, SK_AUTH_CERTIFICATE, &m);
+}
+
 struct sk_grant *sk_grant_cookie(struct sk_exchange *x, struct sk_slice token)
 {
     uint8_t key[32];

@@ -1,4 +1,4 @@
-/* The credential of a request: a panel's session cookie; of an API a password, a key, or somebody else's token. Runs in the workers. */
+/* The credential of a request: a panel's session cookie; of an API a password, a key, somebody else's token, or the connection's certificate. Runs in the workers. */
 #include "proxy/exchange.h"
 
 #include "base/clock.h"
@@ -111,6 +111,8 @@ int sk_identify(struct sk_exchange *x, bool panel)
         }
     } else if (authorization) {
         (void)identify_basic(x, *authorization);
+    } else if (x->conn->holder) {
+        (void)sk_certificate_grant(x);
     }
     return 0;
 }

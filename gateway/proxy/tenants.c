@@ -144,6 +144,7 @@ struct sk_site *sk_site_unref(struct sk_site *site)
         (void)sk_tls_identity_free(entry->identity);
         free(entry);
     }
+    (void)sk_tls_trust_unref(site->trust);
     (void)munmap(site->map, site->map_size);
     (void)sk_tenant_unref(site->tenant);
     free(site);
@@ -213,13 +214,9 @@ static void judge_open_streams(struct sk_tenant *tenant)
         if (!judged || !x->site || x->site->tenant != tenant || !x->grant) {
             continue;
         }
-        struct sk_policy_request q = {.address = &x->conn->address,
-                .host = x->stream->request.host,
-                .method = x->stream->request.method,
-                .path = x->stream->request.path,
-                .subject = tenant->site ? sk_grant_subject(x->grant, tenant->site) : NULL,
-                .now = 0}; /* what was proven freshly enough when it began has not become too old by a reload */
-        bool allowed = tenant->site && sk_policy_decide(&tenant->site->image.policy, &q, NULL).decision == SK_POLICY_ALLOW;
+        /* What was proven freshly enough when it began has not become too old by a reload. */
+        bool allowed = tenant->site && sk_certificate_agrees(x->conn, tenant->site) &&
+                       sk_exchange_judge(x, tenant->site, x->stream->request.path, sk_grant_subject(x->grant, tenant->site), 0).decision == SK_POLICY_ALLOW;
         if (!allowed) {
             sk_exchange_cut(x, "policy-changed");
         }
@@ -287,6 +284,9 @@ static void parse_identities(struct sk_site *site)
     for (struct sk_slice rest = site->image.rest; sk_image_next(&rest, &message, &code) == 0;) {
         const struct sk_tenant_certificate *m = (const void *)&message;
         const char *why;
+        if (code == SK_TENANT_CLIENTS) {
+            memcpy(&site->clients, &message, sizeof(site->clients));
+        }
         struct sk_tls_identity *identity = code == SK_TENANT_CERTIFICATE ? sk_tls_identity_new(m->chain, m->key, &why) : NULL;
         struct sk_site_identity *entry = identity ? calloc(1, sizeof(*entry)) : NULL;
         if (entry) {
@@ -313,6 +313,18 @@ struct sk_tls_identity *sk_site_identity(struct sk_site *site, struct sk_slice h
         }
     }
     return first ? first->identity : NULL;
+}
+
+bool sk_site_clients(struct sk_site *site)
+{
+    const char *why;
+    if (!site->identities_parsed) {
+        parse_identities(site);
+    }
+    if (site->clients.ca.len && !site->trust) {
+        site->trust = sk_tls_trust_new(site->clients.ca, site->clients.crls, site->clients.stale_crl, &why);
+    }
+    return !site->clients.ca.len || site->trust;
 }
 
 static int add_upstream(struct sk_app *app, const struct sk_tenant_upstream *m)

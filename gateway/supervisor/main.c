@@ -50,6 +50,21 @@ static void print_refused(const struct sk_conf_error *error)
     }
 }
 
+static int refuse_tenant(const struct tenant *t, const char *path, const char *why, struct sk_conf_error *error)
+{
+    struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)32 << 20);
+    (void)!sk_conf_read_file(t->file, &text);
+    return sk_conf_refuse(error, t->file, sk_buf_peek(&text), path, "%s", why);
+}
+
+static bool clients_good(const struct sk_tenant_clients *m, const char **why)
+{
+    struct sk_tls_trust *trust = sk_tls_trust_new(m->ca, m->crls, m->stale_crl, why);
+    bool good = trust != NULL;
+    (void)sk_tls_trust_unref(trust);
+    return good;
+}
+
 /* What only a look into the certificates tells. */
 static int check_certificates(const struct supervisor *s, struct sk_conf_error *error)
 {
@@ -64,16 +79,17 @@ static int check_certificates(const struct supervisor *s, struct sk_conf_error *
         while (sk_image_next(&image.rest, &message, &code) == 0) {
             const struct sk_tenant_certificate *m = (const void *)&message;
             const char *why;
+            if (code == SK_TENANT_CLIENTS && !clients_good((const void *)&message, &why)) {
+                return refuse_tenant(t, "client_certificates", why, error);
+            }
             if (code != SK_TENANT_CERTIFICATE) {
                 continue;
             }
             struct sk_tls_identity *identity = sk_tls_identity_new(m->chain, m->key, &why);
             if (!identity) {
                 char path[64];
-                struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)32 << 20);
                 (void)snprintf(path, sizeof(path), "certificates[%u]", n);
-                (void)!sk_conf_read_file(t->file, &text);
-                return sk_conf_refuse(error, t->file, sk_buf_peek(&text), path, "%s", why);
+                return refuse_tenant(t, path, why, error);
             }
             (void)sk_tls_identity_free(identity);
             n++;

@@ -151,6 +151,10 @@ static int note_reads(struct supervisor *s, struct tenant *t, const struct sk_co
     for (unsigned i = 0; r == 0 && i < conf->issuers_count; i++) {
         r = note_read(s, t, conf->issuers[i].jwks_file);
     }
+    r = r || !conf->client_certificates.ca_file ? r : note_read(s, t, conf->client_certificates.ca_file);
+    for (unsigned i = 0; r == 0 && i < conf->client_certificates.crl_files_count; i++) {
+        r = note_read(s, t, conf->client_certificates.crl_files[i]);
+    }
     r = r || !conf->fido2.roots_file ? r : note_read(s, t, conf->fido2.roots_file);
     for (unsigned i = 0; r == 0 && i < conf->hosts_count; i++) {
         r = texts_add(&t->hosts, &t->hosts_count, conf->hosts[i]);

@@ -1,5 +1,8 @@
 /* One TLS connection, either side. Runs in the workers. */
 #include "tls/identity.h"
+#include "tls/peer.h"
+
+#include "base/text.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -10,6 +13,7 @@ struct sk_tls *sk_tls_free(struct sk_tls *tls)
 {
     if (tls) {
         SSL_free(tls->ssl);
+        (void)sk_tls_trust_unref(tls->choice.trust);
         free(tls);
     }
     return NULL;
@@ -103,11 +107,23 @@ struct sk_slice sk_tls_host(const struct sk_tls *tls)
     return sk_slice(tls->host, tls->host_len);
 }
 
+static void put_fingerprint(const struct sk_tls *tls, char *out, size_t size)
+{
+    uint8_t digest[32];
+    char hex[sizeof(digest) * 2 + 1];
+    sk_tls_certificate_fingerprint(tls, digest);
+    sk_hex_encode(digest, sizeof(digest), hex);
+    (void)snprintf(out, size, " certificate %s", hex);
+}
+
 struct sk_slice sk_tls_text(struct sk_tls *tls)
 {
     if (tls->text[0] == '\0') {
-        (void)snprintf(tls->text, sizeof(tls->text), "%s %s%s", SSL_get_version(tls->ssl), SSL_get_cipher_name(tls->ssl),
+        int len = snprintf(tls->text, sizeof(tls->text), "%s %s%s", SSL_get_version(tls->ssl), SSL_get_cipher_name(tls->ssl),
                 SSL_session_reused(tls->ssl) ? " resumed" : "");
+        if (tls->certificate_until) {
+            put_fingerprint(tls, tls->text + len, sizeof(tls->text) - (size_t)len);
+        }
     }
     return sk_slice_str(tls->text);
 }

@@ -18,7 +18,7 @@ struct sk_tls {
     struct sk_tls_choice choice;
     char host[256];
     size_t host_len;
-    char text[96];
+    char text[160];
     const char *error;
     char error_text[128];
     int fd;
@@ -26,6 +26,7 @@ struct sk_tls {
     bool emptied; /* the last read took all the descriptor had: not asked again before it is ready again */
     bool ended;   /* the other side closed the descriptor */
     bool wants_write;
+    uint64_t certificate_until; /* Unix seconds: when the client's is no longer known to be right; 0: it has none */
     bool drained; /* the last read found no whole record: what is missing comes by the descriptor */
 };
 
@@ -37,6 +38,11 @@ struct sk_tls {
 
 /* `tls->ssl` reads and writes this descriptor from now on. False without memory. */
 bool sk_tls_attach(struct sk_tls *tls, int fd);
+
+/* Has the client asked for a certificate, as the choice says. False without memory. */
+bool sk_tls_ask_certificate(struct sk_tls *tls);
+/* OpenSSL's callback for the certificate that came. */
+int sk_tls_verify_certificate(X509_STORE_CTX *ctx, void *context);
 
 /* Protocol versions, suites and groups that hold on both sides. False when OpenSSL has none of them. */
 bool sk_tls_harden(SSL_CTX *ctx);

@@ -8,6 +8,7 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 
+#define CERTIFICATES_MAX 32768 /* bytes of a client's chain */
 #define TICKET_EPOCH (UINT64_C(12) * 3600 * SK_SECOND)
 
 struct sk_tls_server {
@@ -60,6 +61,10 @@ static int hello(SSL *ssl, int *alert, void *context sk_unused)
     }
     /* What was agreed for one tenant is no agreement for another. */
     if (SSL_set_session_id_context(ssl, tls->choice.tenant, SK_ID_SIZE) != 1) {
+        *alert = SSL_AD_INTERNAL_ERROR;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    if (tls->choice.trust && !sk_tls_ask_certificate(tls)) {
         *alert = SSL_AD_INTERNAL_ERROR;
         return SSL_CLIENT_HELLO_ERROR;
     }
@@ -158,10 +163,12 @@ struct sk_tls_server *sk_tls_server_new(
         return sk_tls_server_free(server);
     }
     SSL_CTX_set_client_hello_cb(server->ctx, hello, NULL);
+    SSL_CTX_set_cert_verify_callback(server->ctx, sk_tls_verify_certificate, NULL);
     SSL_CTX_set_cert_cb(server->ctx, give_certificate, NULL);
     SSL_CTX_set_alpn_select_cb(server->ctx, choose_alpn, NULL);
     SSL_CTX_set_session_cache_mode(server->ctx, SSL_SESS_CACHE_OFF);
     (void)SSL_CTX_set_num_tickets(server->ctx, 1);
+    SSL_CTX_set_max_cert_list(server->ctx, CERTIFICATES_MAX);
     (void)SSL_CTX_set_max_early_data(server->ctx, 0);
     return server;
 }

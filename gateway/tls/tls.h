@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "sekisho/audit.h"
+#include "tls/trust.h"
 
 struct sk_tls_identity; /* a certificate chain and its key */
 struct sk_tls_server;   /* what all client connections of a process share */
@@ -21,11 +22,13 @@ struct sk_tls_identity *sk_tls_identity_free(struct sk_tls_identity *identity);
 /* Does the leaf's subject alternative name cover the host? */
 bool sk_tls_identity_covers(const struct sk_tls_identity *identity, struct sk_slice host);
 
-/* Who a host belongs to. `tenant` is copied; `owner` is for sk_tls_owner. */
+/* Who a host belongs to. `tenant` is copied; `owner` is for sk_tls_owner. `trust`: whose certificate the client is asked for, NULL for none; a reference. */
 struct sk_tls_choice {
     struct sk_tls_identity *identity;
     uint8_t tenant[SK_ID_SIZE];
     void *owner;
+    struct sk_tls_trust *trust;
+    bool certificate_required; /* a client without one gets no further */
 };
 
 /* `choose` is called once in each handshake with the server name in lower case: 0, or 1 for a host that is nobody's. */
@@ -64,7 +67,7 @@ void *sk_tls_owner(const struct sk_tls *tls);
 bool sk_tls_is_h2(const struct sk_tls *tls);
 /* The server name, lower case; of a failed handshake too, as far as it was understood. */
 struct sk_slice sk_tls_host(const struct sk_tls *tls);
-/* "TLSv1.3 TLS_AES_256_GCM_SHA384 resumed", lives as long as the connection. */
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384", then "resumed", or "certificate" and its fingerprint; lives as long as the connection. */
 struct sk_slice sk_tls_text(struct sk_tls *tls);
-/* Why the handshake failed, in OpenSSL's words, or "unknown-host", "no-host". */
+/* Why the handshake failed, in OpenSSL's words, or "unknown-host", "no-host", or "certificate-…", "revocation-list-…": tls/trust.c has them. */
 const char *sk_tls_error(const struct sk_tls *tls);

@@ -124,6 +124,28 @@ static void check_certificates(struct checking *c, const struct sk_tenant_file *
     free(covered);
 }
 
+static void check_clients(struct checking *c, const struct sk_tenant_file *file)
+{
+    const struct sk_conf_clients *clients = &file->tenant->client_certificates;
+    struct sk_buf ca SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(NAMED_FILE_MAX), crls SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)4 * NAMED_FILE_MAX);
+    const char *why;
+    if (!clients->ca_file || !read_named(c, file, "client_certificates.ca_file", clients->ca_file, &ca)) {
+        return;
+    }
+    for (unsigned i = 0; i < clients->crl_files_count; i++) {
+        char place[64];
+        (void)snprintf(place, sizeof(place), "client_certificates.crl_files[%u]", i);
+        if (!read_named(c, file, place, clients->crl_files[i], &crls)) {
+            return;
+        }
+    }
+    struct sk_tls_trust *trust = sk_tls_trust_new(sk_buf_peek(&ca), sk_buf_peek(&crls), clients->stale_crl, &why);
+    if (!trust) {
+        REFUSE("client_certificates", "%s", why);
+    }
+    (void)sk_tls_trust_unref(trust);
+}
+
 static void check_app(struct checking *c, const struct sk_tenant_file *file, unsigned n)
 {
     const struct sk_conf_app *app = &file->tenant->apps[n];
@@ -170,6 +192,7 @@ static void check_tenant(struct checking *c, const struct sk_tenant_file *file)
         }
     }
     check_certificates(c, file);
+    check_clients(c, file);
     for (unsigned i = 0; i < file->tenant->apps_count; i++) {
         check_app(c, file, i);
     }

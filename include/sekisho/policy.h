@@ -117,6 +117,7 @@ struct sk_policy_request {
     struct sk_slice path;                    /* normal form (http/target.h), begins with '/' */
     const struct sk_policy_subject *subject; /* NULL: nobody yet */
     uint64_t now;                            /* Unix seconds: how old a proof is */
+    bool certificate;                        /* the connection has the subject's client certificate, or one of nobody's in particular */
 };
 
 struct sk_policy_verdict {

@@ -1,0 +1,93 @@
+/* What a client's certificate is for: whose it is by the tenant's map, as a program's credential, as a factor. Runs in the workers. */
+#include "proxy/exchange.h"
+
+#include "base/text.h"
+#include "conf/tenant_file.h"
+#include "tls/peer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define USER_MAX 256 /* bytes of a user's name */
+
+/* What the certificate says by that rule: "BY" or "BY VALUE". False: nothing, or not that. */
+static bool says(const struct sk_conn *conn, struct sk_slice rule, struct sk_buf *name)
+{
+    static const enum sk_tls_name names[] = {[SK_NAMED_BY_EMAIL] = SK_TLS_EMAIL, [SK_NAMED_BY_UPN] = SK_TLS_UPN, [SK_NAMED_BY_URI] = SK_TLS_URI,
+            [SK_NAMED_BY_SUBJECT] = SK_TLS_SUBJECT};
+    struct sk_slice value = rule, number = sk_slice_split(&value, ' ');
+    uint64_t by;
+    sk_buf_take(name, sk_buf_len(name));
+    if (sk_slice_u64(number, SK_NAMED_BY_FINGERPRINT, &by)) {
+        return false;
+    }
+    if (by == SK_NAMED_BY_FINGERPRINT) {
+        uint8_t digest[32];
+        char hex[sizeof(digest) * 2 + 1];
+        sk_tls_certificate_fingerprint(conn->tls, digest);
+        sk_hex_encode(digest, sizeof(digest), hex);
+        return sk_slice_eq(value, sk_slice_str(hex));
+    }
+    return sk_tls_certificate_name(conn->tls, names[by], name) == 0 && (value.len == 0 || sk_slice_eq(value, sk_buf_peek(name)));
+}
+
+int sk_certificate_read(struct sk_conn *conn, struct sk_site *site)
+{
+    struct sk_buf name SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
+    if (!sk_tls_has_certificate(conn->tls)) {
+        return 0;
+    }
+    for (struct sk_slice map = site->clients.map; map.len;) {
+        struct sk_slice rule = sk_slice_split(&map, '\n'), user = sk_slice_split(&map, '\n');
+        if (!says(conn, rule, &name)) {
+            continue;
+        }
+        user = user.len ? user : sk_buf_peek(&name);
+        if (user.len && user.len <= USER_MAX) {
+            conn->holder = strndup(user.data, user.len);
+            return conn->holder ? 0 : -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+bool sk_certificate_agrees(const struct sk_conn *conn, struct sk_site *site)
+{
+    if (!conn->tls || !sk_site_clients(site)) {
+        return !conn->tls;
+    }
+    return sk_tls_has_certificate(conn->tls) ? sk_tls_certificate_holds(conn->tls, site->trust) : !site->clients.required;
+}
+
+bool sk_certificate_is_of(const struct sk_conn *conn, struct sk_slice subject)
+{
+    return sk_tls_has_certificate(conn->tls) && (!conn->holder || sk_slice_eq(sk_slice_str(conn->holder), subject));
+}
+
+struct sk_grant *sk_certificate_grant(struct sk_exchange *x)
+{
+    const struct sk_request *r = &x->stream->request;
+    const struct sk_slice *site = sk_field_find(r->fields, r->fields_count, SK_LIT("sec-fetch-site"));
+    uint8_t digest[32];
+    /* A browser shows its certificate whatever page makes it ask. */
+    if (site && !sk_slice_eq(*site, SK_LIT("same-origin")) && !sk_slice_eq(*site, SK_LIT("none"))) {
+        return NULL;
+    }
+    sk_tls_certificate_fingerprint(x->conn->tls, digest);
+    return sk_grant_certificate(x, sk_slice_str(x->conn->holder), sk_slice(digest, sizeof(digest)));
+}
+
+struct sk_slice sk_certificate_field(struct sk_exchange *x)
+{
+    struct sk_buf der SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)32 << 10);
+    if (!sk_tls_has_certificate(x->conn->tls) || sk_tls_certificate_der(x->conn->tls, &der)) {
+        return SK_SLICE_NULL;
+    }
+    char *text = sk_arena_alloc(x->arena, SK_BASE64_SIZE(sk_buf_len(&der)) + 2);
+    if (!text) {
+        return SK_SLICE_NULL;
+    }
+    size_t len = sk_base64_encode(sk_buf_peek(&der), text + 1);
+    text[0] = text[len + 1] = ':';
+    return sk_slice(text, len + 2);
+}

@@ -1,0 +1,20 @@
+/* A client's certificate, after its handshake. */
+#pragma once
+
+#include "base/buf.h"
+#include "tls/tls.h"
+
+/* What a certificate can name its holder by: rfc822Name, userPrincipalName, uniformResourceIdentifier of the subject alternative
+ * name; the whole subject as RFC 2253 writes it. */
+enum sk_tls_name { SK_TLS_EMAIL, SK_TLS_UPN, SK_TLS_URI, SK_TLS_SUBJECT };
+
+/* Is there one? It was right in the handshake; whether it still is, sk_tls_certificate_holds says. */
+bool sk_tls_has_certificate(const struct sk_tls *tls);
+/* Would it be right today, of a client to whom this trust is asked for? Costs no more than a look at the clock. */
+bool sk_tls_certificate_holds(const struct sk_tls *tls, const struct sk_tls_trust *trust);
+/* 32 bytes: SHA-256 of the certificate. */
+void sk_tls_certificate_fingerprint(const struct sk_tls *tls, uint8_t out[32]);
+/* DER, appended. 0 or negative. */
+int sk_tls_certificate_der(const struct sk_tls *tls, struct sk_buf *out) sk_nodiscard;
+/* Appended, UTF-8 without control characters. 0; 1 when it has none, or more than one, or another; negative. */
+int sk_tls_certificate_name(const struct sk_tls *tls, enum sk_tls_name which, struct sk_buf *out) sk_nodiscard;

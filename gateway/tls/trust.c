@@ -1,0 +1,337 @@
+/* Client certificates: whose are taken, and the verification of a chain. Runs in the workers; the supervisor checks a configuration with it. */
+#include "tls/identity.h"
+
+#include "base/clock.h"
+#include "base/table.h"
+#include "crypto/digest.h"
+
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define REMEMBERED_MAX 1024
+#define REMEMBER_SECONDS 3600U
+#define DEPTH_MAX 6
+
+/* A chain that was right. */
+struct remembered {
+    struct sk_table_node node;
+    struct remembered *next; /* by age */
+    uint8_t chain[SK_SHA256_SIZE];
+    uint64_t until; /* Unix seconds */
+};
+
+struct sk_tls_trust {
+    unsigned refs;
+    uint8_t id[SK_SHA256_SIZE]; /* of all that it was made of */
+    X509_STORE *store;
+    STACK_OF(X509_NAME) * names;
+    bool stale;
+    uint64_t crls_until; /* Unix seconds; UINT64_MAX without lists, or where stale ones count */
+    struct sk_table chains;
+    struct remembered *oldest, **last;
+};
+
+/* ---- made ---- */
+
+static uint64_t seconds(const ASN1_TIME *time)
+{
+    struct tm tm;
+    time_t at = ASN1_TIME_to_tm(time, &tm) == 1 ? timegm(&tm) : 0;
+    return at > 0 ? (uint64_t)at : 0;
+}
+
+static bool add_authority(struct sk_tls_trust *trust, X509 *certificate, const char **why)
+{
+    X509_NAME *name = X509_NAME_dup(X509_get_subject_name(certificate));
+    if (X509_check_ca(certificate) == 0) {
+        *why = "it holds a certificate that is no authority's (basicConstraints CA:TRUE)";
+    } else if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
+        *why = "it holds an authority's certificate that has expired";
+    } else if (!name || !sk_X509_NAME_push(trust->names, name)) {
+        *why = "no memory";
+    } else {
+        name = NULL;
+        *why = X509_STORE_add_cert(trust->store, certificate) == 1 ? NULL : "it holds a certificate that cannot be used";
+    }
+    X509_NAME_free(name);
+    return !*why;
+}
+
+static bool read_authorities(struct sk_tls_trust *trust, struct sk_slice pem, const char **why)
+{
+    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
+    X509 *certificate;
+    bool any = false, good = bio != NULL;
+    while (good && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        good = add_authority(trust, certificate, why);
+        X509_free(certificate);
+        any = true;
+    }
+    BIO_free(bio);
+    if (good && !any) {
+        *why = "it holds no certificate in PEM";
+    }
+    return good && any;
+}
+
+static bool read_lists(struct sk_tls_trust *trust, struct sk_slice pem, const char **why)
+{
+    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
+    X509_CRL *list;
+    bool any = false, good = bio != NULL;
+    while (good && (list = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) != NULL) {
+        uint64_t next = X509_CRL_get0_nextUpdate(list) ? seconds(X509_CRL_get0_nextUpdate(list)) : 0;
+        trust->crls_until = next < trust->crls_until ? next : trust->crls_until;
+        good = X509_STORE_add_crl(trust->store, list) == 1;
+        X509_CRL_free(list);
+        any = true;
+    }
+    BIO_free(bio);
+    if (!good || !any) {
+        *why = "it holds no revocation list in PEM, or one twice";
+    }
+    return good && any;
+}
+
+static bool set_rules(struct sk_tls_trust *trust, bool lists)
+{
+    X509_VERIFY_PARAM *rules = X509_STORE_get0_param(trust->store);
+    unsigned long flags = X509_V_FLAG_TRUSTED_FIRST | (lists ? X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL | X509_V_FLAG_USE_DELTAS : 0);
+    X509_VERIFY_PARAM_set_depth(rules, DEPTH_MAX);
+    X509_VERIFY_PARAM_set_auth_level(rules, 2); /* 112 bits: RSA from 2048, no SHA-1 */
+    return X509_VERIFY_PARAM_set_flags(rules, flags) == 1 && X509_VERIFY_PARAM_set_purpose(rules, X509_PURPOSE_SSL_CLIENT) == 1;
+}
+
+struct sk_tls_trust *sk_tls_trust_new(struct sk_slice authorities, struct sk_slice crls, bool stale, const char **why)
+{
+    struct sk_tls_trust *trust = calloc(1, sizeof(*trust));
+    const struct sk_slice parts[] = {authorities, SK_LIT("\n"), crls, stale ? SK_LIT("+") : SK_LIT("-")};
+    *why = "no memory";
+    if (!trust || authorities.len > INT_MAX || crls.len > INT_MAX) {
+        free(trust);
+        return NULL;
+    }
+    sk_digest_sha256_parts(parts, SK_COUNT(parts), trust->id);
+    trust->refs = 1;
+    trust->stale = stale;
+    trust->last = &trust->oldest;
+    trust->crls_until = UINT64_MAX;
+    trust->store = X509_STORE_new();
+    trust->names = sk_X509_NAME_new_null();
+    bool good = trust->store && trust->names && set_rules(trust, crls.len > 0) && read_authorities(trust, authorities, why) &&
+                (crls.len == 0 || read_lists(trust, crls, why));
+    trust->crls_until = stale ? UINT64_MAX : trust->crls_until;
+    ERR_clear_error();
+    return good ? trust : sk_tls_trust_unref(trust);
+}
+
+struct sk_tls_trust *sk_tls_trust_ref(struct sk_tls_trust *trust)
+{
+    if (trust) {
+        trust->refs++;
+    }
+    return trust;
+}
+
+struct sk_tls_trust *sk_tls_trust_unref(struct sk_tls_trust *trust)
+{
+    if (!trust || --trust->refs > 0) {
+        return NULL;
+    }
+    while (trust->oldest) {
+        struct remembered *old = trust->oldest;
+        trust->oldest = old->next;
+        sk_table_remove(&trust->chains, &old->node);
+        free(old);
+    }
+    sk_table_free(&trust->chains);
+    X509_STORE_free(trust->store);
+    sk_X509_NAME_pop_free(trust->names, X509_NAME_free);
+    free(trust);
+    return NULL;
+}
+
+bool sk_tls_trust_same(const struct sk_tls_trust *a, const struct sk_tls_trust *b)
+{
+    return a == b || (a && b && memcmp(a->id, b->id, sizeof(a->id)) == 0);
+}
+
+/* ---- asked of a client ---- */
+
+bool sk_tls_ask_certificate(struct sk_tls *tls)
+{
+    struct sk_tls_trust *trust = tls->choice.trust;
+    STACK_OF(X509_NAME) *names = sk_X509_NAME_deep_copy(trust->names, X509_NAME_dup, X509_NAME_free);
+    if (!names || SSL_set1_verify_cert_store(tls->ssl, trust->store) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return false;
+    }
+    SSL_set0_CA_list(tls->ssl, names);
+    SSL_set_verify(tls->ssl, SSL_VERIFY_PEER | (tls->choice.certificate_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+    /* A resumed session would bring a certificate that nobody looks at again: there is none. */
+    SSL_set_options(tls->ssl, SSL_OP_NO_TICKET);
+    return SSL_set_num_tickets(tls->ssl, 0) == 1;
+}
+
+/* ---- verified ---- */
+
+static const char *fault(int error)
+{
+    switch (error) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return "certificate-expired";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "certificate-not-yet-valid";
+    case X509_V_ERR_CERT_REVOKED:
+        return "certificate-revoked";
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+        return "revocation-list-missing";
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+        return "revocation-list-stale";
+    case X509_V_ERR_CRL_NOT_YET_VALID:
+    case X509_V_ERR_CRL_SIGNATURE_FAILURE:
+        return "revocation-list-invalid";
+    case X509_V_ERR_INVALID_PURPOSE:
+        return "certificate-wrong-purpose";
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_MD_TOO_WEAK:
+        return "certificate-too-weak";
+    case X509_V_ERR_PERMITTED_VIOLATION:
+    case X509_V_ERR_EXCLUDED_VIOLATION:
+        return "certificate-name-constraints";
+    case X509_V_ERR_INVALID_CA:
+    case X509_V_ERR_PATH_LENGTH_EXCEEDED:
+    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+        return "certificate-path";
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+        return "certificate-bad-signature";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return "certificate-untrusted";
+    default:
+        return "certificate-invalid";
+    }
+}
+
+/* What X509_verify_cert does not ask for. */
+static int leaf_error(X509 *leaf)
+{
+    const EVP_PKEY *key = X509_get0_pubkey(leaf);
+    bool known = key && (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS") || EVP_PKEY_is_a(key, "EC") || EVP_PKEY_is_a(key, "ED25519"));
+    uint32_t use = X509_get_extended_key_usage(leaf);
+    if ((X509_get_extension_flags(leaf) & EXFLAG_CA) || use == UINT32_MAX || !(use & XKU_SSL_CLIENT)) {
+        return X509_V_ERR_INVALID_PURPOSE;
+    }
+    return known ? X509_V_OK : X509_V_ERR_EE_KEY_TOO_SMALL;
+}
+
+static bool chain_digest(const X509_STORE_CTX *ctx, uint8_t out[SK_SHA256_SIZE])
+{
+    STACK_OF(X509) *more = X509_STORE_CTX_get0_untrusted(ctx);
+    uint8_t digests[(DEPTH_MAX + 2) * SK_SHA256_SIZE];
+    unsigned len = SK_SHA256_SIZE;
+    size_t at = 0;
+    if (sk_X509_num(more) > DEPTH_MAX + 1 || X509_digest(X509_STORE_CTX_get0_cert(ctx), EVP_sha256(), digests, &len) != 1) {
+        return false;
+    }
+    for (int i = 0; i < sk_X509_num(more); i++) {
+        at += SK_SHA256_SIZE;
+        if (X509_digest(sk_X509_value(more, i), EVP_sha256(), digests + at, &len) != 1) {
+            return false;
+        }
+    }
+    sk_digest_sha256(sk_slice(digests, at + SK_SHA256_SIZE), out);
+    return true;
+}
+
+static uint64_t hash_of(const uint8_t chain[SK_SHA256_SIZE])
+{
+    uint64_t hash;
+    memcpy(&hash, chain, sizeof(hash));
+    return hash;
+}
+
+/* Until when the chain is known to be right; 0: it is not. */
+static uint64_t recall(struct sk_tls_trust *trust, const uint8_t chain[SK_SHA256_SIZE], uint64_t now)
+{
+    for (struct sk_table_node *n = sk_table_first(&trust->chains, hash_of(chain)); n; n = sk_table_next(n)) {
+        const struct remembered *r = SK_CONTAINER(n, struct remembered, node);
+        if (memcmp(r->chain, chain, SK_SHA256_SIZE) == 0 && now < r->until) {
+            return r->until;
+        }
+    }
+    return 0;
+}
+
+static void remember(struct sk_tls_trust *trust, const uint8_t chain[SK_SHA256_SIZE], uint64_t until)
+{
+    struct remembered *r = trust->oldest;
+    if (trust->chains.count >= REMEMBERED_MAX) {
+        trust->oldest = r->next;
+        sk_table_remove(&trust->chains, &r->node);
+        free(r);
+    }
+    r = calloc(1, sizeof(*r));
+    if (!r || sk_table_add(&trust->chains, &r->node, hash_of(chain))) {
+        free(r); /* it is verified again the next time */
+        return;
+    }
+    memcpy(r->chain, chain, SK_SHA256_SIZE);
+    r->until = until;
+    trust->last = trust->oldest ? trust->last : &trust->oldest;
+    *trust->last = r;
+    trust->last = &r->next;
+}
+
+/* When the first of what makes it right ends. */
+static uint64_t chain_until(const struct sk_tls_trust *trust, const X509_STORE_CTX *ctx, uint64_t now)
+{
+    const STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+    uint64_t until = now + REMEMBER_SECONDS < trust->crls_until ? now + REMEMBER_SECONDS : trust->crls_until;
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        uint64_t end = seconds(X509_get0_notAfter(sk_X509_value(chain, i)));
+        until = end < until ? end : until;
+    }
+    return until;
+}
+
+static int stale_counts(int ok, X509_STORE_CTX *ctx)
+{
+    return ok || X509_STORE_CTX_get_error(ctx) == X509_V_ERR_CRL_HAS_EXPIRED;
+}
+
+int sk_tls_verify_certificate(X509_STORE_CTX *ctx, void *context sk_unused)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct sk_tls *tls = SSL_get_app_data(ssl);
+    struct sk_tls_trust *trust = tls->choice.trust;
+    uint64_t now = sk_clock_wall() / SK_SECOND;
+    uint8_t chain[SK_SHA256_SIZE];
+    bool digested = chain_digest(ctx, chain);
+    tls->certificate_until = digested ? recall(trust, chain, now) : 0;
+    if (tls->certificate_until) {
+        X509_STORE_CTX_set_error(ctx, X509_V_OK);
+        return 1;
+    }
+    if (trust->stale) {
+        X509_STORE_CTX_set_verify_cb(ctx, stale_counts);
+    }
+    int error = X509_verify_cert(ctx) == 1 ? leaf_error(X509_STORE_CTX_get0_cert(ctx)) : X509_STORE_CTX_get_error(ctx);
+    X509_STORE_CTX_set_error(ctx, error);
+    if (error != X509_V_OK) {
+        tls->error = fault(error);
+        return 0;
+    }
+    tls->certificate_until = chain_until(trust, ctx, now);
+    if (digested) {
+        remember(trust, chain, tls->certificate_until);
+    }
+    return 1;
+}
