@@ -2,7 +2,7 @@
  * What a user has to prove himself with beside a password: authenticators listed and removed, recovery codes made and used, links
  * made by which a first authenticator is registered. Secrets are random, told once, and kept as keyed hashes by the store.
  */
-#include "auth/jobs.h"
+#include "auth/factors.h"
 
 #include "base/clock.h"
 #include "base/text.h"

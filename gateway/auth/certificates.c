@@ -2,7 +2,7 @@
  * Programs that prove who they are by a client certificate. The worker verified it in the handshake and names its holder as the tenant's map
  * says; whether there is such a user, and what it may, is looked up here.
  */
-#include "auth/jobs.h"
+#include "auth/factors.h"
 
 #include "conf/conf.h"
 

@@ -1,6 +1,6 @@
 /* What workers ask: a question is a job, from its arrival to its answer. Each job ends with exactly one answer, or
  * with none when its asker is gone. */
-#include "auth/jobs.h"
+#include "auth/factors.h"
 
 #include "base/clock.h"
 #include "base/log.h"

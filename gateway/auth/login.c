@@ -1,5 +1,5 @@
 /* Logins, on the page and with HTTP Basic: look the user up, verify, record, grant. */
-#include "auth/jobs.h"
+#include "auth/factors.h"
 
 #include "base/clock.h"
 #include "base/text.h"

@@ -2,7 +2,7 @@
  * Passwords are verified by helpers: Argon2id in the factor pool, PAM in its own. auth itself never waits. Tenants take
  * turns at the helpers, and one with too many who wait is refused alone.
  */
-#include "auth/jobs.h"
+#include "auth/factors.h"
 
 #include "base/clock.h"
 #include "base/log.h"

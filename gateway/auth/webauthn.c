@@ -3,7 +3,7 @@
  * for and when; none is kept but those that were used, so that who only asks for pages costs no memory. It holds for
  * CHALLENGE_LIFETIME, for one purpose of one tenant and session, and no longer than this process.
  */
-#include "auth/jobs.h"
+#include "auth/factors.h"
 
 #include "base/clock.h"
 #include "base/text.h"

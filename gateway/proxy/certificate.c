@@ -1,5 +1,5 @@
 /* What a client's certificate is for: whose it is by the tenant's map, as a program's credential, as a factor. Runs in the workers. */
-#include "proxy/exchange.h"
+#include "proxy/certificate.h"
 
 #include "base/text.h"
 #include "conf/tenant_file.h"

@@ -1,5 +1,5 @@
 /* Client connections: PROXY header, TLS, bytes to and from the protocol. Runs in the workers. */
-#include "proxy/exchange.h"
+#include "proxy/certificate.h"
 
 #include "base/clock.h"
 #include "journal/record.h"

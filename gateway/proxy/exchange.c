@@ -1,5 +1,5 @@
 /* A request's way through the steps (steps.def), and its answer's way back. Runs in the workers. */
-#include "proxy/exchange.h"
+#include "proxy/certificate.h"
 
 #include "base/clock.h"
 #include "base/text.h"

@@ -136,18 +136,6 @@ int sk_identify(struct sk_exchange *x, bool panel) sk_nodiscard;
         (m)->agent = origin_agent ? sk_slice_cut(*origin_agent, 256) : SK_SLICE_NULL;                        \
     } while (0)
 
-/* certificate.c: what clients' certificates are for */
-/* The handshake is done: whose is it? 0 or negative. */
-int sk_certificate_read(struct sk_conn *conn, struct sk_site *site) sk_nodiscard;
-/* Does the connection still have what the rules ask of it? False: its client must make another. */
-bool sk_certificate_agrees(const struct sk_conn *conn, struct sk_site *site);
-/* Is the connection's certificate one of this subject, or of nobody in particular? */
-bool sk_certificate_is_of(const struct sk_conn *conn, struct sk_slice subject);
-/* The grant of its holder; NULL: it names none, or another site's page sent the request. */
-struct sk_grant *sk_certificate_grant(struct sk_exchange *x);
-/* The value of Client-Cert (RFC 9440 section 2.2); the null slice without a certificate. */
-struct sk_slice sk_certificate_field(struct sk_exchange *x);
-
 /* grants.c */
 /* The grant for a credential of this tenant; `x` waits when auth must be asked first (returns with state ASKING). */
 struct sk_grant *sk_grant_basic(struct sk_exchange *x, struct sk_slice credentials, struct sk_slice user, struct sk_slice password);

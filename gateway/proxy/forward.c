@@ -1,5 +1,5 @@
 /* Towards the upstream: choosing, connecting, writing the message anew, pooling, retrying. Runs in the workers. */
-#include "proxy/exchange.h"
+#include "proxy/certificate.h"
 
 #include "base/clock.h"
 #include "base/text.h"

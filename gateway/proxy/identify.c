@@ -1,5 +1,5 @@
 /* The credential of a request: a panel's session cookie; of an API a password, a key, somebody else's token, or the connection's certificate. Runs in the workers. */
-#include "proxy/exchange.h"
+#include "proxy/certificate.h"
 
 #include "base/clock.h"
 #include "base/text.h"

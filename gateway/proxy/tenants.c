@@ -1,5 +1,5 @@
 /* Tenants and their images. Runs in the workers. */
-#include "proxy/exchange.h"
+#include "proxy/certificate.h"
 
 #include <errno.h>
 #include <stdlib.h>

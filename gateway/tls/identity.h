@@ -39,10 +39,11 @@ struct sk_tls {
 /* `tls->ssl` reads and writes this descriptor from now on. False without memory. */
 bool sk_tls_attach(struct sk_tls *tls, int fd);
 
-/* Has the client asked for a certificate, as the choice says. False without memory. */
-bool sk_tls_ask_certificate(struct sk_tls *tls);
-/* OpenSSL's callback for the certificate that came. */
-int sk_tls_verify_certificate(X509_STORE_CTX *ctx, void *context);
+/* What a trust is made of. The names are a copy, the caller's. */
+X509_STORE *sk_tls_trust_store(const struct sk_tls_trust *trust);
+STACK_OF(X509_NAME) * sk_tls_trust_names(const struct sk_tls_trust *trust);
+/* Judges the chain of `ctx`: NULL, with `until` set in Unix seconds, or why not. */
+const char *sk_tls_trust_verify(struct sk_tls_trust *trust, X509_STORE_CTX *ctx, uint64_t *until);
 
 /* Protocol versions, suites and groups that hold on both sides. False when OpenSSL has none of them. */
 bool sk_tls_harden(SSL_CTX *ctx);

@@ -34,6 +34,28 @@ static bool read_server_name(const uint8_t *ext, size_t len, struct sk_slice *na
     return name_len == len - 5 && name_len > 0 && name_len < 256;
 }
 
+/* The client is asked for a certificate, as the choice says. False without memory. */
+static bool ask_certificate(struct sk_tls *tls)
+{
+    STACK_OF(X509_NAME) *names = sk_tls_trust_names(tls->choice.trust);
+    if (!names || SSL_set1_verify_cert_store(tls->ssl, sk_tls_trust_store(tls->choice.trust)) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return false;
+    }
+    SSL_set0_CA_list(tls->ssl, names);
+    SSL_set_verify(tls->ssl, SSL_VERIFY_PEER | (tls->choice.certificate_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+    /* A resumed session would bring a certificate that nobody looks at again: there is none. */
+    SSL_set_options(tls->ssl, SSL_OP_NO_TICKET);
+    return SSL_set_num_tickets(tls->ssl, 0) == 1;
+}
+
+static int verify_certificate(X509_STORE_CTX *ctx, void *context sk_unused)
+{
+    struct sk_tls *tls = of(X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    tls->error = sk_tls_trust_verify(tls->choice.trust, ctx, &tls->certificate_until);
+    return tls->error == NULL;
+}
+
 static int hello(SSL *ssl, int *alert, void *context sk_unused)
 {
     struct sk_tls *tls = of(ssl);
@@ -64,7 +86,7 @@ static int hello(SSL *ssl, int *alert, void *context sk_unused)
         *alert = SSL_AD_INTERNAL_ERROR;
         return SSL_CLIENT_HELLO_ERROR;
     }
-    if (tls->choice.trust && !sk_tls_ask_certificate(tls)) {
+    if (tls->choice.trust && !ask_certificate(tls)) {
         *alert = SSL_AD_INTERNAL_ERROR;
         return SSL_CLIENT_HELLO_ERROR;
     }
@@ -163,7 +185,7 @@ struct sk_tls_server *sk_tls_server_new(
         return sk_tls_server_free(server);
     }
     SSL_CTX_set_client_hello_cb(server->ctx, hello, NULL);
-    SSL_CTX_set_cert_verify_callback(server->ctx, sk_tls_verify_certificate, NULL);
+    SSL_CTX_set_cert_verify_callback(server->ctx, verify_certificate, NULL);
     SSL_CTX_set_cert_cb(server->ctx, give_certificate, NULL);
     SSL_CTX_set_alpn_select_cb(server->ctx, choose_alpn, NULL);
     SSL_CTX_set_session_cache_mode(server->ctx, SSL_SESS_CACHE_OFF);

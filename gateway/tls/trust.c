@@ -1,4 +1,5 @@
-/* Client certificates: whose are taken, and the verification of a chain. Runs in the workers; the supervisor checks a configuration with it. */
+/* Client certificates: whose are taken, and the verification of a chain, by libcrypto alone. Runs in the workers; the supervisor checks a
+ * configuration with it. */
 #include "tls/identity.h"
 
 #include "base/clock.h"
@@ -159,21 +160,14 @@ bool sk_tls_trust_same(const struct sk_tls_trust *a, const struct sk_tls_trust *
     return a == b || (a && b && memcmp(a->id, b->id, sizeof(a->id)) == 0);
 }
 
-/* ---- asked of a client ---- */
-
-bool sk_tls_ask_certificate(struct sk_tls *tls)
+X509_STORE *sk_tls_trust_store(const struct sk_tls_trust *trust)
 {
-    struct sk_tls_trust *trust = tls->choice.trust;
-    STACK_OF(X509_NAME) *names = sk_X509_NAME_deep_copy(trust->names, X509_NAME_dup, X509_NAME_free);
-    if (!names || SSL_set1_verify_cert_store(tls->ssl, trust->store) != 1) {
-        sk_X509_NAME_pop_free(names, X509_NAME_free);
-        return false;
-    }
-    SSL_set0_CA_list(tls->ssl, names);
-    SSL_set_verify(tls->ssl, SSL_VERIFY_PEER | (tls->choice.certificate_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
-    /* A resumed session would bring a certificate that nobody looks at again: there is none. */
-    SSL_set_options(tls->ssl, SSL_OP_NO_TICKET);
-    return SSL_set_num_tickets(tls->ssl, 0) == 1;
+    return trust->store;
+}
+
+STACK_OF(X509_NAME) *sk_tls_trust_names(const struct sk_tls_trust *trust)
+{
+    return sk_X509_NAME_deep_copy(trust->names, X509_NAME_dup, X509_NAME_free);
 }
 
 /* ---- verified ---- */
@@ -307,18 +301,15 @@ static int stale_counts(int ok, X509_STORE_CTX *ctx)
     return ok || X509_STORE_CTX_get_error(ctx) == X509_V_ERR_CRL_HAS_EXPIRED;
 }
 
-int sk_tls_verify_certificate(X509_STORE_CTX *ctx, void *context sk_unused)
+const char *sk_tls_trust_verify(struct sk_tls_trust *trust, X509_STORE_CTX *ctx, uint64_t *until)
 {
-    SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
-    struct sk_tls *tls = SSL_get_app_data(ssl);
-    struct sk_tls_trust *trust = tls->choice.trust;
     uint64_t now = sk_clock_wall() / SK_SECOND;
     uint8_t chain[SK_SHA256_SIZE];
     bool digested = chain_digest(ctx, chain);
-    tls->certificate_until = digested ? recall(trust, chain, now) : 0;
-    if (tls->certificate_until) {
+    *until = digested ? recall(trust, chain, now) : 0;
+    if (*until) {
         X509_STORE_CTX_set_error(ctx, X509_V_OK);
-        return 1;
+        return NULL;
     }
     if (trust->stale) {
         X509_STORE_CTX_set_verify_cb(ctx, stale_counts);
@@ -326,12 +317,11 @@ int sk_tls_verify_certificate(X509_STORE_CTX *ctx, void *context sk_unused)
     int error = X509_verify_cert(ctx) == 1 ? leaf_error(X509_STORE_CTX_get0_cert(ctx)) : X509_STORE_CTX_get_error(ctx);
     X509_STORE_CTX_set_error(ctx, error);
     if (error != X509_V_OK) {
-        tls->error = fault(error);
-        return 0;
+        return fault(error);
     }
-    tls->certificate_until = chain_until(trust, ctx, now);
+    *until = chain_until(trust, ctx, now);
     if (digested) {
-        remember(trust, chain, tls->certificate_until);
+        remember(trust, chain, *until);
     }
-    return 1;
+    return NULL;
 }

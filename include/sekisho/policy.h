@@ -178,8 +178,7 @@ bool sk_policy_methods_ok(struct sk_slice methods);
  */
 int sk_policy_scope_add(const struct sk_policy *policy, struct sk_slice text, struct sk_policy_subject *subject) sk_nodiscard;
 
-struct sk_slice sk_policy_reason_text(enum sk_policy_reason reason);
-struct sk_slice sk_policy_reason_meaning(enum sk_policy_reason reason);
+struct sk_slice sk_policy_reason_text(enum sk_policy_reason reason), sk_policy_reason_meaning(enum sk_policy_reason reason);
 
 static inline void sk_policy_set_add(struct sk_policy_set *set, unsigned member)
 {
