@@ -323,11 +323,13 @@ int conn_drive(struct conn *c)
     }
 }
 
-SSL_CTX *conn_tls(enum mode mode)
+SSL_CTX *conn_tls(const struct options *options)
 {
     static const unsigned char alpn[] = "\x08http/1.1";
     SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
-    if (!tls || SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) != 1 ||
+    const char *own = options->certificate;
+    if (!tls || (own && (SSL_CTX_use_certificate_chain_file(tls, own) != 1 || SSL_CTX_use_PrivateKey_file(tls, own, SSL_FILETYPE_PEM) != 1)) ||
+            SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) != 1 ||
             SSL_CTX_set_alpn_protos(tls, alpn, sizeof alpn - 1) != 0) {
         SSL_CTX_free(tls);
         return NULL;
@@ -336,7 +338,7 @@ SSL_CTX *conn_tls(enum mode mode)
      * beforehand. */
     SSL_CTX_set_verify(tls, SSL_VERIFY_NONE, NULL);
     SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
-    if (mode == MODE_RESUMED) {
+    if (options->mode == MODE_RESUMED) {
         SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
         SSL_CTX_sess_set_new_cb(tls, keep_ticket);
     }

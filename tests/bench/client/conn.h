@@ -23,6 +23,7 @@ struct options {
     size_t host_count;
     const char *path;
     const char *authorization;
+    const char *certificate; /* PEM: the client's chain and its key; NULL: it shows none */
     size_t connections;
     size_t threads;
     double warmup;
@@ -93,6 +94,6 @@ int conn_drive(struct conn *c);
 void conn_free(struct conn *c);
 
 /* A client context for TLS 1.3; NULL when OpenSSL cannot. */
-SSL_CTX *conn_tls(enum mode mode);
+SSL_CTX *conn_tls(const struct options *options);
 
 #endif

@@ -205,7 +205,7 @@ static int run(struct shared *shared, struct worker *workers)
 static void usage(void)
 {
     fputs("usage: client keepalive|full|resumed|idle --address IP:PORT --hosts FILE --path PATH\n"
-          "              --authorization VALUE [--connections N] [--threads N] [--warmup S] [--seconds S] "
+          "              --authorization VALUE [--certificate FILE] [--connections N] [--threads N] [--warmup S] [--seconds S] "
           "[--limit S]\n",
             stderr);
     exit(2);
@@ -280,7 +280,7 @@ static void read_hosts(struct options *options, const char *file)
 static void parse(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {{"address", 1, NULL, 'a'}, {"hosts", 1, NULL, 'h'},
-            {"path", 1, NULL, 'p'}, {"authorization", 1, NULL, 'b'}, {"connections", 1, NULL, 'c'},
+            {"path", 1, NULL, 'p'}, {"authorization", 1, NULL, 'b'}, {"certificate", 1, NULL, 'e'}, {"connections", 1, NULL, 'c'},
             {"threads", 1, NULL, 't'}, {"warmup", 1, NULL, 'w'}, {"seconds", 1, NULL, 's'},
             {"limit", 1, NULL, 'l'}, {NULL, 0, NULL, 0}};
     *options = (struct options){
@@ -298,6 +298,9 @@ static void parse(struct options *options, int argc, char **argv)
             break;
         case 'b':
             options->authorization = optarg;
+            break;
+        case 'e':
+            options->certificate = optarg;
             break;
         case 'c':
             options->connections = number(optarg, 1, CONNECTIONS_MAX);
@@ -331,7 +334,7 @@ int main(int argc, char **argv)
     parse(&shared.options, argc, argv);
     signal(SIGPIPE, SIG_IGN);
     alarm(shared.options.limit);
-    shared.tls = conn_tls(shared.options.mode);
+    shared.tls = conn_tls(&shared.options);
     struct worker *workers = calloc(shared.options.threads, sizeof *workers);
     if (!shared.tls || !workers) {
         fputs("client: cannot set up TLS\n", stderr);

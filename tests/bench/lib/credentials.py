@@ -62,6 +62,29 @@ class Issuer:
         return {**common, "kty": "RSA", "n": base64url(modulus), "e": "AQAB"}
 
 
+class Certificate:
+    """A client's, of an authority below a root: what servers trust, and what the client shows, with its key behind it."""
+
+    def __init__(self, folder):
+        def path(name):
+            return os.path.join(folder, "client-" + name)
+        new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        authority = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+        run("openssl", "req", "-x509", *new, "-subj", "/CN=root", *authority, "-keyout", path("root.key"), "-out", path("root.crt"))
+        run("openssl", "req", "-x509", "-CA", path("root.crt"), "-CAkey", path("root.key"), *new, "-subj", "/CN=inner", *authority,
+            "-keyout", path("inner.key"), "-out", path("inner.crt"))
+        run("openssl", "req", "-x509", "-CA", path("inner.crt"), "-CAkey", path("inner.key"), *new, "-subj", "/CN=client",
+            "-addext", "basicConstraints=critical,CA:FALSE", "-addext", "extendedKeyUsage=clientAuth",
+            "-keyout", path("leaf.key"), "-out", path("leaf.crt"))
+        self.authorities = path("root.crt")
+        self.shown = path("shown.pem")
+        parts = []
+        for name in ("leaf.crt", "inner.crt", "leaf.key"):
+            with open(path(name), encoding="ascii") as part:
+                parts.append(part.read())
+        write(self.shown, "".join(parts), 0o600)
+
+
 class Key:
     """As sekisho new-key makes them."""
 

@@ -85,6 +85,7 @@ services:
   - {{name: {credentials.ISSUER_NAME}, issuer: "{credentials.ISSUER}", audience: {credentials.AUDIENCE}, jwks_file: {issuer.jwks},
      roles_claim: [groups], map: [{{value: editors, role: editor}}]}}
 """ if issuer else ""
+        mutual = f"client_certificates: {{ca_file: {self.world.client_certificate.authorities}, required: true}}\n" if self.world.mutual else ""
         write(os.path.join(self.folder, "tenants", name + ".yaml"), f"""tenant: {name}
 service: bench
 open: true
@@ -95,7 +96,7 @@ networks:
   - {{name: office, cidrs: [{office}]}}
   - {{name: here, cidrs: [{scenario.HERE}]}}
 from: [office, here]
-apps:
+{mutual}apps:
   - name: api
     kind: api
     path: /

@@ -33,7 +33,7 @@ class Client:
                 [world.client, mode, "--address", f"127.0.0.1:{product.port}", "--hosts", world.hosts_file(numbers),
                  "--path", path, "--authorization", world.authorization, "--connections", str(connections),
                  "--threads", str(world.threads), "--warmup", str(warmup), "--seconds", str(seconds),
-                 "--limit", str(limit)],
+                 "--limit", str(limit), *(["--certificate", world.client_certificate.shown] if world.mutual else [])],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, preexec_fn=die_with_parent)
         self.product = product
 

@@ -136,12 +136,14 @@ http {{
         allow = "".join(f"    allow {cidr};\n" for cidr in scenario.NETWORKS + [scenario.HERE])
         to_upstream = "proxy_pass http://panel;"
         rule = f"    location /extra/ {{ limit_except GET {{ deny all; }} {to_upstream} }}\n" if extra else ""
+        mutual = (f"    ssl_client_certificate {self.world.client_certificate.authorities};\n    ssl_verify_client on;\n    ssl_verify_depth 3;\n"
+                  if self.world.mutual else "")
         write(os.path.join(tenants, name + ".conf"), f"""server {{
     listen 127.0.0.1:{self.port} ssl http2;
     server_name {scenario.host(number)};
     ssl_certificate {self.world.certificate};
     ssl_certificate_key {self.world.key};
-{allow}    deny all;
+{mutual}{allow}    deny all;
     {identify}
     location /items/ {{ limit_except GET {{ deny all; }} {to_upstream} }}
     location ~ ^/items/[^/]+/notes/ {{ limit_except GET POST PUT PATCH {{ deny all; }} {to_upstream} }}
@@ -204,6 +206,7 @@ class HAProxy(Product):
         password = self.world.userlist_password(self.world.peer_password)
         user = "    user nobody\n    group nogroup\n" if os.geteuid() == 0 else ""
         # The log goes to standard output, a plain file here: a syslog daemon would cost extra and belongs to nobody.
+        mutual = f" ca-file {self.world.client_certificate.authorities} verify required" if self.world.mutual else ""
         parts = [f"""global
     maxconn {CONNECTIONS // 2}
     log stdout format raw local0
@@ -219,7 +222,7 @@ defaults
     timeout server 60s
     timeout http-keep-alive 3600s
 frontend gate
-    bind 127.0.0.1:{self.port} ssl crt {self.world.pem} alpn h2,http/1.1 backlog 4096
+    bind 127.0.0.1:{self.port} ssl crt {self.world.pem}{mutual} alpn h2,http/1.1 backlog 4096
     use_backend %[req.hdr(host),field(1,:),lower,map({folder}/hosts.map)]
     default_backend nobody
 backend nobody

@@ -27,6 +27,8 @@ class Product:
         os.mkdir(self.folder, 0o755)
         self.process = None
         self._trust = ssl.create_default_context(cafile=world.certificate)
+        if world.mutual:
+            self._trust.load_cert_chain(world.client_certificate.shown)
 
     # ---- to be filled in by each product ----
 

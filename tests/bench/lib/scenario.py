@@ -46,6 +46,8 @@ class Scenario:
         self.password = secrets.token_urlsafe(18)
         self.program_key = credentials.Key()
         self.issuers = {name: credentials.Issuer(folder, name) for name in ("es256", "rs256")}
+        self.client_certificate = credentials.Certificate(folder)
+        self.mutual = False  # whether clients show it, and products ask for it
         self.credential = "password"  # one of credentials.KINDS: which one requests carry, and peers are configured for
         self.body = "0123456789abcdef" * 64
         self.key = os.path.join(folder, "bench.key")

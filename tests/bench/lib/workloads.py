@@ -79,6 +79,15 @@ def _with_client(mode, connections):
     return workload
 
 
+def _mutual(name, kinds, world, upstream, plan):
+    """A full handshake in which the client proves a certificate, and one request."""
+    world.mutual = True
+    try:
+        return _with_client("full", 16)(name, kinds, world, upstream, plan)
+    finally:
+        world.mutual = False
+
+
 def _with_credential(credential):
     """h1 with another credential, beside the peers that know it."""
     def workload(name, kinds, world, upstream, plan):
@@ -170,6 +179,7 @@ WORKLOADS = {
     "h1-rs256": _with_credential("rs256"),
     "h2": _h2,
     "handshake": _with_client("full", 16),
+    "mutual": _mutual,
     "resumed": _with_client("resumed", 16),
     "large": _large,
     "idle": _idle,
