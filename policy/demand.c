@@ -124,3 +124,17 @@ void sk_policy_level_limits(const char *demand, uint64_t *idle, uint64_t *life)
         }
     }
 }
+
+bool sk_policy_password_alone(const char *demand)
+{
+    struct image_demand parsed;
+    char why[160];
+    if (!demand || demand_parse(sk_slice_str(demand), &parsed, why)) {
+        return true;
+    }
+    bool alone = false;
+    for (uint32_t i = 0; i < parsed.count; i++) {
+        alone = alone || parsed.sets[i] == BIT(PASSWORD);
+    }
+    return alone;
+}

@@ -65,6 +65,9 @@ struct sk_policy_error {
  * `life` since the login; UINT64_MAX: none. */
 void sk_policy_level_limits(const char *demand, uint64_t *idle, uint64_t *life);
 
+/* Is a password alone enough for it? */
+bool sk_policy_password_alone(const char *demand);
+
 /*
  * Compiles into `image` (appended; 8-byte aligned at its start when the buffer is empty).
  * 0; 1 when the source is refused, with `error` filled; negative when memory or the buffer's limit runs out.

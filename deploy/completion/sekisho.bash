@@ -5,7 +5,7 @@ _sekisho() {
   COMPREPLY=()
   case $COMP_CWORD:${COMP_WORDS[1]} in
     1:*)
-      mapfile -t COMPREPLY < <(compgen -W 'hash-password new-key config policy journal session bans enroll authenticators --help --version' -- "$word")
+      mapfile -t COMPREPLY < <(compgen -W 'hash-password new-key config policy journal session bans enroll reset-password authenticators --help --version' -- "$word")
       return
       ;;
     2:config) mapfile -t COMPREPLY < <(compgen -W 'check schema --help' -- "$word") && return ;;
@@ -20,20 +20,20 @@ _sekisho() {
     --method) mapfile -t COMPREPLY < <(compgen -W 'GET HEAD POST PUT PATCH DELETE OPTIONS' -- "$word") && return ;;
     --factor) mapfile -t COMPREPLY < <(compgen -W 'password fido2 passkey hardware certificate key token recovery' -- "$word") && return ;;
     --cacert | --password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
-    --server | --user | --role | --address | --host | --path | --tenant | --resolve | --of | --network | --expires) return ;;
+    --server | --user | --role | --address | --host | --path | --tenant | --resolve | --of | --network | --expires | --context) return ;;
   esac
   command=${COMP_WORDS[1]}
-  [ "$command" = hash-password ] || [ "$command" = new-key ] || [ "$command" = enroll ] || command+=" ${COMP_WORDS[2]-}"
+  [ "$command" = hash-password ] || [ "$command" = new-key ] || [ "$command" = enroll ] || [ "$command" = reset-password ] || command+=" ${COMP_WORDS[2]-}"
   if [[ $word == -* ]]; then
     case $command in
-      hash-password) command='--with-second-factor' ;;
+      hash-password) command='--with-second-factor --context' ;;
       new-key) command='--expires' ;;
       'config schema') command='--tenant' ;;
       'policy explain') command='--user --role --factor --address --method --host --path -o' ;;
       'journal show') command='--tenant' ;;
       'bans list') command="$connection --of -o" ;;
       'bans revoke') command="$connection --of --network" ;;
-      enroll | 'authenticators revoke') command=$connection ;;
+      enroll | reset-password | 'authenticators revoke') command=$connection ;;
       'authenticators list') command="$connection -o" ;;
       'session list') command="$connection --of -o" ;;
       'session revoke') command="$connection --of" ;;

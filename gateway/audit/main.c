@@ -86,6 +86,7 @@ static bool permitted(enum sk_peer peer, const struct sk_audit_record *record)
     case SK_AUDIT_AUTHENTICATOR_REMOVED:
     case SK_AUDIT_CODES_MADE:
     case SK_AUDIT_LINK_MADE:
+    case SK_AUDIT_PASSWORD_CHANGED:
         return peer == SK_PEER_AUTH;
     default:
         return false;

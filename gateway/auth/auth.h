@@ -69,6 +69,7 @@ struct tenant {
     struct host *hosts;
     uint64_t inactivity, expiration; /* ns */
     uint64_t max_retries, find_time, ban_time; /* of passwords: store/budget.h */
+    uint64_t password_least; /* characters of a new one */
     struct issuer *issuers;
     struct fido2 *fido2; /* NULL: nothing is known of it yet */
     size_t jobs_count;

@@ -264,7 +264,7 @@ static void link_recorded(struct sk_record_wait *wait, bool durable)
     sk_random(random, sizeof(random));
     job->password_len = sk_base64url_encode(sk_slice(random, sizeof(random)), job->password);
     sk_wipe(random, sizeof(random));
-    keep(job, SK_VOUCHER_LINK, LINK_LIFETIME);
+    keep(job, job->voucher, LINK_LIFETIME);
 }
 
 static void link_user(struct job *job, uint16_t code, const void *message)
@@ -273,10 +273,11 @@ static void link_user(struct job *job, uint16_t code, const void *message)
         auth_refuse(job, "store-unavailable");
     } else if (auth_take_user(job, message)) {
         auth_refuse(job, "internal-error");
-    } else if (!job->user.known || job->user.disabled || job->user.backend == SK_BACKEND_KEY) {
+    } else if (!job->user.known || job->user.disabled || job->user.backend == SK_BACKEND_KEY ||
+               (job->voucher == SK_VOUCHER_PASSWORD && job->user.backend == SK_BACKEND_PAM)) {
         auth_refuse(job, "unknown-user");
     } else {
-        auth_record(job, SK_AUDIT_LINK_MADE, SK_AUDIT_DECISION_ALLOW, "made", link_recorded);
+        auth_record(job, SK_AUDIT_LINK_MADE, SK_AUDIT_DECISION_ALLOW, job->voucher == SK_VOUCHER_PASSWORD ? "password" : "authenticator", link_recorded);
     }
 }
 
@@ -286,6 +287,7 @@ void auth_make_link(struct auth *auth, uint64_t worker, const struct sk_auth_mak
     if (job) {
         TAKE_ORIGIN(job, m);
         auth_copy(job->name, sizeof(job->name), m->user);
+        job->voucher = m->kind == SK_VOUCHER_PASSWORD ? SK_VOUCHER_PASSWORD : SK_VOUCHER_LINK;
         auth_ask_user(job, m->user, link_user);
     }
 }

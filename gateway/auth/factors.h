@@ -3,6 +3,21 @@
 
 #include "auth/jobs.h"
 
+/* login.c */
+/* Has job->password tried for job->user's name and network, as a login has: right, it comes to auth_admit. */
+void auth_try_login(struct job *job);
+/* The password was right, and the store knows. */
+void auth_admit(struct job *job);
+
+/* passwords.c */
+void auth_password(struct auth *auth, uint64_t worker, const struct sk_auth_password *m);
+/* The password that the session has is right: the chosen one takes its place. */
+void auth_change_password(struct job *job);
+/* The hash that was right is too cheap: a new one takes its place, then auth_admit. */
+void auth_renew_hash(struct job *job);
+/* What the factor helper made of it; NULL: nothing. */
+void auth_hashed(struct job *job, const struct sk_factor_hashed *m);
+
 /* certificates.c */
 void auth_certificate(struct auth *auth, uint64_t worker, const struct sk_auth_certificate *m);
 

@@ -257,6 +257,9 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
     case SK_AUTH_TOKEN:
         auth_token(auth, worker, message);
         break;
+    case SK_AUTH_PASSWORD:
+        auth_password(auth, worker, message);
+        break;
     case SK_AUTH_CERTIFICATE:
         auth_certificate(auth, worker, message);
         break;

@@ -42,6 +42,11 @@ struct job {
     uint8_t network_len;
     uint8_t row[SK_ID_SIZE]; /* an authenticator's */
     uint8_t row_len;
+    enum sk_voucher voucher; /* a link's kind */
+    char chosen[1025];  /* a new password, wiped with the job */
+    size_t chosen_len;
+    bool hashes;        /* the factor helper is asked for a hash of it */
+    bool cheap;         /* the hash that was right costs less than new ones */
     uint64_t retry_after; /* s, of a refusal */
     const char *reason; /* of a refusal */
     const char *detail; /* the same for the record, which may say more */

@@ -110,9 +110,11 @@ void auth_admit_program(struct job *job, enum sk_policy_factor factor)
 }
 
 /* The password is right; `user` is as the store has it now. */
-static void admit(struct job *job)
+void auth_admit(struct job *job)
 {
-    if (job->kind == SK_AUTH_BASIC) {
+    if (job->kind == SK_AUTH_PASSWORD) {
+        auth_change_password(job);
+    } else if (job->kind == SK_AUTH_BASIC) {
         auth_admit_program(job, SK_POLICY_FACTOR_PASSWORD);
     } else {
         job->proven[SK_POLICY_FACTOR_PASSWORD] = sk_clock_wall() / SK_SECOND;
@@ -129,7 +131,7 @@ static void follower_user(struct job *job, uint16_t code, const void *message)
     } else if (!job->user.known || job->user.disabled) {
         auth_refuse(job, "account-changed");
     } else {
-        admit(job);
+        auth_admit(job);
     }
 }
 
@@ -149,7 +151,11 @@ static void right_told(struct job *job, uint16_t code, const void *message)
         wipe_password(f);
         auth_ask_user(f, sk_slice_str(f->name), follower_user);
     }
-    admit(job);
+    if (job->cheap && job->kind != SK_AUTH_PASSWORD) {
+        auth_renew_hash(job);
+    } else {
+        auth_admit(job);
+    }
 }
 
 static void record_denied(struct job *job)
@@ -194,6 +200,14 @@ void auth_verified(struct job *job, enum verdict verdict)
     if (job->ceremony) {
         auth_ceremony_told(job, NULL);
         return;
+    }
+    if (job->hashes) {
+        auth_hashed(job, NULL);
+        return;
+    }
+    if (verdict == VERDICT_RIGHT && job->cheap && job->kind != SK_AUTH_PASSWORD) {
+        memcpy(job->chosen, job->password, job->password_len); /* for a hash that costs more */
+        job->chosen_len = job->password_len;
     }
     wipe_password(job);
     if (known && verdict == VERDICT_RIGHT && job->user.disabled) {
@@ -244,6 +258,11 @@ void auth_prompt(struct job *job, struct sk_slice prompts)
     }
     job->ticket = 0;
     sk_timer_set(&job->timer, CONVERSATION_LIFETIME);
+}
+
+void auth_try_login(struct job *job)
+{
+    auth_try(job, login_user);
 }
 
 static void begin(struct job *job, struct sk_slice password)

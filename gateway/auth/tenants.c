@@ -72,6 +72,7 @@ void auth_set_tenant(struct auth *auth, const struct sk_control_tenant *m)
     tenant->max_retries = m->max_retries;
     tenant->find_time = m->find_time;
     tenant->ban_time = m->ban_time;
+    tenant->password_least = m->password_least;
     if (m->part == 0) {
         auth_begin_issuers(tenant);
         drop_hosts(auth, tenant);

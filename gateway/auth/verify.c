@@ -21,7 +21,7 @@
 
 static struct pool *pool_of(struct job *job)
 {
-    bool pam = job->user.known && job->user.backend == SK_BACKEND_PAM;
+    bool pam = job->user.known && job->user.backend == SK_BACKEND_PAM && !job->hashes;
     return pam ? &job->auth->pam : &job->auth->factor;
 }
 
@@ -36,6 +36,13 @@ static int start(struct helper *helper, struct job *job, bool pam)
         struct sk_pam_start m = {.ticket = job->id, .user = job->user.name, .address = sk_slice_str(text),
                 .answer = sk_slice(job->password, job->password_len)};
         r = sk_channel_send(helper->channel, SK_PAM_START, &m, NULL);
+    } else if (job->hashes) {
+        char context[600];
+        size_t tenant = sk_slice_find(sk_slice_str(job->tenant->name), '@');
+        (void)snprintf(context, sizeof(context), "%s\n%.*s\n%s", job->name, (int)tenant, job->tenant->name, job->host);
+        struct sk_factor_hash m = {.ticket = job->id, .password = sk_slice(job->chosen, job->chosen_len),
+                .least = job->cheap ? 0 : job->tenant->password_least, .context = sk_slice_str(context)};
+        r = sk_channel_send(helper->channel, SK_FACTOR_HASH, &m, NULL);
     } else if (job->ceremony) {
         r = auth_ceremony_ask(job, helper->channel);
     } else if (job->kind == SK_AUTH_TOKEN) {
@@ -175,6 +182,9 @@ static struct helper *helper_of(struct pool *pool, const struct sk_channel *chan
 
 static uint16_t answer_to(const struct job *job)
 {
+    if (job->hashes) {
+        return SK_FACTOR_HASHED;
+    }
     switch (job->kind) {
     case SK_AUTH_TOKEN:
         return SK_FACTOR_CLAIMS;
@@ -197,7 +207,10 @@ static void from_factor(struct sk_channel *channel, uint16_t code, const void *m
     }
     /* Every message of a helper begins with the ticket of what was asked. */
     bool own = job && job->id == *(const uint64_t *)message && code == answer_to(job);
-    if (own && job->ceremony) {
+    if (own && job->hashes) {
+        release(helper, job);
+        auth_hashed(job, message);
+    } else if (own && job->ceremony) {
         release(helper, job);
         auth_ceremony_told(job, message);
     } else if (own && code == SK_FACTOR_CLAIMS) {
@@ -207,6 +220,7 @@ static void from_factor(struct sk_channel *channel, uint16_t code, const void *m
         const struct sk_factor_verdict *m = message;
         bool real = job->user.known;
         release(helper, job);
+        job->cheap = m->cheap && real;
         auth_verified(job, m->result == 0 && real ? VERDICT_RIGHT : m->result <= 1 || !real ? VERDICT_WRONG : VERDICT_BROKEN);
     }
     next_in_queue(pool);
@@ -259,7 +273,7 @@ static void helper_ended(struct sk_channel *channel, bool bad, void *context)
         if (job) {
             job->helper = NULL;
             /* A helper that was being recycled may never have read it: once more, elsewhere. */
-            if (!job->retried && !job->state[0] && (job->password_len || job->bearer || job->ceremony)) {
+            if (!job->retried && !job->state[0] && (job->password_len || job->bearer || job->ceremony || job->hashes)) {
                 job->retried = true;
                 auth_verify(job);
             } else {

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "crypto/digest.h"
+#include "crypto/password.h"
 #include "ipc/factor.h"
 
 #include <errno.h>
@@ -111,6 +112,7 @@ static int put_settings(struct compiling *c)
             .find_time = pick_duration(t->regulation.find_time, service->regulation.find_time, "2m"),
             .ban_time = pick_duration(t->regulation.ban_time, service->regulation.ban_time, "5m")};
     m.max_retries = m.max_retries ? m.max_retries : RETRIES_DEFAULT;
+    m.password_least = sk_policy_password_alone(t->factors) ? SK_PASSWORD_ALONE : SK_PASSWORD_SECOND;
     cap_sessions(t, &m);
     for (unsigned i = 0; i < t->apps_count; i++) {
         m.checked |= t->apps[i].health.path != NULL;

@@ -6,6 +6,10 @@
 #include <argon2.h>
 #include <errno.h>
 
+#define MEMORY_KIB 19456
+#define PASSES 2
+#define LANES 1
+
 /* "name=NUMBER" up to `end`, which is dropped. 0 or 1. */
 static int take_number(struct sk_slice *rest, struct sk_slice name, char end, uint64_t max, uint64_t *value)
 {
@@ -55,4 +59,18 @@ int sk_hash_verify(struct sk_slice text, struct sk_slice password)
     int r = argon2id_verify(encoded, password.len ? password.data : "", password.len);
     sk_wipe(encoded, sizeof(encoded));
     return r == ARGON2_OK ? 0 : r == ARGON2_VERIFY_MISMATCH ? 1 : 2;
+}
+
+int sk_hash_make(struct sk_slice password, char out[SK_HASH_TEXT])
+{
+    uint8_t salt[16];
+    sk_random(salt, sizeof(salt));
+    int r = argon2id_hash_encoded(PASSES, MEMORY_KIB, LANES, password.data ? password.data : "", password.len, salt, sizeof(salt), 32, out, SK_HASH_TEXT);
+    return r == ARGON2_OK ? 0 : -ENOMEM;
+}
+
+bool sk_hash_is_cheap(struct sk_slice text)
+{
+    struct sk_hash_costs costs;
+    return sk_hash_parse(text, &costs) == 0 && (costs.memory * costs.passes < (uint64_t)MEMORY_KIB * PASSES || costs.memory < MEMORY_KIB);
 }

@@ -22,6 +22,11 @@ struct sk_hash_costs {
 /* "$argon2id$v=19$m=…,t=…,p=…$salt$hash", costs within the bounds above. 0; 1 when it is not one. */
 int sk_hash_parse(struct sk_slice text, struct sk_hash_costs *costs) sk_nodiscard;
 
+/* A new hash, NUL-terminated: 19 MiB, two passes, one lane (RFC 9106's second choice is dearer than a login may be). 0 or negative. */
+int sk_hash_make(struct sk_slice password, char out[SK_HASH_TEXT]) sk_nodiscard;
+/* Does it cost less to try than new ones? */
+bool sk_hash_is_cheap(struct sk_slice text);
+
 /*
  * Computes one small hash in two lanes. For them libargon2 starts threads, whose end makes libc open libgcc_s at its
  * first time: in the sandbox there are no files any more, and libc would abort. 0 or negative.

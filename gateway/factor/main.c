@@ -8,7 +8,9 @@
 #include "factor/token.h"
 #include "factor/webauthn.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "crypto/password.h"
 #include "ipc/child.h"
 #include "ipc/factor.h"
 
@@ -32,7 +34,25 @@ static void verify_password(struct helper *helper, const struct sk_factor_verify
 {
     struct sk_factor_verdict verdict = {.ticket = verify->ticket};
     verdict.result = (uint64_t)sk_hash_verify(verify->hash, verify->password);
+    verdict.cheap = sk_hash_is_cheap(verify->hash);
     answer(helper, SK_FACTOR_VERDICT, &verdict);
+}
+
+static void hash_password(struct helper *helper, const struct sk_factor_hash *m)
+{
+    struct sk_factor_hashed said = {.ticket = m->ticket};
+    char hash[SK_HASH_TEXT];
+    enum sk_password_fault fault = m->least ? sk_password_check(m->password, m->least, m->context) : SK_PASSWORD_GOOD;
+    said.reason = sk_slice_str(sk_password_reason(fault));
+    if (fault == SK_PASSWORD_GOOD) {
+        if (sk_hash_make(m->password, hash)) {
+            said.reason = SK_LIT("busy");
+        } else {
+            said.hash = sk_slice_str(hash);
+        }
+    }
+    answer(helper, SK_FACTOR_HASHED, &said);
+    sk_wipe(hash, sizeof(hash));
 }
 
 /* Whether it can stand among others with commas between. None is left out for want of room: a token has no more. */
@@ -100,6 +120,9 @@ static void auth_received(
     switch (code) {
     case SK_FACTOR_TOKEN:
         verify_token(context, message);
+        break;
+    case SK_FACTOR_HASH:
+        hash_password(context, message);
         break;
     case SK_FACTOR_REGISTER:
         verify_registration(context, message);

@@ -65,8 +65,12 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
 /* New recovery codes for the session's user, who must have proven an authenticator freshly; and one of them used. */
 #define SK_AUTH_MAKE_CODES_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64)
 #define SK_AUTH_RECOVER_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(code, 64)
-/* A link by which this user registers an authenticator, once. */
-#define SK_AUTH_MAKE_LINK_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(user, 256)
+/* A link by which this user registers an authenticator, or sets a password, once. `kind`: enum sk_voucher of ipc/store.h. */
+#define SK_AUTH_MAKE_LINK_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(user, 256) U(kind)
+/* A new password: of the session's user, whose password it is now; or by a link. With it all of the user's sessions end; GRANT of a new one, or
+ * DONE by a link. REFUSED also for the reasons of crypto/password.h. */
+#define SK_AUTH_PASSWORD_FIELDS(U, I, T)                                                                     \
+    U(ticket) SK_AUTH_ORIGIN(U, I, T) SK_AUTH_CEREMONY(U, I, T) T(password, 1024) T(chosen, 1024)
 #define SK_AUTH_SECRETS_FIELDS(U, I, T) U(ticket) I(tenant) T(app, 64)
 
 /* `factors`: how it was proven, as RFC 8176 names it. `proofs`: the same for the policy (sk_policy_proofs_text). `token`: after a login alone. `roles`, `networks`: names, comma between. `lifetime`: ns until it must be renewed. */
@@ -119,6 +123,7 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
     M(AUTH_MAKE_CODES, auth_make_codes, 45, SK_AUTH_FROM_WORKER, 0, SK_AUTH_MAKE_CODES_FIELDS)               \
     M(AUTH_RECOVER, auth_recover, 46, SK_AUTH_FROM_WORKER, 0, SK_AUTH_RECOVER_FIELDS)                        \
     M(AUTH_MAKE_LINK, auth_make_link, 47, SK_AUTH_FROM_WORKER, 0, SK_AUTH_MAKE_LINK_FIELDS)                  \
+    M(AUTH_PASSWORD, auth_password, 48, SK_AUTH_FROM_WORKER, 0, SK_AUTH_PASSWORD_FIELDS)                     \
     M(AUTH_OFFER, auth_offer, 50, SK_AUTH_FROM_AUTH, 0, SK_AUTH_OFFER_FIELDS)                                \
     M(AUTH_AUTHENTICATOR, auth_authenticator, 51, SK_AUTH_FROM_AUTH, 0, SK_AUTH_AUTHENTICATOR_FIELDS)        \
     M(AUTH_TOLD, auth_told, 52, SK_AUTH_FROM_AUTH, 0, SK_AUTH_TOLD_FIELDS)                                   \

@@ -12,8 +12,12 @@ enum { SK_FACTOR_FROM_AUTH = 1, SK_FACTOR_FROM_HELPER = 2 };
 
 /* `hash`: an encoded Argon2id string. */
 #define SK_FACTOR_VERIFY_FIELDS(U, I, T) U(ticket) T(hash, 512) T(password, 1024)
-/* `result`: 0 right, 1 wrong, 2 the hash is not one. */
-#define SK_FACTOR_VERDICT_FIELDS(U, I, T) U(ticket) U(result)
+/* `result`: 0 right, 1 wrong, 2 the hash is not one. `cheap` 1: it costs less than new ones do. */
+#define SK_FACTOR_VERDICT_FIELDS(U, I, T) U(ticket) U(result) U(cheap)
+/* A new password: judged by crypto/password.h, unless `least` is 0, and hashed. `context`: words, one a line. */
+#define SK_FACTOR_HASH_FIELDS(U, I, T) U(ticket) T(password, 1024) U(least) T(context, 1024)
+/* `reason`: empty when `hash` is there. */
+#define SK_FACTOR_HASHED_FIELDS(U, I, T) U(ticket) T(reason, 64) T(hash, 512)
 
 /* A token of a foreign issuer, and what it must be: factor/token.h says of each. With 48 KiB of keys a message is full. */
 #define SK_FACTOR_TOKEN_MAX 8192U
@@ -76,6 +80,8 @@ enum sk_factor_flag { SK_FACTOR_UV = 4, SK_FACTOR_BE = 8, SK_FACTOR_BS = 16 };
     M(FACTOR_ASSERT, factor_assert, 4, SK_FACTOR_FROM_AUTH, 0, SK_FACTOR_ASSERT_FIELDS)                      \
     M(FACTOR_REGISTERED, factor_registered, 5, SK_FACTOR_FROM_HELPER, 0, SK_FACTOR_REGISTERED_FIELDS)        \
     M(FACTOR_ASSERTED, factor_asserted, 6, SK_FACTOR_FROM_HELPER, 0, SK_FACTOR_ASSERTED_FIELDS)              \
+    M(FACTOR_HASH, factor_hash, 7, SK_FACTOR_FROM_AUTH, 0, SK_FACTOR_HASH_FIELDS)                            \
+    M(FACTOR_HASHED, factor_hashed, 8, SK_FACTOR_FROM_HELPER, 0, SK_FACTOR_HASHED_FIELDS)                    \
     M(FACTOR_TOKEN, factor_token, 10, SK_FACTOR_FROM_AUTH, 0, SK_FACTOR_TOKEN_FIELDS)                        \
     M(FACTOR_CLAIMS, factor_claims, 11, SK_FACTOR_FROM_HELPER, 0, SK_FACTOR_CLAIMS_FIELDS)
 

@@ -20,6 +20,7 @@ enum sk_ban_scope {
 enum sk_voucher {
     SK_VOUCHER_LINK, /* registers an authenticator */
     SK_VOUCHER_CODE, /* in place of a lost one */
+    SK_VOUCHER_PASSWORD, /* sets a new password */
     SK_VOUCHERS
 };
 
@@ -88,6 +89,10 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
 /* It is used up: once, whoever else tries at the same time. `count`: how many the user has left. */
 #define SK_STORE_TAKE_VOUCHER_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) U(kind) U(now) T(secret, 64)
 #define SK_STORE_VOUCHER_FIELDS(U, I, T) T(user, 256)
+/* A user's own new password, in place of `before`, which is the one in force: RESULT 1 when it is not any more. With a `link`, that is
+ * used up: RESULT 1 too when it is not this user's, or no more. When the tenant's file says another password than it did, that is in force. */
+#define SK_STORE_PUT_PASSWORD_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) T(before, 512) T(hash, 512) U(now) T(link, 64)
+#define SK_STORE_PASSWORD_FIELDS(U, I, T) T(hash, 512)
 #define SK_STORE_GET_KEY_FIELDS(U, I, T) U(ticket)
 #define SK_STORE_PUT_KEY_FIELDS(U, I, T) U(ticket) T(der, 1024)
 
@@ -139,6 +144,8 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
     M(STORE_GET_VOUCHER, store_get_voucher, 57, SK_STORE_FROM_AUTH, 0, SK_STORE_GET_VOUCHER_FIELDS)          \
     M(STORE_TAKE_VOUCHER, store_take_voucher, 58, SK_STORE_FROM_AUTH, 0, SK_STORE_TAKE_VOUCHER_FIELDS)       \
     M(STORE_VOUCHER, store_voucher, 59, SK_STORE_IN_ROW, 0, SK_STORE_VOUCHER_FIELDS)                         \
+    M(STORE_PUT_PASSWORD, store_put_password, 46, SK_STORE_FROM_AUTH, 0, SK_STORE_PUT_PASSWORD_FIELDS)       \
+    M(STORE_PASSWORD, store_password, 47, SK_STORE_IN_ROW, 0, SK_STORE_PASSWORD_FIELDS)                      \
     M(STORE_GOT_AUTHENTICATOR, store_got_authenticator, 48, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_AUTHENTICATOR_FIELDS) \
     M(STORE_GOT_VOUCHER, store_got_voucher, 49, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_VOUCHER_FIELDS)         \
     M(STORE_RESULT, store_result, 30, SK_STORE_FROM_STORE, 0, SK_STORE_RESULT_FIELDS)                        \

@@ -16,6 +16,8 @@
 #define ADD SK_ACCOUNT_PAGE "/add"
 #define REMOVE SK_ACCOUNT_PAGE "/remove"
 #define CODES SK_ACCOUNT_PAGE "/codes"
+#define CHANGE SK_ACCOUNT_PAGE "/password"
+#define RESET "/.sekisho/password"
 #define VERIFY_FOR_ACCOUNT SK_VERIFY_PAGE "?return=" SK_ACCOUNT_PAGE
 
 static bool is(const struct sk_exchange *x, const char *path)
@@ -25,7 +27,7 @@ static bool is(const struct sk_exchange *x, const char *path)
 
 bool sk_account_path(struct sk_slice path)
 {
-    static const char *const paths[] = {OPTIONS, PASSKEY, ENROLL, RECOVER, ADD, REMOVE, CODES, SK_ACCOUNT_PAGE, SK_VERIFY_PAGE};
+    static const char *const paths[] = {OPTIONS, PASSKEY, ENROLL, RECOVER, ADD, REMOVE, CODES, CHANGE, RESET, SK_ACCOUNT_PAGE, SK_VERIFY_PAGE};
     size_t i = 0;
     while (i < SK_COUNT(paths) && !sk_slice_eq(path, sk_slice_str(paths[i]))) {
         i++;
@@ -99,6 +101,8 @@ static struct sk_slice bytes(struct sk_exchange *x, const char *name, size_t mos
     return sk_slice(out, len);
 }
 
+static void refuse_password(struct sk_exchange *x, struct sk_slice reason);
+
 static void begin(struct sk_exchange *x, struct sk_slice link, uint64_t purpose)
 {
     struct sk_auth_begin m = {.host = x->stream->request.host, .link = link, .purpose = purpose};
@@ -159,6 +163,26 @@ static void submit_removal(struct sk_exchange *x)
     sk_reserved_ask(x, SK_AUTH_DROP_AUTHENTICATORS, &m);
 }
 
+/* A new password, by the one that is known or by a link. */
+static void submit_password(struct sk_exchange *x, struct sk_slice link)
+{
+    struct sk_auth_password m = {.link = link, .password = value(x, "password"), .chosen = value(x, "chosen")};
+    if (m.password.len > 1024 || m.chosen.len > 1024) {
+        refuse_password(x, SK_LIT("password-too-long"));
+    } else if (!sk_slice_eq(m.chosen, value(x, "again"))) {
+        refuse_password(x, SK_LIT("passwords-differ"));
+    } else {
+        if (x->grant) {
+            m.session = x->grant->session;
+            m.proof = x->grant->proof;
+        }
+        SK_FILL_ORIGIN(&m, x);
+        sk_reserved_ask(x, SK_AUTH_PASSWORD, &m);
+    }
+    sk_wipe((void *)(uintptr_t)m.password.data, m.password.len);
+    sk_wipe((void *)(uintptr_t)m.chosen.data, m.chosen.len);
+}
+
 static void submit_code(struct sk_exchange *x)
 {
     struct sk_auth_recover m = {.session = x->grant->session, .proof = x->grant->proof, .code = sk_slice_cut(value(x, "code"), 64)};
@@ -181,8 +205,12 @@ void sk_account_form(struct sk_exchange *x)
         submit_assertion(x);
     } else if (is(x, ENROLL)) {
         submit_registration(x, sk_slice_cut(value(x, "link"), 64));
+    } else if (is(x, RESET)) {
+        submit_password(x, sk_slice_cut(value(x, "link"), 64));
     } else if (!has_session(x)) {
         return; /* sent elsewhere, or back here soon */
+    } else if (is(x, CHANGE)) {
+        submit_password(x, SK_SLICE_NULL);
     } else if (is(x, ADD)) {
         submit_registration(x, SK_SLICE_NULL);
     } else if (is(x, REMOVE)) {
@@ -265,6 +293,35 @@ static void show_enroll(struct sk_exchange *x, struct sk_slice reason, struct sk
             sk_page_close(&p, x->arena), set);
 }
 
+/* The fields of a new password. */
+static void password_fields(struct sk_page *p)
+{
+    sk_page_raw(p, "<label for=\"chosen\">");
+    sk_page_say(p, "新しいパスワード", "New password");
+    sk_page_raw(p, "</label><input id=\"chosen\" name=\"chosen\" type=\"password\" autocomplete=\"new-password\" maxlength=\"1024\" required><label for=\"again\">");
+    sk_page_say(p, "新しいパスワード(確認)", "New password, again");
+    sk_page_raw(p, "</label><input id=\"again\" name=\"again\" type=\"password\" autocomplete=\"new-password\" maxlength=\"1024\" required><button type=\"submit\">");
+    sk_page_say(p, "パスワードを変更する", "Change the password");
+    sk_page_raw(p, "</button></form>");
+}
+
+/* A password by a link. */
+static void show_reset(struct sk_exchange *x, struct sk_slice reason, struct sk_slice link)
+{
+    struct sk_slice set, token = sk_reserved_form_token(x, &set);
+    struct sk_page p;
+    sk_page_open(&p, japanese(x), "パスワードの設定", "Set a password");
+    sk_page_message(&p, reason);
+    if (!sk_slice_eq(reason, SK_LIT("link-expired"))) {
+        sk_page_raw(&p, "<form method=\"post\" action=\"" RESET "\">");
+        sk_page_hidden(&p, "form", token);
+        sk_page_hidden(&p, "link", link);
+        password_fields(&p);
+    }
+    sk_reserved_page(x, reason.len ? 403 : 200, reason.len ? SK_AUDIT_DECISION_DENY : SK_AUDIT_DECISION_CHALLENGE,
+            reason.len ? reason : SK_LIT("password-page"), sk_page_close(&p, x->arena), set);
+}
+
 static void show_account(struct sk_exchange *x)
 {
     struct sk_slice set, token = sk_reserved_form_token(x, &set);
@@ -299,7 +356,17 @@ static void show_account(struct sk_exchange *x)
     sk_page_hidden(&p, "form", token);
     sk_page_raw(&p, "<button class=\"plain\" type=\"submit\">");
     sk_page_say(&p, "新しい回復コードを作る", "Make new recovery codes");
-    sk_page_raw(&p, "</button></form><footer><a href=\"/.sekisho/logout\">");
+    sk_page_raw(&p, "</button></form><h2>");
+    sk_page_say(&p, "パスワード", "Password");
+    sk_page_raw(&p, "</h2><details><summary>");
+    sk_page_say(&p, "変更する", "Change it");
+    sk_page_raw(&p, "</summary><form method=\"post\" action=\"" CHANGE "\">");
+    sk_page_hidden(&p, "form", token);
+    sk_page_raw(&p, "<label for=\"password\">");
+    sk_page_say(&p, "現在のパスワード", "Your password now");
+    sk_page_raw(&p, "</label><input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" maxlength=\"1024\" required>");
+    password_fields(&p);
+    sk_page_raw(&p, "</details><footer><a href=\"/.sekisho/logout\">");
     sk_page_say(&p, "ログアウト", "Log out");
     sk_page_raw(&p, "</a></footer>");
     sk_page_script(&p);
@@ -376,6 +443,15 @@ static void show_failed(struct sk_exchange *x, struct sk_slice reason)
     sk_reserved_page(x, 403, SK_AUDIT_DECISION_DENY, reason, sk_page_close(&p, x->arena), SK_SLICE_NULL);
 }
 
+static void refuse_password(struct sk_exchange *x, struct sk_slice reason)
+{
+    if (is(x, RESET)) {
+        show_reset(x, reason, sk_slice_cut(value(x, "link"), 64));
+    } else {
+        show_failed(x, reason);
+    }
+}
+
 enum sk_go sk_account_serve(struct sk_exchange *x)
 {
     const struct sk_request *r = &x->stream->request;
@@ -384,7 +460,9 @@ enum sk_go sk_account_serve(struct sk_exchange *x)
     if (sk_slice_eq(r->method, SK_LIT("POST")) && !page) {
         return sk_reserved_wait_for_form(x, FORM_MAX);
     }
-    if (get && is(x, ENROLL)) {
+    if (get && is(x, RESET)) {
+        show_reset(x, SK_SLICE_NULL, sk_slice_cut(query(x, "link"), 64));
+    } else if (get && is(x, ENROLL)) {
         begin(x, sk_slice_cut(query(x, "link"), 64), SK_WEBAUTHN_REGISTER);
     } else if (!get || !page) {
         sk_exchange_deny(x, 405, SK_AUDIT_DECISION_DENY, SK_LIT("method-not-allowed"));
@@ -455,6 +533,9 @@ static void told_refused(struct sk_exchange *x, const struct sk_auth_refused *m)
     } else if (is(x, ENROLL)) {
         struct sk_slice link = value(x, "link");
         show_enroll(x, reason, sk_slice_cut(link.len ? link : query(x, "link"), 64), SK_SLICE_NULL);
+    } else if (is(x, RESET) || is(x, CHANGE)) {
+        x->retry_after = sk_slice_eq(reason, SK_LIT(SK_TOO_MANY_ATTEMPTS)) ? m->retry_after : x->retry_after;
+        refuse_password(x, reason);
     } else if (is(x, PASSKEY) && !x->grant) {
         sk_reserved_login_page(x, sk_slice_eq(reason, SK_LIT("passkey-failed")) ? 403 : 503, reason, back);
     } else if (is(x, PASSKEY) || is(x, RECOVER)) {
@@ -485,6 +566,8 @@ void sk_account_told(struct sk_exchange *x, uint16_t code, const void *message)
     case SK_AUTH_DONE:
         if (is(x, SK_ACCOUNT_PAGE)) {
             show_account(x);
+        } else if (is(x, RESET)) {
+            sk_reserved_redirect(x, SK_LIT("/.sekisho/login"), SK_LIT("password-changed"), SK_SLICE_NULL);
         } else {
             sk_reserved_redirect(x, account, SK_LIT("account-changed"), SK_SLICE_NULL);
         }

@@ -109,7 +109,9 @@ static void links(struct sk_exchange *x, struct sk_slice user)
         /* A browser sends a password that it knows with another site's form. */
         sk_exchange_deny(x, 403, SK_AUDIT_DECISION_DENY, SK_LIT("origin-not-allowed"));
     } else if (sk_slice_eq(r->method, SK_LIT("POST"))) {
-        struct sk_auth_make_link m = {.session = x->grant->session, .proof = x->grant->proof, .user = user};
+        bool password = sk_slice_eq(sk_form_value(x->arena, sk_slice_from(r->query, 1), "for", 0), SK_LIT("password"));
+        struct sk_auth_make_link m = {.session = x->grant->session, .proof = x->grant->proof, .user = user,
+                .kind = password ? SK_VOUCHER_PASSWORD : SK_VOUCHER_LINK};
         SK_FILL_ORIGIN(&m, x);
         sk_reserved_ask(x, SK_AUTH_MAKE_LINK, &m);
     } else {
@@ -202,8 +204,9 @@ static void gather_authenticator(struct sk_exchange *x, const struct sk_auth_aut
 static void told_link(struct sk_exchange *x, const struct sk_auth_told *m)
 {
     struct sk_slice authority = x->stream->request.authority;
-    struct sk_slice body = sk_arena_printf(x->arena, "{\"url\":\"https://%.*s/.sekisho/enroll?link=%.*s\"}\n", (int)authority.len, authority.data,
-            (int)m->text.len, m->text.data);
+    bool password = sk_slice_eq(sk_form_value(x->arena, sk_slice_from(x->stream->request.query, 1), "for", 0), SK_LIT("password"));
+    struct sk_slice body = sk_arena_printf(x->arena, "{\"url\":\"https://%.*s/.sekisho/%s?link=%.*s\"}\n", (int)authority.len, authority.data,
+            password ? "password" : "enroll", (int)m->text.len, m->text.data);
     if (body.data) {
         sk_reserved_json(x, body);
     } else {

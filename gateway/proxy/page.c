@@ -138,6 +138,16 @@ static const struct {
         {"too-many-authenticators", "登録できる数を超えています。不要なものを削除してください。", "You have as many as you may. Please remove one first."},
         {"link-expired", "このリンクは使用済みか、期限が切れています。管理者に新しいリンクを依頼してください。",
                 "This link was used already, or is too old. Please ask your administrator for a new one."},
+        {"passwords-differ", "新しいパスワードが一致しません。", "The two new passwords are not the same."},
+        {"password-too-short", "パスワードが短すぎます。15文字以上にしてください(二要素認証が必須の場合は8文字以上)。",
+                "The password is too short: at least 15 characters, or 8 where a second factor is always asked for."},
+        {"password-too-long", "パスワードが長すぎます。", "The password is too long."},
+        {"password-not-text", "パスワードに使えない文字があります。", "The password has a character in it that cannot be used."},
+        {"password-common", "よく使われる、推測されやすいパスワードです。関係のない単語をいくつか並べると強くなります。",
+                "That password is one of those that are tried first. Several words that do not belong together make a good one."},
+        {"password-context", "IDや契約名に近いパスワードは使えません。", "That password is little more than your name or the service's."},
+        {"password-not-here", "このパスワードは、ここでは変更できません。管理者にお問い合わせください。", "This password is not changed here. Please ask your administrator."},
+        {"password-changed", "パスワードは別の場所で変更されました。", "The password was changed elsewhere meanwhile."},
         {"login-required", "ログインしてください。", "Please log in."},
 };
 

@@ -75,6 +75,11 @@ int sk_engine_get_user(struct sk_engine *e, const struct sk_store_get_user *get,
         return r;
     }
     sk_row_name_hash(file, get->name, hash);
+    struct sk_own_password own;
+    int chosen = sk_password_own(file, hash, buf, &own);
+    if (chosen < 0) {
+        return chosen;
+    }
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_GET_USER);
     sk_file_bind(statement, 1, sk_slice(hash, sizeof(hash)));
     int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
@@ -89,6 +94,9 @@ int sk_engine_get_user(struct sk_engine *e, const struct sk_store_get_user *get,
         const struct sk_store_user *user = (const void *)&message;
         *got = (struct sk_store_got_user){.ticket = get->ticket, .known = 1, .name = user->name, .backend = user->backend, .hash = user->hash,
                 .roles = user->roles, .networks = user->networks, .scope = user->scope, .restricted = user->restricted, .disabled = user->disabled};
+        if (chosen == 0 && sk_password_replaces(file, &own, user->hash)) {
+            got->hash = sk_slice(sk_buf_peek(buf).data + own.at, own.len);
+        }
     }
     if (r == 1) {
         r = sk_row_decoy(file, buf, got);

@@ -47,6 +47,8 @@ int sk_engine_list_authenticators(struct sk_engine *engine, const struct sk_stor
 /* 1 also when its counter is not use->before. */
 int sk_engine_use_authenticator(struct sk_engine *engine, const struct sk_store_use_authenticator *use) sk_nodiscard;
 int sk_engine_drop_authenticators(struct sk_engine *engine, const struct sk_store_drop_authenticators *drop, uint64_t *count) sk_nodiscard;
+/* 1: put->before is not in force any more, or the link not good. */
+int sk_engine_put_password(struct sk_engine *engine, const struct sk_store_put_password *put) sk_nodiscard;
 /* What is good once: in place of what the user had of the kind; whose it is; and used up, with how many are `left`. */
 int sk_engine_put_vouchers(struct sk_engine *engine, const struct sk_store_put_vouchers *put) sk_nodiscard;
 int sk_engine_get_voucher(struct sk_engine *engine, const struct sk_store_get_voucher *get, struct sk_buf *buf, struct sk_store_got_voucher *got) sk_nodiscard;

@@ -33,6 +33,10 @@ static const char *const sql[SK_SQL_COUNT] = {
         [SK_SQL_LIST_PENALTIES] = "SELECT key, sealed FROM penalties ORDER BY ends DESC",
         [SK_SQL_SWEEP_PENALTIES] = "DELETE FROM penalties WHERE key IN (SELECT key FROM penalties WHERE ends <= ?1 LIMIT 64)",
         [SK_SQL_COUNT_PENALTIES] = "SELECT count(*) FROM penalties",
+        [SK_SQL_GET_PASSWORD] = "SELECT instead_of, sealed FROM passwords WHERE name_hash = ?1",
+        [SK_SQL_PUT_PASSWORD] = ("INSERT INTO passwords (name_hash, instead_of, sealed) VALUES (?1, ?2, ?3) "
+                                 "ON CONFLICT (name_hash) DO UPDATE SET instead_of = excluded.instead_of, sealed = excluded.sealed"),
+        [SK_SQL_ORPHAN_PASSWORDS] = "DELETE FROM passwords WHERE name_hash NOT IN (SELECT name_hash FROM users)",
         [SK_SQL_PUT_AUTHENTICATOR] = "INSERT INTO authenticators (id, name_hash, counter, used, sealed) VALUES (?1, ?2, ?3, 0, ?4)",
         [SK_SQL_GET_AUTHENTICATOR] = "SELECT id, counter, used, sealed FROM authenticators WHERE id = ?1",
         [SK_SQL_LIST_AUTHENTICATORS] = "SELECT id, counter, used, sealed FROM authenticators WHERE name_hash = ?1",

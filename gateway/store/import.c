@@ -295,6 +295,7 @@ static int write_import(struct sk_engine *e, struct sk_file *file, struct sk_buf
     /* Who comes back under the name of somebody who went gets nothing that was theirs. */
     r = r ? r : sk_file_run(sk_file_statement(file, SK_SQL_ORPHAN_AUTHENTICATORS));
     r = r ? r : sk_file_run(sk_file_statement(file, SK_SQL_ORPHAN_VOUCHERS));
+    r = r ? r : sk_file_run(sk_file_statement(file, SK_SQL_ORPHAN_PASSWORDS));
     r = r ? r : drop_sessions(file, &ended);
     r = r ? r : put_decoy(&note);
     return sk_engine_commit(e, file, r);

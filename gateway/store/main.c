@@ -170,6 +170,9 @@ static bool factors_from_auth(struct store *store, struct sk_channel *channel, u
     case SK_STORE_DROP_AUTHENTICATORS:
         r = sk_engine_drop_authenticators(e, message, &count);
         break;
+    case SK_STORE_PUT_PASSWORD:
+        r = sk_engine_put_password(e, message);
+        break;
     case SK_STORE_PUT_VOUCHERS:
         r = sk_engine_put_vouchers(e, message);
         break;

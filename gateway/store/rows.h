@@ -42,6 +42,17 @@ int sk_row_unseal(const struct sk_file *file, const char *column, uint16_t code,
 /* What the password of somebody unknown is compared with, as `got`'s hash. Nothing when no import has noted it. 0 or negative. */
 int sk_row_decoy(struct sk_file *file, struct sk_buf *buf, struct sk_store_got_user *got) sk_nodiscard;
 
+/* A user's own password: where its hash stands in the buffer, and what it is in place of. */
+struct sk_own_password {
+    uint8_t instead_of[SK_NAME_HASH];
+    size_t at, len;
+};
+
+/* Unseals into `buf`. 0; 1 there is none; negative. */
+int sk_password_own(struct sk_file *file, const uint8_t name[SK_NAME_HASH], struct sk_buf *buf, struct sk_own_password *own) sk_nodiscard;
+/* Is it in place of this one, which the tenant's file says? */
+bool sk_password_replaces(const struct sk_file *file, const struct sk_own_password *own, struct sk_slice hash);
+
 /* 0; 1 not there; negative. */
 int sk_meta_get(struct sk_file *file, const char *key, struct sk_buf *out) sk_nodiscard;
 int sk_meta_put(struct sk_file *file, const char *key, struct sk_slice value) sk_nodiscard;

@@ -6,3 +6,4 @@ extern const char sk_schema_operator_2[];
 extern const char sk_schema_tenant_1[];
 extern const char sk_schema_tenant_2[];
 extern const char sk_schema_tenant_3[];
+extern const char sk_schema_tenant_4[];

@@ -199,6 +199,7 @@ static int read_settings(struct tenant *t)
     t->max_retries = set->max_retries;
     t->find_time = set->find_time;
     t->ban_time = set->ban_time;
+    t->password_least = set->password_least;
     for (struct sk_slice before = image.rest; sk_image_next(&image.rest, &message, &code) == 0; before = image.rest) {
         bool theirs = code == SK_TENANT_ISSUER || code == SK_TENANT_FIDO2;
         if (theirs && sk_buf_put(&t->for_auth, sk_slice_cut(before, before.len - image.rest.len))) {

@@ -1,4 +1,4 @@
-/* sekisho authenticators list and revoke, and sekisho enroll. */
+/* sekisho authenticators list and revoke; sekisho enroll and reset-password, which make links. */
 #include "tools/api.h"
 
 enum { OUTPUT = SK_API_OWN_OPTIONS };
@@ -22,6 +22,12 @@ static int run_revoke(const struct sk_tool_values *operands, const struct sk_too
 static int run_enroll(const struct sk_tool_values *operands, const struct sk_tool_values *options)
 {
     const struct sk_api_request request = {.resource = "links", .query = {{"user", operands->values[0]}}};
+    return sk_api_make(options, &request, "url");
+}
+
+static int run_reset(const struct sk_tool_values *operands, const struct sk_tool_values *options)
+{
+    const struct sk_api_request request = {.resource = "links", .query = {{"user", operands->values[0]}, {"for", "password"}}};
     return sk_api_make(options, &request, "url");
 }
 
@@ -53,3 +59,11 @@ const struct sk_tool_command sk_tool_enroll = {.name = "enroll",
         .help = "Make a link by which a user registers a first passkey, once, within a day.",
         .options = options,
         .run = run_enroll};
+
+const struct sk_tool_command sk_tool_reset_password = {.name = "reset-password",
+        .operands = "NAME",
+        .least = 1,
+        .most = 1,
+        .help = "Make a link by which a user sets a new password, once, within a day.",
+        .options = options,
+        .run = run_reset};

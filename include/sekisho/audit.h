@@ -26,6 +26,7 @@
     X(AUTHENTICATOR_REMOVED, 15, "authenticator-removed")                                                    \
     X(CODES_MADE, 16, "codes-made")                                                                          \
     X(LINK_MADE, 17, "link-made")                                                                            \
+    X(PASSWORD_CHANGED, 18, "password-changed")                                                              \
     X(GATEWAY_STARTED, 30, "gateway-started")                                                                \
     X(GATEWAY_STOPPED, 31, "gateway-stopped")                                                                \
     X(PROCESS_DIED, 32, "process-died")                                                                      \
