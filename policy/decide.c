@@ -265,6 +265,29 @@ static void permission(const struct question *q, struct sk_policy_verdict *verdi
     }
 }
 
+bool sk_policy_could(const struct sk_policy *policy, int32_t role, int32_t app, struct sk_slice method, struct sk_slice path)
+{
+    struct sk_policy_subject anybody = {.restricted = false};
+    const struct sk_policy_request request = {.subject = &anybody, .path = path};
+    struct question q sk_uninitialized;
+    struct findings found = {-1, -1, -1, -1, -1, 0};
+    for (unsigned i = 0; i < SK_POLICY_FACTORS; i++) {
+        anybody.proven[i] = SK_POLICY_PROVEN_NOW;
+    }
+    q.policy = policy;
+    q.request = &request;
+    q.method = image_method(method);
+    q.held = q.unproven = (struct sk_policy_set){{0}};
+    sk_policy_set_add(&q.held, (unsigned)role);
+    for (unsigned i = image_header(policy)->roles.count; i-- > 0;) {
+        for (int w = 0; sk_policy_set_has(&q.held, i) && w < SK_POLICY_SETS; w++) {
+            q.held.words[w] |= image_roles(policy)[i].inherits.words[w];
+        }
+    }
+    q.active = q.held;
+    return match(&q, image_apps(policy)[app].root, path, &found) && found.allow >= 0 && found.deny < 0;
+}
+
 /* 0: one of them is none. */
 static uint32_t methods_of(struct sk_slice list)
 {

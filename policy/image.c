@@ -212,6 +212,11 @@ struct sk_slice sk_policy_app_name(const struct sk_policy *policy, int32_t app)
     return app < 0 ? SK_SLICE_NULL : image_text(policy, image_apps(policy)[app].name);
 }
 
+struct sk_slice sk_policy_role_name(const struct sk_policy *policy, int32_t role)
+{
+    return (uint32_t)role < image_header(policy)->roles.count ? image_text(policy, image_roles(policy)[role].name) : SK_SLICE_NULL;
+}
+
 enum sk_app_kind sk_policy_app_kind(const struct sk_policy *policy, int32_t app)
 {
     return app < 0 ? SK_APP_API : (enum sk_app_kind)image_apps(policy)[app].kind;

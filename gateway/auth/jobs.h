@@ -43,6 +43,7 @@ struct job {
     uint8_t row[SK_ID_SIZE]; /* an authenticator's */
     uint8_t row_len;
     enum sk_voucher voucher; /* a link's kind */
+    char whom[257];     /* it is for */
     char chosen[1025];  /* a new password, wiped with the job */
     size_t chosen_len;
     bool hashes;        /* the factor helper is asked for a hash of it */

@@ -73,6 +73,8 @@ void auth_set_tenant(struct auth *auth, const struct sk_control_tenant *m)
     tenant->find_time = m->find_time;
     tenant->ban_time = m->ban_time;
     tenant->password_least = m->password_least;
+    free(tenant->managers);
+    tenant->managers = strndup(m->managers.data ? m->managers.data : "", m->managers.len);
     if (m->part == 0) {
         auth_begin_issuers(tenant);
         drop_hosts(auth, tenant);
@@ -126,5 +128,6 @@ void auth_drop_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE])
     auth_drop_issuers(auth, tenant);
     sk_table_remove(&auth->tenants, &tenant->node);
     free(tenant->fido2);
+    free(tenant->managers);
     free(tenant);
 }

@@ -6,6 +6,7 @@
 #include "crypto/digest.h"
 
 #define LETTERS_BESIDE 4 /* that a context word must have beside it */
+#define TAKEN '\0'       /* no password has it */
 #define REPEATED 9       /* what repeats after fewer characters is as good as those alone */
 
 /* Made by blocklist.py at build. */
@@ -89,7 +90,7 @@ static void take_out(char *text, size_t len, struct sk_slice word)
 {
     for (size_t i = 0; word.len <= len && i <= len - word.len;) {
         if (sk_slice_eq_nocase(sk_slice(text + i, word.len), word)) {
-            memset(text + i, ' ', word.len);
+            memset(text + i, TAKEN, word.len);
             i += word.len;
         } else {
             i++;
@@ -108,7 +109,7 @@ static bool is_context(char *text, size_t len, struct sk_slice context)
         }
     }
     for (size_t i = 0; i < len; i++) {
-        found = found || text[i] == ' ';
+        found = found || text[i] == TAKEN;
         letters += is_letter(text[i]);
     }
     return found && letters < LETTERS_BESIDE;

@@ -36,6 +36,7 @@ struct tenant {
     struct sk_buf image; /* compiled and not yet in shared memory */
     uint64_t inactivity, expiration;
     uint64_t max_retries, find_time, ban_time, password_least;
+    struct sk_buf managers; /* names of roles that may make links for others, comma between */
     struct sk_buf for_auth; /* as the image has them */
     char **hosts;
     size_t hosts_count;

@@ -56,6 +56,7 @@ static void tenant_free(struct supervisor *s, struct tenant *t)
     texts_free(&t->hosts, &t->hosts_count);
     sk_buf_free(&t->image);
     sk_buf_free(&t->for_auth);
+    sk_buf_free(&t->managers);
     free(t->file);
     free(t);
 }
@@ -185,6 +186,22 @@ static int digest(struct tenant *t, const struct sk_conf_tenant *conf, struct sk
     return 0;
 }
 
+/* Who may give somebody else a way in: auth does not take a worker's word for it. */
+static int name_managers(struct tenant *t, const struct sk_policy *policy)
+{
+    int r = 0;
+    for (int32_t role = 0; r == 0; role++) {
+        struct sk_slice name = sk_policy_role_name(policy, role);
+        if (!name.data) {
+            break;
+        }
+        if (sk_policy_could(policy, role, SK_POLICY_BUILTIN_APP, SK_LIT("POST"), SK_LIT(SK_POLICY_BUILTIN_PATH "/v1/links"))) {
+            r = sk_buf_printf(&t->managers, "%s%.*s", sk_buf_len(&t->managers) ? "," : "", (int)name.len, name.data);
+        }
+    }
+    return r;
+}
+
 static int read_settings(struct tenant *t)
 {
     struct sk_image image;
@@ -192,6 +209,9 @@ static int read_settings(struct tenant *t)
     uint16_t code;
     if (sk_image_open(&image, sk_buf_peek(&t->image)) || sk_image_next(&image.rest, &message, &code) || code != SK_TENANT_SETTINGS) {
         return -EINVAL;
+    }
+    if (name_managers(t, &image.policy)) {
+        return -ENOBUFS;
     }
     const struct sk_tenant_settings *set = (const void *)&message;
     t->inactivity = set->inactivity;
@@ -222,6 +242,7 @@ static int read_tenant(struct supervisor *s, const struct sk_conf *conf, const s
     }
     t->image = SK_BUF_INIT((size_t)128 << 20);
     t->for_auth = SK_BUF_INIT((size_t)1 << 20);
+    t->managers = SK_BUF_INIT(8192);
     t->file = strdup(file);
     int r = t->file ? sk_conf_read_file(file, &text) : -ENOMEM;
     if (r < 0) {

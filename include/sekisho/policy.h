@@ -20,10 +20,7 @@ struct sk_addr;
 /* Limits of one tenant. */
 #define SK_POLICY_SETS 4 /* 64-bit words of a set */
 #define SK_POLICY_MEMBERS (SK_POLICY_SETS * 64)
-#define SK_POLICY_ROLES SK_POLICY_MEMBERS
-#define SK_POLICY_NETWORKS SK_POLICY_MEMBERS
-#define SK_POLICY_APPS 64
-#define SK_POLICY_HOSTS 64
+enum { SK_POLICY_ROLES = SK_POLICY_MEMBERS, SK_POLICY_NETWORKS = SK_POLICY_MEMBERS, SK_POLICY_APPS = 64, SK_POLICY_HOSTS = 64 };
 
 /* A set of roles or of networks, by their index in the image. */
 struct sk_policy_set {
@@ -147,13 +144,16 @@ int sk_policy_open(struct sk_policy *policy, struct sk_slice bytes) sk_nodiscard
 struct sk_policy_verdict sk_policy_decide(
         const struct sk_policy *policy, const struct sk_policy_request *request, struct sk_policy_trace *trace);
 
+/* Would a rule of the role, or of one that it inherits, allow this, and none deny it, wherever it came from and whatever was proven? */
+bool sk_policy_could(const struct sk_policy *policy, int32_t role, int32_t app, struct sk_slice method, struct sk_slice path);
+
 /* The app for a host and path: the longest prefix that ends at a segment; -1 when there is none. */
 int32_t sk_policy_app(const struct sk_policy *policy, struct sk_slice host, struct sk_slice path);
 
 /* Indexes by name, -1 when unknown; names by index. */
-int32_t sk_policy_find_role(const struct sk_policy *policy, struct sk_slice name);
-int32_t sk_policy_find_network(const struct sk_policy *policy, struct sk_slice name);
+int32_t sk_policy_find_role(const struct sk_policy *policy, struct sk_slice name), sk_policy_find_network(const struct sk_policy *policy, struct sk_slice name);
 struct sk_slice sk_policy_app_name(const struct sk_policy *policy, int32_t app);
+struct sk_slice sk_policy_role_name(const struct sk_policy *policy, int32_t role); /* the null slice beyond the last */
 enum sk_app_kind sk_policy_app_kind(const struct sk_policy *policy, int32_t app);
 /* A rule as it was written, "role reader: allow api GET /api/x"; the null slice for -1. */
 struct sk_slice sk_policy_rule_text(const struct sk_policy *policy, int32_t rule);

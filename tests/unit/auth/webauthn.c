@@ -421,3 +421,32 @@ Test(auth_webauthn, what_the_store_does_not_take_is_on_record)
         failed(6 + i, cases[i].reason);
     }
 }
+
+/* Asks for a link for ops in the name of whoever has the grant. */
+static void ask_link(uint64_t ticket, const struct rig_grant *grant, const char *asker, const char *roles)
+{
+    struct sk_auth_make_link m = {.ticket = ticket, .host = SK_LIT("one.test"), .address = RIG_ADDRESS, .session = grant->session_text,
+            .proof = grant->proof_text, .user = SK_LIT("ops"), .kind = SK_VOUCHER_LINK};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_MAKE_LINK, &m);
+    rig_session(&rig, rig_asked(&rig, SK_STORE_GET_SESSION), grant->session, asker);
+    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), asker, roles);
+}
+
+/* Else a worker that somebody has taken over could be anybody by a link of its own. */
+Test(auth_webauthn, a_link_is_made_for_who_may_by_role_whatever_the_worker_says)
+{
+    struct rig_grant grant;
+    rig_admit(&rig, 0, 5, 1, "hanako", &grant);
+    ask_link(6, &grant, "hanako", "reader,bos,boss2");
+    failed(6, "not-permitted");
+    ask_link(7, &grant, "hanako", "reader,boss");
+    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "ops", "all");
+    rig_records(&rig, 1);
+    rig_durable(&rig);
+    const struct sk_store_put_vouchers *put = rig_at_store(&rig, SK_STORE_PUT_VOUCHERS);
+    cr_expect(sk_slice_eq(put->user, SK_LIT("ops")));
+    cr_expect_eq(put->kind, SK_VOUCHER_LINK);
+    rig_result(&rig, put->ticket, 0, 0);
+    cr_expect_eq(((const struct sk_auth_told *)rig_at_worker(&rig, 0, SK_AUTH_TOLD))->text.len, 43);
+}

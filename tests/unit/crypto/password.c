@@ -56,4 +56,5 @@ Test(crypto_password, a_name_with_little_beside_it_is_refused)
     check("acme2026xyz", 8, "acme\nab", "password-context");
     check("acme winter garden", 8, "acme\nhanako", "");
     check("ab12ab12cd34", 8, "ab", "");
+    check("1 2 3 4 5 6 7 8 9 10 11", 8, "acme", "");
 }

@@ -352,6 +352,28 @@ Test(policy_decide, a_key_is_held_to_its_scope_whatever_its_roles_say)
     policy_drop(&o);
 }
 
+Test(policy_decide, what_a_role_could_do_is_by_its_rules_alone)
+{
+    struct opened o;
+    policy_make(&o,
+            &(struct sk_policy_source){.open = false, .hosts = TEXTS("h"), .factors = "passkey", API,
+                    .networks = NETWORKS({.name = "in", .cidrs = TEXTS("10.0.0.0/8")}),
+                    .roles = ROLES({.name = "base", .allow = TEXTS("sekisho POST /.sekisho/api/v1/links")}, {.name = "reader", .allow = TEXTS("sekisho GET /.sekisho/api/**")},
+                            {.name = "chief", .inherits = TEXTS("base"), .from = TEXTS("in"), .factors = "certificate"},
+                            {.name = "held", .inherits = TEXTS("base"), .deny = TEXTS("sekisho * /.sekisho/api/v1/links")})});
+    static const struct {
+        const char *role;
+        bool could;
+    } cases[] = {{"base", true}, {"reader", false}, {"chief", true}, {"held", false}};
+    for (size_t i = 0; i < SK_COUNT(cases); i++) {
+        int32_t role = sk_policy_find_role(&o.policy, sk_slice_str(cases[i].role));
+        cr_expect(sk_slice_eq(sk_policy_role_name(&o.policy, role), sk_slice_str(cases[i].role)));
+        cr_expect_eq(sk_policy_could(&o.policy, role, SK_POLICY_BUILTIN_APP, SK_LIT("POST"), SK_LIT("/.sekisho/api/v1/links")), cases[i].could, "%s", cases[i].role);
+    }
+    cr_expect_null(sk_policy_role_name(&o.policy, 4).data);
+    policy_drop(&o);
+}
+
 /* With a password proven at 1000, and a security key's touch at 1100. */
 static struct sk_policy_verdict ask_proven(const struct opened *o, const char *role, const char *path, uint64_t now)
 {
