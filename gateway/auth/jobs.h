@@ -29,6 +29,7 @@ struct job {
     char *bearer;       /* a token to verify, owned */
     size_t bearer_len;
     const struct issuer *issuer; /* by whose keys it is verified now */
+    char certificate[65]; /* the client's, that a key came with: its SHA-256; empty: none */
     char why[65];       /* it was refused */
     uint64_t used;      /* boot ns */
     char token[45];     /* of a new session */

@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "conf/conf.h"
 
-enum found { RIGHT, WRONG, EXPIRED };
+enum found { RIGHT, WRONG, EXPIRED, UNBOUND };
 
 /* All keys are looked at, whichever fits. */
 static enum found find_key(struct job *job)
@@ -20,10 +20,11 @@ static enum found find_key(struct job *job)
     sk_digest_sha256(sk_slice(job->password, job->password_len), hash);
     sk_hex_encode(hash, sizeof(hash), text);
     for (struct sk_slice keys = job->user.hash; keys.len;) {
-        struct sk_slice expires = sk_slice_split(&keys, ','), key = sk_slice_split(&expires, ':');
+        struct sk_slice bound = sk_slice_split(&keys, ','), key = sk_slice_split(&bound, ':'), expires = sk_slice_split(&bound, ':');
         uint64_t until;
         if (sk_digest_equal(key, sk_slice_str(text)) && sk_slice_u64(expires, UINT64_MAX, &until) == 0) {
-            found = until > now ? RIGHT : EXPIRED;
+            bool with = bound.len == 0 || sk_slice_eq(bound, sk_slice_str(job->certificate));
+            found = until <= now ? EXPIRED : with ? RIGHT : UNBOUND;
             job->expires = until;
         }
     }
@@ -47,7 +48,7 @@ static void key_user(struct job *job, uint16_t code, const void *message)
     if (!program) {
         auth_deny(job, "login-failed", job->user.known ? "no-program" : "unknown-user");
     } else if (found != RIGHT) {
-        auth_deny(job, "login-failed", found == EXPIRED ? "key-expired" : "wrong-key");
+        auth_deny(job, "login-failed", found == EXPIRED ? "key-expired" : found == UNBOUND ? "key-without-certificate" : "wrong-key");
     } else if (job->user.disabled) {
         auth_deny(job, "login-failed", "account-disabled");
     } else {
@@ -67,11 +68,14 @@ void auth_key(struct auth *auth, uint64_t worker, const struct sk_auth_key *m)
     char name[1 + 64];
     name[0] = '\n';
     memcpy(name + 1, m->user.data, m->user.len);
-    auth_remember_key(auth, m->tenant, SK_SLICE_NULL, sk_slice(name, 1 + m->user.len), m->secret, job->key);
+    auth_remember_key(auth, m->tenant, m->fingerprint, sk_slice(name, 1 + m->user.len), m->secret, job->key);
     struct remembered *r = auth_remembered(auth, job->key);
     if (r) {
         auth_renew_remembered(job, r);
         return;
+    }
+    if (m->fingerprint.len == SK_SHA256_SIZE) {
+        sk_hex_encode((const uint8_t *)m->fingerprint.data, SK_SHA256_SIZE, job->certificate);
     }
     memcpy(job->password, m->secret.data, m->secret.len);
     job->password_len = m->secret.len;

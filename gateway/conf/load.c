@@ -334,7 +334,7 @@ static bool key_name_ok(const char *name)
     return strlen(name) <= 64 && name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")] == '\0';
 }
 
-static int check_keys(const struct loading *l, const struct sk_conf_user *user, unsigned n)
+static int check_keys(const struct loading *l, const struct sk_conf_tenant *t, const struct sk_conf_user *user, unsigned n)
 {
     char path[96];
     (void)snprintf(path, sizeof(path), "users[%u]", n);
@@ -352,6 +352,14 @@ static int check_keys(const struct loading *l, const struct sk_conf_user *user, 
         (void)snprintf(path, sizeof(path), "users[%u].keys[%u].sha256", n, i);
         if (strlen(user->keys[i].sha256) != 64 || sk_hex_decode(sk_slice_str(user->keys[i].sha256), hash, sizeof(hash))) {
             return sk_conf_refuse(l->error, l->file, l->text, path, "64 hexadecimal digits, as sekisho new-key prints them");
+        }
+        const char *certificate = user->keys[i].certificate;
+        (void)snprintf(path, sizeof(path), "users[%u].keys[%u].certificate", n, i);
+        if (certificate && (strlen(certificate) != 64 || strspn(certificate, "0123456789abcdef") != 64)) {
+            return sk_conf_refuse(l->error, l->file, l->text, path, "a certificate is its SHA-256, 64 digits, a to f in lower case");
+        }
+        if (certificate && !t->client_certificates.ca_file) {
+            return sk_conf_refuse(l->error, l->file, l->text, path, "the tenant asks for no certificate: client_certificates");
         }
         (void)snprintf(path, sizeof(path), "users[%u].keys[%u].expires", n, i);
         if (sk_time_parse(sk_slice_str(user->keys[i].expires), &expires)) {
@@ -489,7 +497,7 @@ static int check_users(const struct loading *l, const struct sk_conf_tenant *t)
             return sk_conf_refuse(l->error, l->file, l->text, path,
                     "'%s' needs password_hash: $argon2id$… (made by: sekisho hash-password), or backend: pam", user->name);
         }
-        int r = check_keys(l, user, i);
+        int r = check_keys(l, t, user, i);
         r = r ? r : check_scope(l, t, path, user->scope, user->scope_count);
         if (r) {
             return r;

@@ -112,7 +112,8 @@ static const cyaml_schema_field_t role_fields[] = {TEXT("name", struct sk_policy
 static const cyaml_schema_value_t role_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_policy_role_source, role_fields)};
 
 static const cyaml_schema_field_t key_fields[] = {
-        TEXT("sha256", struct sk_conf_key, sha256), TEXT("expires", struct sk_conf_key, expires), CYAML_FIELD_END};
+        TEXT("sha256", struct sk_conf_key, sha256), TEXT("expires", struct sk_conf_key, expires),
+        TEXT_OPTIONAL("certificate", struct sk_conf_key, certificate), CYAML_FIELD_END};
 static const cyaml_schema_value_t key_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_key, key_fields)};
 
 static const cyaml_schema_field_t user_fields[] = {TEXT("name", struct sk_conf_user, name),

@@ -101,6 +101,7 @@ enum sk_conf_backend { SK_BACKEND_LOCAL = 0, SK_BACKEND_PAM, SK_BACKEND_KEY };
 struct sk_conf_key {
     const char *sha256;
     const char *expires;
+    const char *certificate; /* fingerprint of the one it is good with; NULL: with or without */
 };
 
 #define SK_CONF_ISSUERS_MAX 4U /* of one tenant */

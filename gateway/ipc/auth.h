@@ -16,8 +16,8 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 #define SK_AUTH_LOGIN_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 256) T(password, 1024)
 #define SK_AUTH_ANSWER_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(state, 64) T(answers, 4096)
 #define SK_AUTH_BASIC_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 256) T(password, 1024)
-/* A program's key, sekisho_NAME_SECRET: its two parts. */
-#define SK_AUTH_KEY_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 64) T(secret, 64)
+/* A program's key, sekisho_NAME_SECRET: its two parts. `fingerprint`: of the client certificate that it came with, or empty. */
+#define SK_AUTH_KEY_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 64) T(secret, 64) T(fingerprint, 32)
 /* The holder of a client certificate, who has just proven its key: as the tenant's map names it, and the certificate's SHA-256. */
 #define SK_AUTH_CERTIFICATE_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 256) T(fingerprint, 32)
 /* A token that somebody else signed. */

@@ -28,10 +28,11 @@ enum { SK_STORE_FROM_AUTH = 1, SK_STORE_FROM_SUPERVISOR = 2, SK_STORE_FROM_STORE
 
 /* A tenant as its file says, all or nothing: BEGIN, then users and secrets, then END. `digest`: of the file's content. */
 #define SK_STORE_BEGIN_FIELDS(U, I, T) U(ticket) I(tenant) T(name, 64) T(service, 64) T(digest, 64)
-/* `hash`: an Argon2id string; of a program "SHA256:EXPIRES" of each key, comma between, in hexadecimal digits and wall ns. `scope`:
+/* `hash`: an Argon2id string; of a program "SHA256:EXPIRES", or "SHA256:EXPIRES:CERTIFICATE", of each key, comma
+ * between, in hexadecimal digits and wall ns. `scope`:
  * of a program, "APP METHODS", semicolon between. */
 #define SK_STORE_USER_FIELDS(U, I, T)                                                                        \
-    I(tenant) T(name, 256) U(backend) T(hash, 512) T(roles, 8192) T(networks, 8192) T(scope, 2048) U(restricted) U(disabled)
+    I(tenant) T(name, 256) U(backend) T(hash, 1024) T(roles, 8192) T(networks, 8192) T(scope, 2048) U(restricted) U(disabled)
 #define SK_STORE_SECRET_FIELDS(U, I, T) I(tenant) T(app, 64) T(header, 128) T(value, 4096)
 #define SK_STORE_END_FIELDS(U, I, T) U(ticket) I(tenant)
 
@@ -101,7 +102,7 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
 /* `known` 0: there is none, and `hash`, when it is not empty, is what its password shall be compared with: nobody's, and as
  * costly as the tenant's most costly one. */
 #define SK_STORE_GOT_USER_FIELDS(U, I, T)                                                                    \
-    U(ticket) U(known) T(name, 256) U(backend) T(hash, 512) T(roles, 8192) T(networks, 8192) T(scope, 2048) U(restricted) U(disabled)
+    U(ticket) U(known) T(name, 256) U(backend) T(hash, 1024) T(roles, 8192) T(networks, 8192) T(scope, 2048) U(restricted) U(disabled)
 /* `until` 0: until it is revoked. */
 #define SK_STORE_GOT_BAN_FIELDS(U, I, T) U(ticket) U(scope) T(user, 256) T(network, 16) U(until)
 #define SK_STORE_GOT_AUTHENTICATOR_FIELDS(U, I, T)                                                           \

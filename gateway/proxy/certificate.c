@@ -64,6 +64,15 @@ bool sk_certificate_is_of(const struct sk_conn *conn, struct sk_slice subject)
     return sk_tls_has_certificate(conn->tls) && (!conn->holder || sk_slice_eq(sk_slice_str(conn->holder), subject));
 }
 
+struct sk_slice sk_certificate_fingerprint(const struct sk_conn *conn, uint8_t digest[32])
+{
+    if (!sk_tls_has_certificate(conn->tls)) {
+        return SK_SLICE_NULL;
+    }
+    sk_tls_certificate_fingerprint(conn->tls, digest);
+    return sk_slice(digest, 32);
+}
+
 struct sk_grant *sk_certificate_grant(struct sk_exchange *x)
 {
     const struct sk_request *r = &x->stream->request;
@@ -73,8 +82,7 @@ struct sk_grant *sk_certificate_grant(struct sk_exchange *x)
     if (site && !sk_slice_eq(*site, SK_LIT("same-origin")) && !sk_slice_eq(*site, SK_LIT("none"))) {
         return NULL;
     }
-    sk_tls_certificate_fingerprint(x->conn->tls, digest);
-    return sk_grant_certificate(x, sk_slice_str(x->conn->holder), sk_slice(digest, sizeof(digest)));
+    return sk_grant_certificate(x, sk_slice_str(x->conn->holder), sk_certificate_fingerprint(x->conn, digest));
 }
 
 struct sk_slice sk_certificate_field(struct sk_exchange *x)

@@ -9,6 +9,8 @@ int sk_certificate_read(struct sk_conn *conn, struct sk_site *site) sk_nodiscard
 bool sk_certificate_agrees(const struct sk_conn *conn, struct sk_site *site);
 /* Is the connection's certificate one of this subject, or of nobody in particular? */
 bool sk_certificate_is_of(const struct sk_conn *conn, struct sk_slice subject);
+/* The certificate's SHA-256 into `digest`; the null slice when the connection has none. */
+struct sk_slice sk_certificate_fingerprint(const struct sk_conn *conn, uint8_t digest[32]);
 /* The grant of its holder; NULL: it names none, or another site's page sent the request. */
 struct sk_grant *sk_certificate_grant(struct sk_exchange *x);
 /* The value of Client-Cert (RFC 9440 section 2.2); the null slice without a certificate. */

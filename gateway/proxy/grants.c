@@ -1,5 +1,5 @@
 /* Grants: what auth said of a credential, remembered for as long as it said. Runs in the workers. */
-#include "proxy/exchange.h"
+#include "proxy/certificate.h"
 
 #include "base/clock.h"
 #include "crypto/digest.h"
@@ -291,14 +291,16 @@ struct sk_grant *sk_grant_basic(struct sk_exchange *x, struct sk_slice credentia
 
 struct sk_grant *sk_grant_key(struct sk_exchange *x, struct sk_slice token, struct sk_slice user, struct sk_slice secret)
 {
-    uint8_t key[32];
+    uint8_t key[32], digest[32];
     uint64_t used;
-    grant_key(x, "key", token, key);
+    /* A key may be good with one certificate alone: with another, and without, it is asked for anew. */
+    const struct sk_slice parts[] = {token, sk_certificate_fingerprint(x->conn, digest)};
+    grant_key(x, "key", parts[1].len ? sk_arena_join(x->arena, parts, SK_COUNT(parts)) : token, key);
     struct sk_grant *grant = good(x, key, &used);
     if (grant) {
         return grant;
     }
-    struct sk_auth_key m = {.user = user, .secret = secret};
+    struct sk_auth_key m = {.user = user, .secret = secret, .fingerprint = parts[1]};
     SK_FILL_ORIGIN(&m, x);
     return ask_grant(x, key, SK_AUTH_KEY, &m);
 }

@@ -29,7 +29,8 @@ static int join_keys(struct sk_buf *out, const struct sk_conf_user *user)
     for (unsigned i = 0; r == 0 && i < user->keys_count; i++) {
         uint64_t expires = 0;
         (void)!sk_time_parse(sk_slice_str(user->keys[i].expires), &expires);
-        r = sk_buf_printf(out, "%s%s:%llu", i ? "," : "", user->keys[i].sha256, (unsigned long long)expires);
+        const char *certificate = user->keys[i].certificate;
+        r = sk_buf_printf(out, "%s%s:%llu%s%s", i ? "," : "", user->keys[i].sha256, (unsigned long long)expires, certificate ? ":" : "", certificate ? certificate : "");
     }
     return r;
 }
@@ -38,7 +39,7 @@ static int send_user(struct supervisor *s, const struct tenant *t, const struct 
 {
     struct sk_buf roles SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(8192);
     struct sk_buf networks SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(8192);
-    struct sk_buf keys SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(512);
+    struct sk_buf keys SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(1024);
     struct sk_buf scope SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(2048);
     int r = join(&roles, ',', user->roles, user->roles_count);
     r = r ? r : join(&networks, ',', user->from, user->from_count);

@@ -1,6 +1,7 @@
 // Client certificates through the real gateway: who is let in by one, and what is refused, each with its reason; never across
 // tenants, and never by a resumed session.
 import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -13,6 +14,7 @@ import { startUpstream } from './lib/upstream.mjs';
 
 let gateway, upstream, folder, root, inner, other, list;
 const clients = {};
+const KEY = randomBytes(32).toString('base64url');
 
 function rules(own) {
   return { roles: [{ name: 'all', allow: ['api * /api/**', 'panel * /**'] }], users: ['hanako', 'jiro@acme.test', 'CN=saburo', 'upn@acme.test', 'urn:robot'].map((name) => ({ name, roles: ['all'] }))
@@ -53,7 +55,8 @@ before(async () => {
   upstream = await startUpstream();
   const map = [{ by: 'fingerprint', value: clients.pinned.fingerprint, user: 'hanako' }, { by: 'email' }, { by: 'upn' }, { by: 'uri' }, { by: 'subject', value: 'CN=saburo', user: 'CN=saburo' }];
   gateway = await startGateway({
-    tenants: [tenantFile('acme', trust('acme', [root], list, { map })), tenantFile('strict', trust('strict', [root], list, { map, required: true })),
+    tenants: [tenantFile('acme', { ...trust('acme', [root], list, { map }), users: [...rules({}).users, { name: 'bound', backend: 'key', roles: ['all'],
+      keys: [{ sha256: createHash('sha256').update(KEY).digest('hex'), expires: '2099-01-01', certificate: clients.device.fingerprint }] }] }), tenantFile('strict', trust('strict', [root], list, { map, required: true })),
       tenantFile('beta', trust('beta', [other], '', { map: [{ by: 'email' }] })), tenantFile('none', {}),
       tenantFile('stale', trust('stale', [root], root.list() + inner.list(-1))), tenantFile('lenient', trust('lenient', [root], root.list() + inner.list(-1), { stale_crl: true, map: [{ by: 'email' }] })),
       tenantFile('lacking', trust('lacking', [root], root.list()))],
@@ -108,6 +111,17 @@ describe('a program with a certificate', () => {
   test("is no credential for another site's page", async () => {
     assert.equal((await ask(clients.email, { headers: { 'sec-fetch-site': 'cross-site' } })).status, 401);
     assert.equal((await ask(clients.email, { headers: { 'sec-fetch-site': 'none' } })).status, 200);
+  });
+
+  test('has a key that is good with that certificate alone', async () => {
+    const headers = { authorization: `Bearer sekisho_bound_${KEY}` };
+    for (let turn = 0; turn < 2; turn++) { // remembered or not
+      assert.equal((await ask(clients.device, { headers })).json().headers['remote-user'], 'bound');
+      assert.equal((await ask(clients.pinned, { headers })).status, 401);
+      assert.equal((await ask(undefined, { headers })).status, 401);
+    }
+    const records = await gateway.recorded({ op: 'login', subject: 'bound', decision: 'deny' });
+    assert.equal(records[0].reason, 'key-without-certificate');
   });
 
   test('is told to the upstream as RFC 9440 has it, and cannot be claimed', async () => {
