@@ -8,7 +8,7 @@ import { Browser, FORM_COOKIE, SESSION_COOKIE, allRecords, formToken, loggedIn, 
 import { startUpstream } from './lib/upstream.mjs';
 
 const OTHER = 'another long password 2';
-const LONG = 'é'.repeat(512); // 1024 bytes of UTF-8, the most there may be
+const LONG = Array.from({ length: 512 }, (_, i) => String.fromCodePoint(0xe0 + ((i * i) % 31))).join(''); // 1024 bytes of UTF-8, the most there may be
 
 let gateway, upstream;
 
