@@ -87,6 +87,8 @@ static bool permitted(enum sk_peer peer, const struct sk_audit_record *record)
     case SK_AUDIT_CODES_MADE:
     case SK_AUDIT_LINK_MADE:
     case SK_AUDIT_PASSWORD_CHANGED:
+    case SK_AUDIT_TOKEN_ISSUED:
+    case SK_AUDIT_TOKEN_REVOKED:
         return peer == SK_PEER_AUTH;
     default:
         return false;

@@ -109,6 +109,8 @@ struct remembered {
     uint64_t expires;    /* wall ns, of a key or token; 0: never */
     const struct issuer *issuer; /* of a token: who it is stands in `user`, and not in the store */
     struct user user;
+    uint8_t credential[SK_SHA256_SIZE]; /* of a program: what tokens that it asks for are tied to */
+    char *scope; /* of an access token, owned: "APP METHODS", semicolon between; NULL: of anything else */
 };
 
 struct auth {
@@ -189,7 +191,7 @@ struct remembered *auth_remembered(struct auth *auth, const uint8_t key[SK_SHA25
 struct remembered *auth_remembered_session(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session);
 /* Whatever this issuer's tokens were remembered for is void: for the workers too. */
 void auth_forget_issuer(struct auth *auth, const struct issuer *issuer);
-/* Its session's name begins with "basic-", whatever it is. */
+/* Its session's name begins with "basic-", whatever it is; when `session` is empty a new one is made. */
 struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, const uint8_t key[SK_SHA256_SIZE],
-        enum sk_policy_factor factor, uint64_t expires);
+        enum sk_policy_factor factor, uint64_t expires, struct sk_slice session);
 void auth_forget(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session, struct sk_slice subject);

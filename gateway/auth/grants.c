@@ -176,7 +176,7 @@ void auth_grant(struct job *job, uint64_t lifetime)
         auth_refuse(job, "answer-too-large");
         return;
     }
-    if (r || sk_sign_jws(job->auth->key, sk_buf_peek(&claims), &jws)) {
+    if (r || sk_sign_jws(job->auth->key, SK_SIGN_JWT, sk_buf_peek(&claims), &jws)) {
         auth_refuse(job, "internal-error");
         return;
     }

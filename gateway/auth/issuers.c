@@ -2,7 +2,7 @@
  * Tokens of programs that somebody else signed: JWTs of the issuers that a tenant's file names. A factor helper verifies
  * them; one that was right is remembered, with who it says it is, no longer than it holds.
  */
-#include "auth/jobs.h"
+#include "auth/programs.h"
 
 #include "base/clock.h"
 
@@ -161,6 +161,10 @@ void auth_claims(struct job *job, const struct sk_factor_claims *m)
         auth_deny(job, "verification-failed", "verification-failed");
         return;
     }
+    if (!job->issuer) {
+        auth_own_claims(job, m);
+        return;
+    }
     if (m->reason.len == 0) {
         admit(job, m);
         return;
@@ -185,14 +189,19 @@ void auth_token(struct auth *auth, uint64_t worker, const struct sk_auth_token *
         return;
     }
     TAKE_ORIGIN(job, m);
-    auth_remember_key(auth, m->tenant, SK_SLICE_NULL, SK_LIT("\n"), m->bearer, job->key);
+    if (!auth_take_authority(job, m->authority)) {
+        return;
+    }
+    bool own = auth_is_own_token(auth, m->bearer);
+    /* One of auth's own is good at its host alone. */
+    auth_remember_key(auth, m->tenant, own ? m->authority : SK_SLICE_NULL, SK_LIT("\n"), m->bearer, job->key);
     struct remembered *r = auth_remembered(auth, job->key);
     if (r) {
         auth_renew_remembered(job, r);
         return;
     }
-    job->issuer = job->tenant->issuers;
-    if (!job->issuer) {
+    job->issuer = own ? NULL : job->tenant->issuers;
+    if (!own && !job->issuer) {
         auth_deny(job, "login-failed", "no-issuer");
         return;
     }

@@ -1,6 +1,7 @@
 /* What workers ask: a question is a job, from its arrival to its answer. Each job ends with exactly one answer, or
  * with none when its asker is gone. */
 #include "auth/factors.h"
+#include "auth/programs.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -37,6 +38,7 @@ void auth_job_free(struct job *job)
     sk_table_remove(&job->auth->jobs_by_id, &job->by_id);
     job->tenant->jobs_count--;
     free(job->user.texts);
+    free(job->scope);
     auth_ceremony_free(job);
     if (job->bearer) {
         sk_wipe(job->bearer, job->bearer_len);
@@ -262,6 +264,9 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
         break;
     case SK_AUTH_CERTIFICATE:
         auth_certificate(auth, worker, message);
+        break;
+    case SK_AUTH_ISSUE:
+        auth_issue(auth, worker, message);
         break;
     case SK_AUTH_CHECK:
         auth_check(auth, worker, message);

@@ -28,7 +28,10 @@ struct job {
     struct ceremony *ceremony; /* owned; NULL: it is none */
     char *bearer;       /* a token to verify, owned */
     size_t bearer_len;
-    const struct issuer *issuer; /* by whose keys it is verified now */
+    const struct issuer *issuer; /* by whose keys it is verified now; NULL: by auth's own */
+    char authority[262]; /* the host with its port, as the client has it */
+    char *scope;        /* of an access token, owned: "APP METHODS", semicolon between; NULL: of anything else */
+    uint8_t credential[SK_SHA256_SIZE]; /* of a program: what tokens that it asks for are tied to */
     char certificate[65]; /* the client's, that a key came with: its SHA-256; empty: none */
     char why[65];       /* it was refused */
     uint64_t used;      /* boot ns */
@@ -52,6 +55,7 @@ struct job {
     uint64_t retry_after; /* s, of a refusal */
     const char *reason; /* of a refusal */
     const char *detail; /* the same for the record, which may say more */
+    enum sk_audit_op denied_op; /* what it is a record of; 0: of a login */
     bool undecided;     /* it is refused without being wrong */
     /* The same name and password from one network at one time are one attempt, of the job that came first. */
     uint8_t key[SK_SHA256_SIZE];
@@ -138,13 +142,6 @@ void auth_login(struct auth *auth, uint64_t worker, const struct sk_auth_login *
 void auth_login_answer(struct auth *auth, uint64_t worker, const struct sk_auth_answer *m);
 void auth_basic(struct auth *auth, uint64_t worker, const struct sk_auth_basic *m);
 
-/* keys.c */
-void auth_key(struct auth *auth, uint64_t worker, const struct sk_auth_key *m);
-
-/* issuers.c */
-void auth_token(struct auth *auth, uint64_t worker, const struct sk_auth_token *m);
-/* What the factor helper says of the job's token; NULL: nothing could be found out. */
-void auth_claims(struct job *job, const struct sk_factor_claims *m);
 
 /* attempts.c */
 /* Who is tried with what, from the network that the job came from: the job's name, network and key. */

@@ -2,7 +2,7 @@
  * Keys of programs: sekisho_NAME_SECRET. The secret has 256 bits, so its SHA-256 is all that is kept of it, and nobody
  * guesses: attempts are not counted. A key that was right is remembered like a password, no longer than it holds.
  */
-#include "auth/jobs.h"
+#include "auth/programs.h"
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -10,19 +10,23 @@
 
 enum found { RIGHT, WRONG, EXPIRED, UNBOUND };
 
+int auth_next_key(struct sk_slice *keys, uint8_t hash[SK_SHA256_SIZE], uint64_t *until, struct sk_slice *bound)
+{
+    *bound = sk_slice_split(keys, ',');
+    struct sk_slice key = sk_slice_split(bound, ':'), expires = sk_slice_split(bound, ':');
+    return sk_hex_decode(key, hash, SK_SHA256_SIZE) || sk_slice_u64(expires, UINT64_MAX, until) ? 1 : 0;
+}
+
 /* All keys are looked at, whichever fits. */
 static enum found find_key(struct job *job)
 {
-    uint8_t hash[SK_SHA256_SIZE];
-    char text[2 * SK_SHA256_SIZE + 1];
+    uint8_t key[SK_SHA256_SIZE];
+    struct sk_slice bound;
     enum found found = WRONG;
-    uint64_t now = sk_clock_wall();
-    sk_digest_sha256(sk_slice(job->password, job->password_len), hash);
-    sk_hex_encode(hash, sizeof(hash), text);
-    for (struct sk_slice keys = job->user.hash; keys.len;) {
-        struct sk_slice bound = sk_slice_split(&keys, ','), key = sk_slice_split(&bound, ':'), expires = sk_slice_split(&bound, ':');
-        uint64_t until;
-        if (sk_digest_equal(key, sk_slice_str(text)) && sk_slice_u64(expires, UINT64_MAX, &until) == 0) {
+    uint64_t now = sk_clock_wall(), until;
+    sk_digest_sha256(sk_slice(job->password, job->password_len), job->credential);
+    for (struct sk_slice keys = job->user.hash; auth_next_key(&keys, key, &until, &bound) == 0;) {
+        if (sk_digest_equal(sk_slice(key, sizeof(key)), sk_slice(job->credential, sizeof(job->credential)))) {
             bool with = bound.len == 0 || sk_slice_eq(bound, sk_slice_str(job->certificate));
             found = until <= now ? EXPIRED : with ? RIGHT : UNBOUND;
             job->expires = until;

@@ -1,10 +1,13 @@
 /* Logins, on the page and with HTTP Basic: look the user up, verify, record, grant. */
 #include "auth/factors.h"
+#include "auth/programs.h"
 
 #include "base/clock.h"
 #include "base/text.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define SWEEP_SLACK (60 * SK_SECOND) /* the store hears late of what a session is used for */
 
@@ -98,12 +101,16 @@ void auth_admit_program(struct job *job, enum sk_policy_factor factor)
         auth_refuse(job, "account-changed"); /* a password that was changed meanwhile is not remembered */
         return;
     }
-    struct remembered *r = auth_remember(job->auth, job->tenant->id, sk_slice_str(job->name), job->key, factor, job->expires);
-    if (!r || (job->issuer && !r->issuer && auth_user_copy(&r->user, &job->user))) {
+    struct remembered *r = auth_remember(job->auth, job->tenant->id, sk_slice_str(job->name), job->key, factor, job->expires, sk_slice_str(job->session));
+    char *scope = r && job->scope && !r->scope ? strdup(job->scope) : NULL;
+    if (!r || (job->scope && !r->scope && !scope) || (job->issuer && !r->issuer && auth_user_copy(&r->user, &job->user))) {
+        free(scope);
         auth_refuse(job, "busy");
         return;
     }
     r->issuer = job->issuer;
+    r->scope = scope ? scope : r->scope;
+    memcpy(r->credential, job->credential, sizeof(r->credential));
     auth_copy(job->session, sizeof(job->session), sk_slice_str(r->session));
     job->proven[factor] = SK_POLICY_PROVEN_NOW;
     auth_record(job, SK_AUDIT_LOGIN, SK_AUDIT_DECISION_ALLOW, "login", login_recorded);
@@ -160,7 +167,7 @@ static void right_told(struct job *job, uint16_t code, const void *message)
 
 static void record_denied(struct job *job)
 {
-    auth_record(job, SK_AUDIT_LOGIN, job->undecided ? SK_AUDIT_DECISION_ERROR : SK_AUDIT_DECISION_DENY, job->detail, refused_recorded);
+    auth_record(job, job->denied_op ? job->denied_op : SK_AUDIT_LOGIN, job->undecided ? SK_AUDIT_DECISION_ERROR : SK_AUDIT_DECISION_DENY, job->detail, refused_recorded);
 }
 
 void auth_deny(struct job *job, const char *reason, const char *detail)

@@ -34,6 +34,7 @@ static void drop(struct auth *auth, struct remembered *r)
     sk_table_remove(&auth->remembered_by_key, &r->by_key);
     sk_table_remove(&auth->remembered_by_session, &r->by_session);
     free(r->user.texts);
+    free(r->scope);
     sk_wipe(r, sizeof(*r));
     free(r);
 }
@@ -84,7 +85,7 @@ struct remembered *auth_remembered_session(struct auth *auth, const uint8_t tena
 }
 
 struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, const uint8_t key[SK_SHA256_SIZE],
-        enum sk_policy_factor factor, uint64_t expires)
+        enum sk_policy_factor factor, uint64_t expires, struct sk_slice session)
 {
     struct remembered *r = auth_remembered(auth, key);
     if (r) {
@@ -103,8 +104,12 @@ struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_S
     memcpy(r->tenant, tenant, SK_ID_SIZE);
     memcpy(r->key, key, SK_SHA256_SIZE);
     memcpy(r->name, name.data, name.len < sizeof(r->name) ? name.len : sizeof(r->name) - 1);
-    memcpy(r->session, "basic-", 6);
-    sk_hex_encode(id, sizeof(id), r->session + 6);
+    if (session.len) {
+        memcpy(r->session, session.data, session.len < sizeof(r->session) ? session.len : sizeof(r->session) - 1);
+    } else {
+        memcpy(r->session, "basic-", 6);
+        sk_hex_encode(id, sizeof(id), r->session + 6);
+    }
     r->factor = factor;
     r->expires = expires;
     r->until = sk_clock_boot() + REMEMBER_LIFETIME;

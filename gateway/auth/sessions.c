@@ -1,5 +1,5 @@
 /* Sessions: checked, renewed, used, ended and listed. */
-#include "auth/jobs.h"
+#include "auth/programs.h"
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -24,11 +24,12 @@ static void renewed_user(struct job *job, uint16_t code, const void *message)
         auth_refuse(job, "store-unavailable");
         return;
     }
-    if (auth_take_user(job, message)) {
+    int r = auth_take_narrowed(job, message);
+    if (r < 0) {
         auth_refuse(job, "internal-error");
         return;
     }
-    if (!job->user.known || job->user.disabled) {
+    if (r || !job->user.known || job->user.disabled) {
         auth_refuse(job, "login-required");
         return;
     }
@@ -57,6 +58,10 @@ void auth_renew_remembered(struct job *job, const struct remembered *r)
         } else {
             auth_grant(job, GRANT_LIFETIME);
         }
+        return;
+    }
+    if (r->scope && auth_set_scope(job, sk_slice_str(r->scope))) {
+        auth_refuse(job, "internal-error");
         return;
     }
     auth_ask_user(job, sk_slice_str(job->name), renewed_user);

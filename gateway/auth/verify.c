@@ -3,6 +3,7 @@
  * turns at the helpers, and one with too many who wait is refused alone.
  */
 #include "auth/factors.h"
+#include "auth/programs.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -45,6 +46,8 @@ static int start(struct helper *helper, struct job *job, bool pam)
         r = sk_channel_send(helper->channel, SK_FACTOR_HASH, &m, NULL);
     } else if (job->ceremony) {
         r = auth_ceremony_ask(job, helper->channel);
+    } else if (job->kind == SK_AUTH_TOKEN && !job->issuer) {
+        r = auth_own_token_ask(job, helper->channel);
     } else if (job->kind == SK_AUTH_TOKEN) {
         const struct issuer *i = job->issuer;
         struct sk_factor_token m = {.ticket = job->id, .token = sk_slice(job->bearer, job->bearer_len), .jwks = i->jwks, .issuer = i->issuer,

@@ -1,4 +1,4 @@
-/* Signing the assertions. Runs in auth. */
+/* Signing assertions and access tokens. Runs in auth. */
 #include "crypto/sign.h"
 
 #include "base/text.h"
@@ -17,7 +17,7 @@ struct sk_sign_key {
     EVP_PKEY *pkey;
     char id[SK_BASE64_SIZE(SK_SHA256_SIZE)];
     char x[SK_BASE64_SIZE(32)], y[SK_BASE64_SIZE(32)];
-    char header[256]; /* of every JWS, base64url */
+    char headers[SK_SIGN_TYPES][256]; /* base64url, and the dot behind it */
 };
 
 static int coordinate(EVP_PKEY *pkey, const char *name, char *out)
@@ -46,8 +46,9 @@ static bool is_p256(EVP_PKEY *pkey)
 /* Takes the key over. */
 static struct sk_sign_key *wrap(EVP_PKEY *pkey)
 {
+    static const char *const types[SK_SIGN_TYPES] = {[SK_SIGN_JWT] = "JWT", [SK_SIGN_ACCESS] = "at+jwt"};
     struct sk_sign_key *key = calloc(1, sizeof(*key));
-    char json[256];
+    char json[160];
     uint8_t hash[SK_SHA256_SIZE];
     if (!key || !pkey || !is_p256(pkey) ||
             coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, key->x) || coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, key->y)) {
@@ -58,8 +59,11 @@ static struct sk_sign_key *wrap(EVP_PKEY *pkey)
     int len = snprintf(json, sizeof(json), "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", key->x, key->y);
     sk_digest_sha256(sk_slice(json, (size_t)len), hash);
     (void)sk_base64url_encode(sk_slice(hash, sizeof(hash)), key->id);
-    len = snprintf(json, sizeof(json), "{\"alg\":\"ES256\",\"kid\":\"%s\",\"typ\":\"JWT\"}", key->id);
-    (void)sk_base64url_encode(sk_slice(json, (size_t)len), key->header);
+    for (size_t i = 0; i < SK_SIGN_TYPES; i++) {
+        len = snprintf(json, sizeof(json), "{\"alg\":\"ES256\",\"kid\":\"%s\",\"typ\":\"%s\"}", key->id, types[i]);
+        size_t end = sk_base64url_encode(sk_slice(json, (size_t)len), key->headers[i]);
+        memcpy(key->headers[i] + end, ".", 2);
+    }
     key->pkey = pkey;
     return key;
 }
@@ -134,12 +138,17 @@ static int put_base64url(struct sk_buf *out, struct sk_slice bytes)
     return 0;
 }
 
-int sk_sign_jws(const struct sk_sign_key *key, struct sk_slice claims, struct sk_buf *out)
+struct sk_slice sk_sign_header(const struct sk_sign_key *key, enum sk_sign_type type)
+{
+    return sk_slice_str(key->headers[type]);
+}
+
+int sk_sign_jws(const struct sk_sign_key *key, enum sk_sign_type type, struct sk_slice claims, struct sk_buf *out)
 {
     size_t start = sk_buf_len(out);
     uint8_t der[80], raw[64];
     size_t len = sizeof(der);
-    int r = sk_buf_printf(out, "%s.", key->header);
+    int r = sk_buf_put(out, sk_sign_header(key, type));
     r = r ? r : put_base64url(out, claims);
     if (r) {
         return r;

@@ -15,5 +15,10 @@ struct sk_sign_key *sk_sign_free(struct sk_sign_key *key);
 const char *sk_sign_id(const struct sk_sign_key *key);
 /* Puts the public key as a JWK object. */
 int sk_sign_jwk(const struct sk_sign_key *key, struct sk_buf *out) sk_nodiscard;
-/* Puts a compact JWS over the JSON `claims`, header {"alg":"ES256","kid":…,"typ":"JWT"}. */
-int sk_sign_jws(const struct sk_sign_key *key, struct sk_slice claims, struct sk_buf *out) sk_nodiscard;
+
+enum sk_sign_type { SK_SIGN_JWT, SK_SIGN_ACCESS, SK_SIGN_TYPES }; /* `typ`: JWT, at+jwt */
+
+/* What every JWS of that type begins with, up to its first dot, and with it: no other signer's does. */
+struct sk_slice sk_sign_header(const struct sk_sign_key *key, enum sk_sign_type type);
+/* Puts a compact JWS over the JSON `claims`, header {"alg":"ES256","kid":…,"typ":…}. */
+int sk_sign_jws(const struct sk_sign_key *key, enum sk_sign_type type, struct sk_slice claims, struct sk_buf *out) sk_nodiscard;

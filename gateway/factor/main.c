@@ -82,6 +82,13 @@ static struct sk_slice join_roles(const struct sk_token_claims *claims, struct s
     return sk_slice(out, len);
 }
 
+/* A member that is a text of that length at most. */
+static struct sk_slice text_of(const struct sk_token_claims *claims, struct sk_slice path, size_t most)
+{
+    struct sk_slice text;
+    return sk_token_text(claims, path, 0, &text) == 0 && text.len <= most ? text : SK_SLICE_NULL;
+}
+
 static void verify_token(struct helper *helper, const struct sk_factor_token *m)
 {
     const struct sk_jwk_set *keys = sk_recent_keys(&helper->keys, m->jwks);
@@ -95,6 +102,8 @@ static void verify_token(struct helper *helper, const struct sk_factor_token *m)
         told.subject = claims.subject;
         told.roles = join_roles(&claims, m->roles, roles);
         told.expires = claims.expires;
+        told.id = text_of(&claims, SK_LIT("jti"), SK_FACTOR_TOKEN_ID_MAX);
+        told.scope = text_of(&claims, SK_LIT("scope"), SK_FACTOR_TOKEN_MAX);
     }
     answer(helper, SK_FACTOR_CLAIMS, &told);
     sk_token_claims_free(&claims);

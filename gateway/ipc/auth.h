@@ -20,8 +20,11 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 #define SK_AUTH_KEY_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 64) T(secret, 64) T(fingerprint, 32)
 /* The holder of a client certificate, who has just proven its key: as the tenant's map names it, and the certificate's SHA-256. */
 #define SK_AUTH_CERTIFICATE_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 256) T(fingerprint, 32)
-/* A token that somebody else signed. */
-#define SK_AUTH_TOKEN_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(bearer, 8192)
+/* A token that somebody else signed, or auth itself. `authority`: the host as the client wrote it, with its port. */
+#define SK_AUTH_TOKEN_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(bearer, 8192)
+/* An access token for the program whose key the session is of. `scope`: "APP METHODS", semicolon between; empty: all that the program may. */
+#define SK_AUTH_ISSUE_FIELDS(U, I, T)                                                                        \
+    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(session, 64) T(proof, 64) T(scope, 2048)
 /* `used`: boot time of the last request under the grant that this one renews, or 0. */
 #define SK_AUTH_CHECK_FIELDS(U, I, T) U(ticket) I(tenant) T(host, 261) T(token, 64) U(used)
 /* Renews a grant by its session where the worker holds no token any more: open streams. */
@@ -89,6 +92,8 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
     U(ticket) I(id) T(label, 64) T(format, 32) U(synced) U(attested) I(aaguid) U(created) U(used)
 /* Recovery codes, one a line, or a link's secret: told once, kept nowhere. */
 #define SK_AUTH_TOLD_FIELDS(U, I, T) U(ticket) T(text, 1024)
+/* `scope`: as OAuth writes it. `lifetime`: s. */
+#define SK_AUTH_ISSUED_FIELDS(U, I, T) U(ticket) T(token, 8192) T(scope, 4096) U(lifetime)
 #define SK_AUTH_DONE_FIELDS(U, I, T) U(ticket) U(count)
 #define SK_AUTH_SESSION_FIELDS(U, I, T) U(ticket) T(session, 64) T(subject, 256) U(started) U(used) T(address, 16)
 /* `scope`: enum sk_ban_scope of ipc/store.h. `until`: wall ns; 0: until it is ended. */
@@ -124,6 +129,8 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
     M(AUTH_RECOVER, auth_recover, 46, SK_AUTH_FROM_WORKER, 0, SK_AUTH_RECOVER_FIELDS)                        \
     M(AUTH_MAKE_LINK, auth_make_link, 47, SK_AUTH_FROM_WORKER, 0, SK_AUTH_MAKE_LINK_FIELDS)                  \
     M(AUTH_PASSWORD, auth_password, 48, SK_AUTH_FROM_WORKER, 0, SK_AUTH_PASSWORD_FIELDS)                     \
+    M(AUTH_ISSUE, auth_issue, 60, SK_AUTH_FROM_WORKER, 0, SK_AUTH_ISSUE_FIELDS)                              \
+    M(AUTH_ISSUED, auth_issued, 65, SK_AUTH_FROM_AUTH, 0, SK_AUTH_ISSUED_FIELDS)                             \
     M(AUTH_OFFER, auth_offer, 50, SK_AUTH_FROM_AUTH, 0, SK_AUTH_OFFER_FIELDS)                                \
     M(AUTH_AUTHENTICATOR, auth_authenticator, 51, SK_AUTH_FROM_AUTH, 0, SK_AUTH_AUTHENTICATOR_FIELDS)        \
     M(AUTH_TOLD, auth_told, 52, SK_AUTH_FROM_AUTH, 0, SK_AUTH_TOLD_FIELDS)                                   \

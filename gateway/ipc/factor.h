@@ -19,11 +19,12 @@ enum { SK_FACTOR_FROM_AUTH = 1, SK_FACTOR_FROM_HELPER = 2 };
 /* `reason`: empty when `hash` is there. */
 #define SK_FACTOR_HASHED_FIELDS(U, I, T) U(ticket) T(reason, 64) T(hash, 512)
 
-/* A token of a foreign issuer, and what it must be: factor/token.h says of each. With 48 KiB of keys a message is full. */
+/* A token, and what it must be: factor/token.h says of each. With 48 KiB of keys a message is full. */
 #define SK_FACTOR_TOKEN_MAX 8192U
 #define SK_FACTOR_JWKS_MAX 49152U
 #define SK_FACTOR_SUBJECT_MAX 255U
 #define SK_FACTOR_ROLE_MAX 256U
+#define SK_FACTOR_TOKEN_ID_MAX 256U
 
 /* `roles`: where the claims name roles, member names from the outside inward, one a line; empty: nowhere. Times in seconds. */
 #define SK_FACTOR_TOKEN_FIELDS(U, I, T)                                                                      \
@@ -32,10 +33,11 @@ enum { SK_FACTOR_FROM_AUTH = 1, SK_FACTOR_FROM_HELPER = 2 };
 /*
  * `reason`: empty when the token is right; the rest has a meaning then alone. `roles`: names, comma between; one that is longer
  * than SK_FACTOR_ROLE_MAX or has a comma or a control character in it is left out. All others are here: they are shorter
- * than the token that they were in.
+ * than the token that they were in. `id`: `jti`, empty when it is longer than SK_FACTOR_TOKEN_ID_MAX.
  */
 #define SK_FACTOR_CLAIMS_FIELDS(U, I, T)                                                                     \
-    U(ticket) T(reason, 64) T(subject, SK_FACTOR_SUBJECT_MAX) T(roles, SK_FACTOR_TOKEN_MAX) U(expires)
+    U(ticket) T(reason, 64) T(subject, SK_FACTOR_SUBJECT_MAX) T(roles, SK_FACTOR_TOKEN_MAX) U(expires) \
+    T(id, SK_FACTOR_TOKEN_ID_MAX) T(scope, SK_FACTOR_TOKEN_MAX)
 /*
  * WebAuthn: gateway/factor/webauthn.h says what is checked. What is asked with:
  *   rp_id      the relying party's domain

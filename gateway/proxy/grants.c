@@ -314,7 +314,7 @@ struct sk_grant *sk_grant_token(struct sk_exchange *x, struct sk_slice token)
     if (grant) {
         return grant;
     }
-    struct sk_auth_token m = {.bearer = token};
+    struct sk_auth_token m = {.authority = x->stream->request.authority, .bearer = token};
     SK_FILL_ORIGIN(&m, x);
     return ask_grant(x, key, SK_AUTH_TOKEN, &m);
 }

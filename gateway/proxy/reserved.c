@@ -221,6 +221,9 @@ enum sk_go sk_reserved_serve(struct sk_exchange *x)
     if (sk_account_path(r->path)) {
         return sk_account_serve(x);
     }
+    if (sk_oauth_path(r->path)) {
+        return sk_oauth_serve(x);
+    }
     if (sk_slice_eq(r->path, path_login) && get) {
         show_login(x, 200, SK_LIT("login-page"), SK_SLICE_NULL, sk_reserved_return(x, sk_form_value(x->arena, query, "return", 0)), SK_SLICE_NULL, SK_SLICE_NULL);
     } else if ((sk_slice_eq(r->path, path_login) || sk_slice_eq(r->path, path_logout)) && post) {
@@ -303,7 +306,9 @@ void sk_reserved_form(struct sk_exchange *x)
 {
     struct sk_slice form = sk_buf_peek(&x->form);
     bool login = sk_slice_eq(x->stream->request.path, path_login);
-    if (!form_is_own(x)) {
+    if (sk_oauth_path(x->stream->request.path)) {
+        sk_oauth_form(x);
+    } else if (!form_is_own(x)) {
         struct sk_slice back = sk_reserved_return(x, sk_form_value(x->arena, form, "return", 0));
         if (login) {
             show_login(x, 403, SK_LIT("form-expired"), SK_LIT("form-expired"), back, SK_SLICE_NULL, SK_SLICE_NULL);
@@ -340,6 +345,10 @@ void sk_reserved_told(struct sk_exchange *x, uint16_t code, const void *message)
     struct sk_slice back;
     if (sk_account_path(x->stream->request.path)) {
         sk_account_told(x, code, message);
+        return;
+    }
+    if (sk_oauth_path(x->stream->request.path)) {
+        sk_oauth_told(x, code, message);
         return;
     }
     switch (code) {

@@ -1,4 +1,4 @@
-/* Between the gateway's own pages (reserved.c) and its API (api.c). */
+/* Between the gateway's own pages (reserved.c, account.c), its token endpoint (oauth.c) and its API (api.c). */
 #pragma once
 
 #include "proxy/exchange.h"
@@ -33,3 +33,9 @@ bool sk_account_path(struct sk_slice path);
 enum sk_go sk_account_serve(struct sk_exchange *x);
 void sk_account_form(struct sk_exchange *x);
 void sk_account_told(struct sk_exchange *x, uint16_t code, const void *message);
+
+/* oauth.c: access tokens for programs. */
+bool sk_oauth_path(struct sk_slice path);
+enum sk_go sk_oauth_serve(struct sk_exchange *x);
+void sk_oauth_form(struct sk_exchange *x);
+void sk_oauth_told(struct sk_exchange *x, uint16_t code, const void *message);

@@ -27,6 +27,8 @@
     X(CODES_MADE, 16, "codes-made")                                                                          \
     X(LINK_MADE, 17, "link-made")                                                                            \
     X(PASSWORD_CHANGED, 18, "password-changed")                                                              \
+    X(TOKEN_ISSUED, 20, "token-issued")                                                                      \
+    X(TOKEN_REVOKED, 21, "token-revoked")                                                                    \
     X(GATEWAY_STARTED, 30, "gateway-started")                                                                \
     X(GATEWAY_STOPPED, 31, "gateway-stopped")                                                                \
     X(PROCESS_DIED, 32, "process-died")                                                                      \

@@ -41,7 +41,7 @@ static struct remembered *remember(const uint8_t tenant[SK_ID_SIZE], const char 
 {
     uint8_t key[SK_SHA256_SIZE];
     key_of(tenant, name, PASSWORD, key);
-    return auth_remember(&auth, tenant, sk_slice_str(name), key, SK_POLICY_FACTOR_PASSWORD, 0);
+    return auth_remember(&auth, tenant, sk_slice_str(name), key, SK_POLICY_FACTOR_PASSWORD, 0, SK_SLICE_NULL);
 }
 
 static bool known(const uint8_t tenant[SK_ID_SIZE], const char *name)

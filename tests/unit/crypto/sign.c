@@ -87,7 +87,7 @@ Test(crypto_sign, a_signature_verifies_with_the_jwk_alone)
         struct sk_buf jwk = SK_BUF_INIT(1000), jws = SK_BUF_INIT(1000);
         cr_assert_not_null(key);
         cr_assert_eq(sk_sign_jwk(key, &jwk), 0);
-        cr_assert_eq(sk_sign_jws(key, SK_LIT("{\"sub\":\"taro\"}"), &jws), 0);
+        cr_assert_eq(sk_sign_jws(key, SK_SIGN_JWT, SK_LIT("{\"sub\":\"taro\"}"), &jws), 0);
         EVP_PKEY *pkey = public_key(sk_buf_peek(&jwk));
         cr_assert(verified(pkey, sk_buf_peek(&jws)));
         jws.data[jws.start + 5] ^= 1;
@@ -106,7 +106,7 @@ Test(crypto_sign, the_parts_of_the_jws_say_what_they_should)
     uint8_t out[256];
     char want[128];
     cr_assert_eq(sk_buf_put(&jws, SK_LIT("before ")), 0);
-    cr_assert_eq(sk_sign_jws(key, SK_LIT("{\"a\":1}"), &jws), 0);
+    cr_assert_eq(sk_sign_jws(key, SK_SIGN_JWT, SK_LIT("{\"a\":1}"), &jws), 0);
     struct sk_slice rest = sk_slice_from(sk_buf_peek(&jws), 7);
     size_t len = decode_url(sk_slice_split(&rest, '.'), out, sizeof(out));
     (void)snprintf(want, sizeof(want), "{\"alg\":\"ES256\",\"kid\":\"%s\",\"typ\":\"JWT\"}", sk_sign_id(key));
@@ -114,6 +114,25 @@ Test(crypto_sign, the_parts_of_the_jws_say_what_they_should)
     len = decode_url(sk_slice_split(&rest, '.'), out, sizeof(out));
     cr_assert(sk_slice_eq(sk_slice(out, len), SK_LIT("{\"a\":1}")));
     cr_assert_eq(sk_slice_find(rest, '.'), rest.len);
+    sk_sign_free(key);
+    sk_buf_free(&jws);
+}
+
+Test(crypto_sign, an_access_token_says_so_in_a_header_of_its_own)
+{
+    struct sk_sign_key *key = sk_sign_generate();
+    struct sk_buf jws = SK_BUF_INIT(1000);
+    uint8_t out[256];
+    char want[128];
+    cr_assert_eq(sk_sign_jws(key, SK_SIGN_ACCESS, SK_LIT("{}"), &jws), 0);
+    struct sk_slice rest = sk_buf_peek(&jws), header = sk_sign_header(key, SK_SIGN_ACCESS);
+    cr_assert(sk_slice_starts(rest, header));
+    cr_assert_not(sk_slice_starts(rest, sk_sign_header(key, SK_SIGN_JWT)));
+    struct sk_slice first = sk_slice_split(&rest, '.');
+    cr_assert_eq(header.len, first.len + 1);
+    size_t len = decode_url(first, out, sizeof(out));
+    (void)snprintf(want, sizeof(want), "{\"alg\":\"ES256\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}", sk_sign_id(key));
+    cr_assert(sk_slice_eq(sk_slice(out, len), sk_slice_str(want)));
     sk_sign_free(key);
     sk_buf_free(&jws);
 }
@@ -209,7 +228,7 @@ Test(crypto_sign, a_buffer_that_is_too_small_is_an_error)
     struct sk_sign_key *key = sk_sign_generate();
     for (size_t limit = 0; limit < 200; limit += 10) {
         struct sk_buf out = SK_BUF_INIT(limit);
-        cr_expect_lt(sk_sign_jws(key, SK_LIT("{}"), &out), 0);
+        cr_expect_lt(sk_sign_jws(key, SK_SIGN_JWT, SK_LIT("{}"), &out), 0);
         sk_buf_free(&out);
     }
     sk_sign_free(key);

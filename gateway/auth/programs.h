@@ -1,0 +1,35 @@
+/* How programs come in: keys, their own tokens and somebody else's. Between auth's own files. */
+#pragma once
+
+#include "auth/jobs.h"
+
+/* scope.c: 0 or negative */
+int auth_scope_write(struct sk_slice scope, struct sk_buf *out) sk_nodiscard;
+/* 1: it is malformed. */
+int auth_scope_read(struct sk_slice text, struct sk_buf *out) sk_nodiscard;
+/* Puts what of `wanted` is in `scope`; 1: that is not all of it. */
+int auth_scope_within(struct sk_slice wanted, struct sk_slice scope, struct sk_buf *out) sk_nodiscard;
+
+/* oauth.c */
+void auth_issue(struct auth *auth, uint64_t worker, const struct sk_auth_issue *m);
+/* False: it is not the job's host, with or without a port, and the job is refused. */
+bool auth_take_authority(struct job *job, struct sk_slice authority) sk_nodiscard;
+/* A copy. 0 or -ENOMEM. */
+int auth_set_scope(struct job *job, struct sk_slice scope) sk_nodiscard;
+/* auth_take_user within the job's scope, if it has one. 1: nothing is left of that. */
+int auth_take_narrowed(struct job *job, const struct sk_store_got_user *got) sk_nodiscard;
+/* By its header: whether it is right, the factor helper says. */
+bool auth_is_own_token(const struct auth *auth, struct sk_slice bearer);
+/* Asks the factor helper. 0 or negative. */
+int auth_own_token_ask(const struct job *job, struct sk_channel *helper) sk_nodiscard;
+void auth_own_claims(struct job *job, const struct sk_factor_claims *m);
+
+/* keys.c */
+/* Takes the next of a program's keys, as the store has them; `bound`: to a certificate with this fingerprint, or empty. 0; 1 there are no more. */
+int auth_next_key(struct sk_slice *keys, uint8_t hash[SK_SHA256_SIZE], uint64_t *until, struct sk_slice *bound) sk_nodiscard;
+void auth_key(struct auth *auth, uint64_t worker, const struct sk_auth_key *m);
+
+/* issuers.c */
+void auth_token(struct auth *auth, uint64_t worker, const struct sk_auth_token *m);
+/* What the factor helper says of the job's token; NULL: nothing could be found out. */
+void auth_claims(struct job *job, const struct sk_factor_claims *m);

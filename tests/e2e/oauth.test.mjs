@@ -1,0 +1,308 @@
+// Access tokens of the gateway's own: who gets them, what they are good for, until when; and every kind that must not be.
+import assert from 'node:assert/strict';
+import { createHash, createHmac, createPublicKey, createSign, generateKeyPairSync, randomBytes, verify } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import fs from 'node:fs';
+import path from 'node:path';
+import { openTenant, startGateway, until } from './lib/gateway.mjs';
+import { allRecords, openDownload, endedAfter, problemOf } from './lib/person.mjs';
+import { startUpstream } from './lib/upstream.mjs';
+
+const b64 = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+const now = () => Math.floor(Date.now() / 1000);
+const partOf = (token, n) => JSON.parse(Buffer.from(token.split('.')[n], 'base64url'));
+
+const names = ['reader', 'scoped', 'home', 'switchedoff', 'twin', 'gone', 'stream'];
+const secrets = Object.fromEntries([...names, 'next'].map((name) => [name, randomBytes(32).toString('base64url')]));
+const entry = (name, days = 30) => ({ sha256: createHash('sha256').update(secrets[name]).digest('hex'),
+  expires: new Date(Date.now() + days * 86400000).toISOString().replace(/\.\d+/, '') });
+const issuerPair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+
+let gateway, upstream, sink;
+
+function tenantFile(name, change = {}) {
+  const program = (user, own = {}) => ({ name: user, backend: 'key', roles: ['all'], keys: [entry(user)], ...own, ...change[user] });
+  return openTenant(name, upstream.url, {
+    hosts: [`${name}.test`, `also-${name}.test`],
+    networks: [{ name: 'here', cidrs: ['127.0.0.0/8'] }, { name: 'one', cidrs: ['127.0.0.9/32'] }],
+    apps: [{ name: 'api', kind: 'api', path: '/api', upstreams: [upstream.url], identity: ['assertion', 'forwarded-user'] },
+      { name: 'other', kind: 'api', path: '/other', upstreams: [upstream.url] },
+      { name: 'stream', kind: 'api', path: '/stream', upstreams: [sink.url] }],
+    roles: [{ name: 'all', allow: ['api * /**', 'other * /**', 'stream * /**'] }],
+    users: [{ name: 'hanako', roles: ['all'] }, program('reader'), program('scoped', { scope: ['api GET,HEAD', 'other *'] }), program('home', { from: ['one'] }),
+      program('switchedoff', { disabled: true }), program('twin', { keys: [entry('twin'), entry('next')] }), program('stream'),
+      ...(change.gone === null ? [] : [program('gone')])],
+    // Somebody else's tokens too: what is none of the gateway's own is tried with these keys.
+    issuers: [{ name: 'ci', issuer: 'https://ci.test', audience: 'acme', jwks_file: 'ci.jwks', roles: ['all'] }],
+    ...change.tenant,
+  });
+}
+
+const file = (name) => path.join(gateway.folder, 'tenants', name);
+
+before(async () => {
+  upstream = await startUpstream();
+  sink = await startUpstream((request, response) => { response.writeHead(200); response.write('more\n'); }, { stream: true });
+  gateway = await startGateway({ tenants: [openTenant('first', upstream.url)], settings: { workers: 2 } });
+  fs.writeFileSync(file('ci.jwks'), JSON.stringify({ keys: [{ ...issuerPair.publicKey.export({ format: 'jwk' }), kid: 'ci', alg: 'ES256' }] }));
+  for (const name of ['acme', 'beta']) {
+    assert.equal((await gateway.reload(() => gateway.tenant(tenantFile(name)))).id, 'SK1102');
+  }
+});
+after(async () => {
+  await gateway?.stop();
+  await upstream?.close();
+  await sink?.close();
+});
+
+const basic = (name, secret = secrets[name]) => ({ authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString('base64')}` });
+
+// One request to the token endpoint. `form`: an object, or the body as it is.
+function post(form, { headers = {}, path: target = '/.sekisho/oauth/token', ...more } = {}) {
+  return gateway.request({ method: 'POST', path: target, body: typeof form === 'string' ? form : new URLSearchParams(form).toString(), ...more,
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers } });
+}
+const ask = (name, form = {}, more = {}) => post({ grant_type: 'client_credentials', ...form }, { ...more, headers: { ...basic(name), ...more.headers } });
+async function token(name, form = {}, more = {}) {
+  const response = await ask(name, form, more);
+  assert.equal(response.status, 200, response.text);
+  return response.json().access_token;
+}
+const use = (text, options = {}) => gateway.request({ path: '/api/x', ...options, headers: { authorization: `Bearer ${text}`, ...options.headers } });
+
+// The first record of that kind from there on.
+async function recorded(from, wanted) {
+  const [record] = await until(async () => {
+    const found = (await allRecords(gateway)).slice(from).filter((r) => Object.entries(wanted).every(([key, value]) => r[key] === value));
+    return found.length ? found : null;
+  }, `a record ${JSON.stringify(wanted)}`);
+  return record;
+}
+const count = async () => (await allRecords(gateway)).length;
+
+describe('the token endpoint', () => {
+  test('gives a program a token for its secret, in a header or in the form, as RFC 6749 says', async () => {
+    const whole = `sekisho_reader_${secrets.reader}`, form = { grant_type: 'client_credentials', client_id: 'reader' };
+    const encoded = `Basic ${Buffer.from(`reader:${secrets.reader.replaceAll('-', '%2D').replaceAll('_', '%5F')}`).toString('base64')}`;
+    for (const [how, response] of [['basic', await ask('reader')], ['basic, the whole key', await ask('reader', {}, { headers: basic('reader', whole) })],
+      ['basic, encoded', await ask('reader', {}, { headers: { authorization: encoded } })],
+      ['post', await post({ ...form, client_secret: secrets.reader })], ['post, the whole key', await post({ ...form, client_secret: whole })]]) {
+      assert.equal(response.status, 200, `${how}: ${response.text}`);
+      assert.equal(response.headers['content-type'], 'application/json');
+      assert.equal(response.headers['cache-control'], 'no-store');
+      assert.equal(response.headers.pragma, 'no-cache');
+      const { access_token: text, token_type: type, expires_in: lifetime, ...more } = response.json();
+      assert.equal(type, 'Bearer');
+      assert.equal(lifetime, 300);
+      assert.deepEqual(more, {});
+      assert.equal((await use(text)).status, 200, how);
+    }
+  });
+
+  test('issues a JWT of RFC 9068, signed by the published key, on record by its id as its requests are', async () => {
+    const text = await token('reader'), header = partOf(text, 0), claims = partOf(text, 1);
+    const { keys } = (await gateway.request({ path: '/.well-known/sekisho/jwks.json' })).json();
+    const [input, signature] = [text.slice(0, text.lastIndexOf('.')), text.split('.')[2]];
+    assert.deepEqual(header, { alg: 'ES256', kid: keys[0].kid, typ: 'at+jwt' });
+    assert.ok(verify('sha256', Buffer.from(input), { key: createPublicKey({ key: keys[0], format: 'jwk' }), dsaEncoding: 'ieee-p1363' }, Buffer.from(signature, 'base64url')));
+    const { jti, iat, exp, ...rest } = claims;
+    assert.deepEqual(rest, { iss: 'https://acme.test', aud: 'acme@svc', sub: 'reader', client_id: 'reader' });
+    assert.equal(exp, iat + 300);
+    assert.ok(Math.abs(iat - now()) < 5);
+    const response = await use(text, { method: 'POST', body: 'x' });
+    const { headers } = JSON.parse(response.text);
+    assert.equal(headers['x-forwarded-user'], 'reader');
+    assert.equal(headers.authorization, undefined);
+    assert.deepEqual(partOf(headers['x-sekisho-jwt-assertion'], 1).amr, ['jwt']);
+    const issued = await recorded(0, { op: 'token-issued', session: `basic-${jti}` });
+    assert.deepEqual([issued.subject, issued.decision, issued.reason], ['reader', 'allow', 'issued']);
+    const login = await recorded(0, { op: 'login', session: `basic-${jti}` });
+    assert.deepEqual([login.subject, login.factors], ['reader', 'jwt']);
+    await recorded(0, { op: 'request', session: `basic-${jti}`, subject: 'reader', path: '/api/x' });
+    const all = JSON.stringify(await allRecords(gateway));
+    assert.ok(!all.includes(signature) && !all.includes(secrets.reader));
+  });
+
+  test('narrows: a token has the scope that was asked for, within the program\'s own', async () => {
+    const response = await ask('scoped', { scope: 'api:GET' });
+    assert.equal(response.json().scope, 'api:GET');
+    const text = response.json().access_token;
+    assert.equal(partOf(text, 1).scope, 'api:GET');
+    assert.equal((await use(text)).status, 200);
+    assert.equal((await use(text, { method: 'HEAD' })).status, 403);
+    assert.equal(problemOf(await use(text, { path: '/other/x' })).reason, 'out-of-scope');
+    const all = await ask('scoped');
+    assert.equal(all.json().scope, 'api:GET api:HEAD other:*');
+    assert.equal((await use(all.json().access_token, { method: 'POST', path: '/other/x', body: 'x' })).status, 200);
+    assert.equal(problemOf(await use(all.json().access_token, { method: 'POST', body: 'x' })).reason, 'out-of-scope');
+    const one = await token('reader', { scope: 'api:GET other:POST' });
+    assert.equal((await use(one)).status, 200);
+    assert.equal(problemOf(await use(one, { path: '/other/x' })).reason, 'out-of-scope');
+    for (const scope of ['api:POST', 'api:GET api:POST', 'api:*', 'stream:GET', 'nope:GET', 'api:NOPE', 'api', ':GET', 'api:GET,HEAD', Array(17).fill('api:GET').join(' ')]) {
+      const from = await count(), refused = await ask('scoped', { scope });
+      assert.equal(refused.status, 400, scope);
+      assert.deepEqual(refused.json(), { error: 'invalid_scope' });
+      await recorded(from, { op: 'request', reason: 'invalid-scope', subject: 'scoped', decision: 'deny' });
+    }
+  });
+
+  const wrong = randomBytes(32).toString('base64url');
+  const unknown = [
+    ['a wrong secret', () => ask('reader', {}, { headers: basic('reader', wrong) }), 'wrong-key'],
+    ['another program\'s secret', () => ask('reader', {}, { headers: basic('reader', secrets.twin) }), 'wrong-key'],
+    ['nobody', () => ask('reader', {}, { headers: basic('nobody', wrong) }), 'unknown-user'],
+    ['a person', () => ask('reader', {}, { headers: basic('hanako', wrong) }), 'no-program'],
+    ['a disabled program', () => ask('switchedoff'), 'account-disabled'],
+    ['a short secret', () => ask('reader', {}, { headers: basic('reader', 'short') }), null],
+    ['a key of another name', () => ask('reader', {}, { headers: basic('reader', `sekisho_twin_${secrets.twin}`) }), null],
+    ['no credential at all', () => post({ grant_type: 'client_credentials' }), null],
+    ['a name alone', () => post({ grant_type: 'client_credentials', client_id: 'reader' }), null],
+    ['a Bearer header', () => ask('reader', {}, { headers: { authorization: `Bearer sekisho_reader_${secrets.reader}` } }), null],
+  ];
+  for (const [what, make, reason] of unknown) {
+    test(`refuses ${what}: 401 invalid_client`, async () => {
+      const from = await count(), response = await make();
+      assert.equal(response.status, 401);
+      assert.deepEqual(response.json(), { error: 'invalid_client' });
+      assert.match(response.headers['www-authenticate'], /^Basic realm=/);
+      assert.equal(response.headers['cache-control'], 'no-store');
+      await recorded(from, { op: 'request', reason: 'invalid-client', decision: 'deny' });
+      if (reason) {
+        await recorded(from, { op: 'login', reason, decision: 'deny' });
+      }
+    });
+  }
+
+  test('refuses what is not such a request, with the code that RFC 6749 has for it', async () => {
+    const id = { client_id: 'reader', client_secret: secrets.reader };
+    for (const [what, response, status, error] of [
+      ['no grant_type', await post(id), 400, 'invalid_request'],
+      ['another grant_type', await post({ ...id, grant_type: 'password' }), 400, 'unsupported_grant_type'],
+      ['a parameter twice', await post(`${new URLSearchParams({ ...id, grant_type: 'client_credentials' })}&grant_type=client_credentials`), 400, 'invalid_request'],
+      ['two credentials', await ask('reader', { client_secret: secrets.reader }), 400, 'invalid_request'],
+      ['two names', await ask('reader', { client_id: 'twin' }), 400, 'invalid_request'],
+      ['JSON', await post('{}', { headers: { 'content-type': 'application/json' } }), 400, 'invalid_request'],
+    ]) {
+      assert.equal(response.status, status, what);
+      assert.equal(response.json().error, error, what);
+    }
+    assert.equal((await gateway.request({ path: '/.sekisho/oauth/token' })).status, 405);
+    assert.equal((await post('x'.repeat(32 << 10))).status, 413);
+  });
+
+  test('holds a program to its networks, as each use of the token does', async () => {
+    const there = { tls: { localAddress: '127.0.0.9' } }, from = await count();
+    const refused = await ask('home');
+    assert.equal(refused.status, 400);
+    assert.deepEqual(refused.json(), { error: 'unauthorized_client' });
+    await recorded(from, { op: 'request', reason: 'user-network-not-allowed', subject: 'home' });
+    const text = await token('home', {}, there);
+    assert.equal((await use(text, there)).status, 200);
+    assert.equal(problemOf(await use(text)).reason, 'user-network-not-allowed');
+  });
+});
+
+describe('a token', () => {
+  test('is good at the host that issued it, and at no other of the tenant or of another', async () => {
+    const text = await token('reader');
+    assert.equal((await use(text)).status, 200);
+    for (const host of ['also-acme.test', 'beta.test']) {
+      const from = await count();
+      assert.equal((await use(text, { host })).status, 401, host);
+      await recorded(from, { op: 'login', reason: 'token-issuer', decision: 'deny' });
+    }
+    const also = await token('reader', {}, { host: 'also-acme.test' });
+    assert.equal(partOf(also, 1).iss, 'https://also-acme.test');
+    assert.equal((await use(also, { host: 'also-acme.test' })).status, 200);
+    assert.equal((await use(also)).status, 401);
+    const port = await token('reader', {}, { headers: { host: 'acme.test:8443' } });
+    assert.equal(partOf(port, 1).iss, 'https://acme.test:8443');
+    assert.equal((await use(port, { headers: { host: 'acme.test:8443' } })).status, 200);
+  });
+
+  const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const signed = (header, claims, key) => {
+    const input = `${b64(header)}.${b64(claims)}`;
+    return `${input}.${createSign('sha256').update(input).sign({ key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+  };
+  const hostile = [
+    ['alg none', (h, c) => `${b64({ ...h, alg: 'none' })}.${b64(c)}.`, 'token-algorithm'],
+    ['HMAC with the public key', (h, c, keys) => {
+      const input = `${b64({ ...h, alg: 'HS256' })}.${b64(c)}`;
+      return `${input}.${createHmac('sha256', createPublicKey({ key: keys[0], format: 'jwk' }).export({ type: 'spki', format: 'pem' })).update(input).digest('base64url')}`;
+    }, 'token-algorithm'],
+    ['a stranger\'s signature', (h, c) => signed(h, c, stranger.privateKey), 'token-signature'],
+    ['a changed claim', (h, c, keys, t) => `${t.split('.')[0]}.${b64({ ...c, sub: 'twin', client_id: 'twin' })}.${t.split('.')[2]}`, 'token-signature'],
+    ['a foreign kid', (h, c) => signed({ ...h, kid: 'nobody' }, c, stranger.privateKey), 'token-key-unknown'],
+    ['jku', (h, c) => signed({ ...h, jku: 'https://evil.test/jwks' }, c, stranger.privateKey), 'token-key-embedded'],
+    ['x5u', (h, c) => signed({ ...h, x5u: 'https://evil.test/x5u' }, c, stranger.privateKey), 'token-key-embedded'],
+    ['jwk', (h, c) => signed({ ...h, jwk: stranger.publicKey.export({ format: 'jwk' }) }, c, stranger.privateKey), 'token-key-embedded'],
+    ['crit', (h, c) => signed({ ...h, crit: ['exp'] }, c, stranger.privateKey), 'token-critical'],
+    ['the issuer\'s key for our own issuer', (h, c) => signed({ ...h, kid: 'ci' }, { ...c, aud: 'acme' }, issuerPair.privateKey), 'token-issuer'],
+  ];
+  for (const [what, make, reason] of hostile) {
+    test(`hostile: ${what} is refused: ${reason}`, async () => {
+      const { keys } = (await gateway.request({ path: '/.well-known/sekisho/jwks.json' })).json();
+      const text = await token('reader'), from = await count();
+      const response = await use(make(partOf(text, 0), partOf(text, 1), keys, text));
+      assert.equal(response.status, 401);
+      assert.match(response.headers['www-authenticate'], /Bearer realm=/);
+      await recorded(from, { op: 'login', reason, decision: 'deny' });
+    });
+  }
+
+  test('an assertion for upstreams is none, though the same key signed it', async () => {
+    const seen = JSON.parse((await use(await token('reader'))).text).headers['x-sekisho-jwt-assertion'], from = await count();
+    assert.equal((await use(seen)).status, 401);
+    assert.match((await recorded(from, { op: 'login', decision: 'deny' })).reason, /^token-key-unknown$/);
+  });
+
+  test('gets no other token, and is no secret', async () => {
+    const text = await token('reader');
+    for (const headers of [{ authorization: `Bearer ${text}` }, basic('reader', text)]) {
+      assert.equal((await post({ grant_type: 'client_credentials' }, { headers })).status, 401);
+    }
+  });
+
+  test('outlives auth and store, which are killed, and is verified anew', async () => {
+    const text = await token('twin', { scope: 'api:GET' });
+    assert.equal((await use(text)).status, 200);
+    for (const process of ['auth', 'store']) {
+      gateway.kill(process);
+      await until(() => gateway.ready(), 'an open gate');
+      await until(async () => (await use(text)).status === 200, 'an answer');
+      assert.equal(problemOf(await use(text, { method: 'POST', body: 'x' })).reason, 'out-of-scope');
+    }
+  });
+});
+
+describe('a change', () => {
+  test('of the file ends tokens of a program that is gone, and of a key that is gone, within a second, open streams too', async () => {
+    const old = await token('twin'), next = await token('twin', {}, { headers: basic('twin', secrets.next) }), gone = await token('gone'), stream = await token('stream');
+    for (const text of [old, next, gone]) {
+      assert.equal((await use(text)).status, 200);
+    }
+    const wire = await openDownload(gateway, 'acme.test', { authorization: `Bearer ${stream}` });
+    gateway.tenant({ ...tenantFile('acme', { twin: { keys: [entry('next')] }, gone: null, stream: { disabled: true } }), certificates: gateway.certificates.acme });
+    const start = performance.now();
+    gateway.child.kill('SIGHUP');
+    await until(async () => (await use(old)).status === 401, '401 for the token of the key that is gone', 5000, 5);
+    await until(async () => (await use(gone)).status === 401, '401 for that of the program that is gone', 5000, 5);
+    assert.ok(performance.now() - start < 1000, `${performance.now() - start} ms`);
+    assert.ok(await endedAfter(wire) < 2000);
+    assert.equal((await use(next)).status, 200);
+    await recorded(0, { op: 'login', subject: 'gone', reason: 'token-ended' });
+    await recorded(0, { op: 'login', subject: 'twin', reason: 'token-ended' });
+  });
+
+  test('of the program\'s scope holds for its tokens too', async () => {
+    const text = await token('scoped'), head = await token('scoped', { scope: 'api:HEAD' });
+    assert.equal((await use(text, { method: 'POST', path: '/other/x', body: 'x' })).status, 200);
+    assert.equal((await gateway.reload(() => gateway.tenant(tenantFile('acme', { scoped: { scope: ['api GET'] } })))).id, 'SK1102');
+    assert.equal((await use(text)).status, 200);
+    assert.equal(problemOf(await use(text, { method: 'POST', path: '/other/x', body: 'x' })).reason, 'out-of-scope');
+    const from = await count();
+    assert.equal((await use(head)).status, 401);
+    await recorded(from, { op: 'login', reason: 'token-scope' });
+  });
+});
