@@ -94,6 +94,10 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
  * used up: RESULT 1 too when it is not this user's, or no more. When the tenant's file says another password than it did, that is in force. */
 #define SK_STORE_PUT_PASSWORD_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) T(before, 512) T(hash, 512) U(now) T(link, 64)
 #define SK_STORE_PASSWORD_FIELDS(U, I, T) T(hash, 512)
+/* What has this id is good no more, and for nothing from `ends` on, wall ns. RESULT 4 when it was so already, 3 without room; IS_SPENT: 4 when it
+ * is, else 0. */
+#define SK_STORE_SPEND_FIELDS(U, I, T) U(ticket) I(tenant) T(id, 64) U(ends) U(now)
+#define SK_STORE_IS_SPENT_FIELDS(U, I, T) U(ticket) I(tenant) T(id, 64)
 #define SK_STORE_GET_KEY_FIELDS(U, I, T) U(ticket)
 #define SK_STORE_PUT_KEY_FIELDS(U, I, T) U(ticket) T(der, 1024)
 
@@ -147,6 +151,8 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
     M(STORE_VOUCHER, store_voucher, 59, SK_STORE_IN_ROW, 0, SK_STORE_VOUCHER_FIELDS)                         \
     M(STORE_PUT_PASSWORD, store_put_password, 46, SK_STORE_FROM_AUTH, 0, SK_STORE_PUT_PASSWORD_FIELDS)       \
     M(STORE_PASSWORD, store_password, 47, SK_STORE_IN_ROW, 0, SK_STORE_PASSWORD_FIELDS)                      \
+    M(STORE_SPEND, store_spend, 60, SK_STORE_FROM_AUTH, 0, SK_STORE_SPEND_FIELDS)                            \
+    M(STORE_IS_SPENT, store_is_spent, 61, SK_STORE_FROM_AUTH, 0, SK_STORE_IS_SPENT_FIELDS)                   \
     M(STORE_GOT_AUTHENTICATOR, store_got_authenticator, 48, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_AUTHENTICATOR_FIELDS) \
     M(STORE_GOT_VOUCHER, store_got_voucher, 49, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_VOUCHER_FIELDS)         \
     M(STORE_RESULT, store_result, 30, SK_STORE_FROM_STORE, 0, SK_STORE_RESULT_FIELDS)                        \

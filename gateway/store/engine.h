@@ -53,6 +53,10 @@ int sk_engine_put_password(struct sk_engine *engine, const struct sk_store_put_p
 int sk_engine_put_vouchers(struct sk_engine *engine, const struct sk_store_put_vouchers *put) sk_nodiscard;
 int sk_engine_get_voucher(struct sk_engine *engine, const struct sk_store_get_voucher *get, struct sk_buf *buf, struct sk_store_got_voucher *got) sk_nodiscard;
 int sk_engine_take_voucher(struct sk_engine *engine, const struct sk_store_take_voucher *take, uint64_t *left) sk_nodiscard;
+/* 4: it was already; 3: the tenant has no room for it. */
+int sk_engine_spend(struct sk_engine *engine, const struct sk_store_spend *spend) sk_nodiscard;
+/* 0: it is not; 4: it is. */
+int sk_engine_is_spent(struct sk_engine *engine, const struct sk_store_is_spent *ask) sk_nodiscard;
 /* auth's signing key, the operator's. */
 int sk_engine_get_key(struct sk_engine *engine, struct sk_buf *der) sk_nodiscard;
 int sk_engine_put_key(struct sk_engine *engine, struct sk_slice der) sk_nodiscard;

@@ -52,6 +52,10 @@ static const char *const sql[SK_SQL_COUNT] = {
         [SK_SQL_DROP_ALL_VOUCHERS] = "DELETE FROM vouchers WHERE name_hash = ?1",
         [SK_SQL_SWEEP_VOUCHERS] = "DELETE FROM vouchers WHERE key IN (SELECT key FROM vouchers WHERE ends <= ?1 LIMIT 64)",
         [SK_SQL_ORPHAN_VOUCHERS] = "DELETE FROM vouchers WHERE name_hash NOT IN (SELECT name_hash FROM users)",
+        [SK_SQL_PUT_SPENT] = "INSERT INTO spent (key, ends) VALUES (?1, ?2)",
+        [SK_SQL_GET_SPENT] = "SELECT 1 FROM spent WHERE key = ?1",
+        [SK_SQL_COUNT_SPENT] = "SELECT count(*) FROM spent",
+        [SK_SQL_SWEEP_SPENT] = "DELETE FROM spent WHERE key IN (SELECT key FROM spent WHERE ends <= ?1 LIMIT 64)",
         [SK_SQL_GET_TENANT] = "SELECT wrapped_key FROM tenants WHERE id = ?1",
         [SK_SQL_PUT_TENANT] = "INSERT INTO tenants (id, name, service, wrapped_key) VALUES (?1, ?2, ?3, ?4)",
 };

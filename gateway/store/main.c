@@ -144,7 +144,7 @@ static void get_voucher(struct store *store, const struct sk_store_get_voucher *
     send(store, store->auth, SK_STORE_GOT_VOUCHER, &got);
 }
 
-/* What users prove themselves with beside passwords. False: it was none of these. */
+/* What users and programs prove themselves with beside passwords. False: it was none of these. */
 static bool factors_from_auth(struct store *store, struct sk_channel *channel, uint16_t code, const void *message)
 {
     struct sk_engine *e = store->engine;
@@ -178,6 +178,12 @@ static bool factors_from_auth(struct store *store, struct sk_channel *channel, u
         break;
     case SK_STORE_TAKE_VOUCHER:
         r = sk_engine_take_voucher(e, message, &count);
+        break;
+    case SK_STORE_SPEND:
+        r = sk_engine_spend(e, message);
+        break;
+    case SK_STORE_IS_SPENT:
+        r = sk_engine_is_spent(e, message);
         break;
     default:
         return false;

@@ -7,3 +7,4 @@ extern const char sk_schema_tenant_1[];
 extern const char sk_schema_tenant_2[];
 extern const char sk_schema_tenant_3[];
 extern const char sk_schema_tenant_4[];
+extern const char sk_schema_tenant_5[];
