@@ -33,11 +33,11 @@ struct user {
     bool restricted, disabled, known;
 };
 
-/* Somebody else who signs tokens for a tenant (ipc/tenant.h). The texts stand behind it. */
+/* Somebody else who signs tokens for a tenant, or a program that signs its own requests for them (ipc/tenant.h). The texts stand behind it. */
 struct issuer {
     struct issuer *next;
     bool seen; /* since the last LOADED it was named again */
-    bool restricted;
+    bool restricted, client;
     struct sk_slice name, issuer, audience, types, roles_claim, map, roles, networks, scope, jwks;
 };
 

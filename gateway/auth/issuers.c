@@ -29,7 +29,7 @@ void auth_set_issuer(struct auth *auth, const struct sk_control_issuer *m)
     }
     struct sk_slice *to[TEXTS];
     for (struct issuer *i = tenant ? tenant->issuers : NULL; i; i = i->next) {
-        bool same = i->restricted == (m->restricted != 0);
+        bool same = i->restricted == (m->restricted != 0) && i->client == (m->client != 0);
         texts_of(i, to);
         for (size_t n = 0; same && n < TEXTS; n++) {
             same = sk_slice_eq(*to[n], from[n]);
@@ -54,6 +54,7 @@ void auth_set_issuer(struct auth *auth, const struct sk_control_issuer *m)
     }
     issuer->seen = true;
     issuer->restricted = m->restricted;
+    issuer->client = m->client;
     struct issuer **last = &tenant->issuers;
     while (*last) {
         last = &(*last)->next;
@@ -77,7 +78,11 @@ static void drop_unseen(struct auth *auth, struct tenant *tenant)
             continue;
         }
         *at = issuer->next;
-        auth_forget_issuer(auth, issuer);
+        if (issuer->client) {
+            auth_revoke(auth, tenant->id, SK_SLICE_NULL, issuer->name);
+        } else {
+            auth_forget_issuer(auth, issuer);
+        }
         for (struct job *job = auth->jobs, *next; job; job = next) {
             next = job->next;
             if (job->issuer == issuer) {
@@ -100,6 +105,29 @@ void auth_drop_issuers(struct auth *auth, struct tenant *tenant)
 }
 
 /* ---- tokens ---- */
+
+int auth_take_bearer(struct job *job, struct sk_slice bearer)
+{
+    job->bearer = malloc(bearer.len + 1);
+    if (!job->bearer) {
+        auth_refuse(job, "internal-error");
+        return 1;
+    }
+    memcpy(job->bearer, bearer.data, bearer.len);
+    job->bearer_len = bearer.len;
+    return 0;
+}
+
+int auth_token_ask(const struct job *job, struct sk_channel *helper)
+{
+    const struct issuer *i = job->issuer;
+    if (!i || i->client) {
+        return (i ? auth_client_ask : auth_own_token_ask)(job, helper);
+    }
+    struct sk_factor_token m = {.ticket = job->id, .token = sk_slice(job->bearer, job->bearer_len), .jwks = i->jwks, .issuer = i->issuer,
+            .audience = i->audience, .types = i->types, .roles = i->roles_claim, .now = sk_clock_wall() / SK_SECOND, .leeway = AUTH_TOKEN_LEEWAY};
+    return sk_channel_send(helper, SK_FACTOR_TOKEN, &m, NULL);
+}
 
 /* By the issuer's map, a role for each value that the token has there; and those that all of its tokens have. */
 static int put_roles(const struct issuer *issuer, struct sk_slice values, struct sk_buf *roles)
@@ -154,6 +182,15 @@ static size_t how_far(const char *reason)
 
 #define ANOTHERS 5U
 
+/* The first from here on who signs for others than itself. */
+static const struct issuer *from(const struct issuer *i)
+{
+    while (i && i->client) {
+        i = i->next;
+    }
+    return i;
+}
+
 void auth_claims(struct job *job, const struct sk_factor_claims *m)
 {
     if (!m) {
@@ -161,8 +198,8 @@ void auth_claims(struct job *job, const struct sk_factor_claims *m)
         auth_deny(job, "verification-failed", "verification-failed");
         return;
     }
-    if (!job->issuer) {
-        auth_own_claims(job, m);
+    if (!job->issuer || job->issuer->client) {
+        (job->issuer ? auth_client_claims : auth_own_claims)(job, m);
         return;
     }
     if (m->reason.len == 0) {
@@ -174,8 +211,9 @@ void auth_claims(struct job *job, const struct sk_factor_claims *m)
     if (how_far(reason) > how_far(job->why)) {
         memcpy(job->why, reason, sizeof(reason));
     }
-    if (how_far(reason) <= ANOTHERS && job->issuer->next) {
-        job->issuer = job->issuer->next;
+    const struct issuer *next = from(job->issuer->next);
+    if (how_far(reason) <= ANOTHERS && next) {
+        job->issuer = next;
         auth_verify(job);
         return;
     }
@@ -200,17 +238,12 @@ void auth_token(struct auth *auth, uint64_t worker, const struct sk_auth_token *
         auth_renew_remembered(job, r);
         return;
     }
-    job->issuer = own ? NULL : job->tenant->issuers;
+    job->issuer = own ? NULL : from(job->tenant->issuers);
     if (!own && !job->issuer) {
         auth_deny(job, "login-failed", "no-issuer");
         return;
     }
-    job->bearer = malloc(m->bearer.len + 1);
-    if (!job->bearer) {
-        auth_refuse(job, "internal-error");
-        return;
+    if (auth_take_bearer(job, m->bearer) == 0) {
+        auth_verify(job);
     }
-    memcpy(job->bearer, m->bearer.data, m->bearer.len);
-    job->bearer_len = m->bearer.len;
-    auth_verify(job);
 }

@@ -265,6 +265,9 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
     case SK_AUTH_CERTIFICATE:
         auth_certificate(auth, worker, message);
         break;
+    case SK_AUTH_CLIENT:
+        auth_client(auth, worker, message);
+        break;
     case SK_AUTH_ISSUE:
         auth_issue(auth, worker, message);
         break;

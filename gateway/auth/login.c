@@ -200,7 +200,7 @@ void auth_verified(struct job *job, enum verdict verdict)
     static const char *const details[] = {"login", "wrong-password", "account-disabled", "password-expired", "verification-failed"};
     const char *detail = details[verdict];
     bool known = job->user.known;
-    if (job->kind == SK_AUTH_TOKEN) {
+    if (job->bearer) {
         auth_claims(job, NULL);
         return;
     }

@@ -53,7 +53,13 @@ static bool is_tied(struct job *job, struct sk_slice id)
             return true;
         }
     }
-    return false;
+    const struct issuer *client = auth_client_keys(job->tenant, job->user.name);
+    if (!client) {
+        return false;
+    }
+    auth_client_credential(client, credential);
+    make_id(job, bytes, credential, own);
+    return sk_digest_equal(sk_slice_str(own), id);
 }
 
 static bool is_program(const struct job *job)
@@ -110,7 +116,7 @@ static void issue_recorded(struct sk_record_wait *wait, bool durable)
     struct sk_buf claims SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(CLAIMS_MAX), jws SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(8192);
     struct sk_buf scope SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SCOPE_MAX);
     uint64_t now = sk_clock_wall() / SK_SECOND, until = job->expires / SK_SECOND, lifetime = until > now ? until - now : 0;
-    lifetime = lifetime < LIFETIME ? lifetime : LIFETIME;
+    lifetime = job->expires && lifetime < LIFETIME ? lifetime : LIFETIME;
     int r = auth_scope_write(sk_slice_str(job->scope), &scope);
     r = r ? r : put_claims(job, sk_buf_peek(&scope), now, now + lifetime, &claims);
     if (!durable) {

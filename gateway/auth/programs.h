@@ -10,6 +10,16 @@ int auth_scope_read(struct sk_slice text, struct sk_buf *out) sk_nodiscard;
 /* Puts what of `wanted` is in `scope`; 1: that is not all of it. */
 int auth_scope_within(struct sk_slice wanted, struct sk_slice scope, struct sk_buf *out) sk_nodiscard;
 
+/* clients.c */
+void auth_client(struct auth *auth, uint64_t worker, const struct sk_auth_client *m);
+/* The program's keys, as the tenant's file has them; NULL: it has none. */
+const struct issuer *auth_client_keys(const struct tenant *tenant, struct sk_slice name);
+/* What tokens are tied to that it asks for with those keys. */
+void auth_client_credential(const struct issuer *client, uint8_t credential[SK_SHA256_SIZE]);
+/* Asks the factor helper. 0 or negative. */
+int auth_client_ask(const struct job *job, struct sk_channel *helper) sk_nodiscard;
+void auth_client_claims(struct job *job, const struct sk_factor_claims *m);
+
 /* oauth.c */
 void auth_issue(struct auth *auth, uint64_t worker, const struct sk_auth_issue *m);
 /* False: it is not the job's host, with or without a port, and the job is refused. */
@@ -31,5 +41,9 @@ void auth_key(struct auth *auth, uint64_t worker, const struct sk_auth_key *m);
 
 /* issuers.c */
 void auth_token(struct auth *auth, uint64_t worker, const struct sk_auth_token *m);
+/* Keeps a copy of the token to be verified. 0; 1 the job was refused. */
+int auth_take_bearer(struct job *job, struct sk_slice bearer) sk_nodiscard;
+/* Asks the factor helper about it. 0 or negative. */
+int auth_token_ask(const struct job *job, struct sk_channel *helper) sk_nodiscard;
 /* What the factor helper says of the job's token; NULL: nothing could be found out. */
 void auth_claims(struct job *job, const struct sk_factor_claims *m);

@@ -46,13 +46,8 @@ static int start(struct helper *helper, struct job *job, bool pam)
         r = sk_channel_send(helper->channel, SK_FACTOR_HASH, &m, NULL);
     } else if (job->ceremony) {
         r = auth_ceremony_ask(job, helper->channel);
-    } else if (job->kind == SK_AUTH_TOKEN && !job->issuer) {
-        r = auth_own_token_ask(job, helper->channel);
-    } else if (job->kind == SK_AUTH_TOKEN) {
-        const struct issuer *i = job->issuer;
-        struct sk_factor_token m = {.ticket = job->id, .token = sk_slice(job->bearer, job->bearer_len), .jwks = i->jwks, .issuer = i->issuer,
-                .audience = i->audience, .types = i->types, .roles = i->roles_claim, .now = sk_clock_wall() / SK_SECOND, .leeway = AUTH_TOKEN_LEEWAY};
-        r = sk_channel_send(helper->channel, SK_FACTOR_TOKEN, &m, NULL);
+    } else if (job->bearer) {
+        r = auth_token_ask(job, helper->channel);
     } else {
         struct sk_factor_verify m = {.ticket = job->id, .hash = job->user.hash.len ? job->user.hash : SK_LIT(NOBODY_HASH),
                 .password = sk_slice(job->password, job->password_len)};
@@ -189,14 +184,12 @@ static uint16_t answer_to(const struct job *job)
         return SK_FACTOR_HASHED;
     }
     switch (job->kind) {
-    case SK_AUTH_TOKEN:
-        return SK_FACTOR_CLAIMS;
     case SK_AUTH_ASSERT:
         return SK_FACTOR_ASSERTED;
     case SK_AUTH_REGISTER:
         return SK_FACTOR_REGISTERED;
     default:
-        return SK_FACTOR_VERDICT;
+        return job->bearer ? SK_FACTOR_CLAIMS : SK_FACTOR_VERDICT;
     }
 }
 

@@ -252,6 +252,19 @@ static int put_issuer(struct compiling *c, unsigned n)
     return r == -EMSGSIZE ? sk_conf_refuse(c->error, c->file, c->text, where, "a key set has at most 48k") : r;
 }
 
+/* The keys of a program that signs. */
+static int put_client(struct compiling *c, unsigned n)
+{
+    const struct sk_conf_user *user = &c->tenant->users[n];
+    struct sk_buf jwks SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)1 << 20);
+    char where[64];
+    (void)snprintf(where, sizeof(where), "users[%u].jwks_file", n);
+    int r = read_named(c, where, user->jwks_file, &jwks);
+    struct sk_tenant_issuer m = {.name = sk_slice_str(user->name), .client = 1, .jwks = sk_buf_peek(&jwks)};
+    r = r ? r : put_message(c->image, SK_TENANT_ISSUER, &m);
+    return r == -EMSGSIZE ? sk_conf_refuse(c->error, c->file, c->text, where, "a key set has at most 48k") : r;
+}
+
 /* AAGUIDs as text, eight, four, four, four and twelve digits, to sixteen bytes each. */
 static int read_aaguids(struct compiling *c, const char *member, const char **texts, unsigned count, struct sk_buf *out)
 {
@@ -399,6 +412,9 @@ int sk_image_compile(const struct sk_conf *conf, const struct sk_conf_tenant *te
     }
     for (unsigned i = 0; r == 0 && i < tenant->issuers_count; i++) {
         r = put_issuer(&c, i);
+    }
+    for (unsigned i = 0; r == 0 && i < tenant->users_count; i++) {
+        r = tenant->users[i].jwks_file ? put_client(&c, i) : 0;
     }
     r = r ? r : put_fido2(&c);
     header.size = (uint32_t)sk_buf_len(image);

@@ -143,6 +143,7 @@ struct sk_conf_user {
     unsigned keys_count;
     const char **scope;
     unsigned scope_count;
+    const char *jwks_file; /* of a program that signs */
     bool disabled;
 };
 

@@ -138,18 +138,27 @@ static int take_time(const json_t *claims, const char *name, double *seconds)
     return !member ? 1 : json_is_number(member) && *seconds >= 0 && *seconds <= SK_TOKEN_TIME_MAX ? 0 : 2;
 }
 
+static bool is_one_of(struct sk_slice text, struct sk_slice lines)
+{
+    bool found = false;
+    while (text.len && lines.len && !found) {
+        found = sk_slice_eq(text, sk_slice_split(&lines, '\n'));
+    }
+    return found;
+}
+
 static bool is_audience(const json_t *claims, struct sk_slice audience)
 {
     const json_t *member = json_object_get(claims, "aud"), *element;
-    bool found = json_is_string(member) && sk_slice_eq(sk_json_string(member), audience);
+    bool found = is_one_of(sk_json_string(member), audience);
     size_t i;
     json_array_foreach (member, i, element) {
         if (!json_is_string(element)) {
             return false;
         }
-        found = found || sk_slice_eq(sk_json_string(element), audience);
+        found = found || is_one_of(sk_json_string(element), audience);
     }
-    return audience.len && found;
+    return found;
 }
 
 static enum sk_token_refusal check_times(const json_t *claims, const struct sk_token_expected *expected, uint64_t *expires)

@@ -39,7 +39,7 @@ enum sk_token_refusal { SK_TOKEN_REFUSALS(SK_TOKEN_ENUM) SK_TOKEN_COUNT };
 
 struct sk_token_expected {
     struct sk_slice issuer;   /* exactly; the empty text is nobody's */
-    struct sk_slice audience; /* exactly, one of the token's; the empty text is nobody's */
+    struct sk_slice audience; /* these, one a line: exactly one of the token's is one of them; the empty text is nobody's */
     /* Comma between. As in RFC 7515 section 4.1.9 without "application/", in any case; a token that does not say is a "JWT". */
     struct sk_slice types;
     uint64_t now;     /* seconds since 1970 */

@@ -92,6 +92,8 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
     U(ticket) I(id) T(label, 64) T(format, 32) U(synced) U(attested) I(aaguid) U(created) U(used)
 /* Recovery codes, one a line, or a link's secret: told once, kept nowhere. */
 #define SK_AUTH_TOLD_FIELDS(U, I, T) U(ticket) T(text, 1024)
+/* A program that proves itself with a signature, good once (RFC 7523), to the token endpoint. */
+#define SK_AUTH_CLIENT_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(user, 64) T(bearer, 8192)
 /* `scope`: as OAuth writes it. `lifetime`: s. */
 #define SK_AUTH_ISSUED_FIELDS(U, I, T) U(ticket) T(token, 8192) T(scope, 4096) U(lifetime)
 #define SK_AUTH_DONE_FIELDS(U, I, T) U(ticket) U(count)
@@ -130,6 +132,7 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
     M(AUTH_MAKE_LINK, auth_make_link, 47, SK_AUTH_FROM_WORKER, 0, SK_AUTH_MAKE_LINK_FIELDS)                  \
     M(AUTH_PASSWORD, auth_password, 48, SK_AUTH_FROM_WORKER, 0, SK_AUTH_PASSWORD_FIELDS)                     \
     M(AUTH_ISSUE, auth_issue, 60, SK_AUTH_FROM_WORKER, 0, SK_AUTH_ISSUE_FIELDS)                              \
+    M(AUTH_CLIENT, auth_client, 61, SK_AUTH_FROM_WORKER, 0, SK_AUTH_CLIENT_FIELDS)                           \
     M(AUTH_ISSUED, auth_issued, 65, SK_AUTH_FROM_AUTH, 0, SK_AUTH_ISSUED_FIELDS)                             \
     M(AUTH_OFFER, auth_offer, 50, SK_AUTH_FROM_AUTH, 0, SK_AUTH_OFFER_FIELDS)                                \
     M(AUTH_AUTHENTICATOR, auth_authenticator, 51, SK_AUTH_FROM_AUTH, 0, SK_AUTH_AUTHENTICATOR_FIELDS)        \

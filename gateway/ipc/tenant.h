@@ -29,10 +29,10 @@ enum {
 /* In the order of the policy's apps, from index 1. `inject`: names of headers whose values the store holds. */
 #define SK_TENANT_APP_FIELDS(U, I, T) U(identity) T(inject, 1024) T(health, 1024) U(interval) T(ca, 65536)
 /* Somebody else who signs tokens. Lists with a byte between: types and roles and networks a comma, roles_claim and map ("VALUE,ROLE")
- * a line feed, scope a semicolon. For auth alone. */
+ * a line feed, scope a semicolon. For auth alone. `client`: a program of the tenant, of which name and jwks say how it proves itself, and nothing else does. */
 #define SK_TENANT_ISSUER_FIELDS(U, I, T)                                                                     \
     T(name, 64) T(issuer, 512) T(audience, 1024) T(types, 256) T(roles_claim, 512) T(map, 4096)              \
-    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) T(jwks, 49152)
+    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) U(client) T(jwks, 49152)
 /* FIDO2: `policy` bits of enum sk_factor_policy, and whether a user is to be verified (enum sk_conf_verification); `allow` and `deny` AAGUIDs
  * of 16 bytes; `most` authenticators of one user. For auth alone. */
 #define SK_TENANT_FIDO2_FIELDS(U, I, T)                                                                      \

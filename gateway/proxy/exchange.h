@@ -143,6 +143,8 @@ struct sk_grant *sk_grant_basic(struct sk_exchange *x, struct sk_slice credentia
 struct sk_grant *sk_grant_key(struct sk_exchange *x, struct sk_slice token, struct sk_slice user, struct sk_slice secret);
 struct sk_grant *sk_grant_token(struct sk_exchange *x, struct sk_slice token);
 struct sk_grant *sk_grant_certificate(struct sk_exchange *x, struct sk_slice user, struct sk_slice fingerprint);
+/* A program's assertion, which is good once. */
+struct sk_grant *sk_grant_client(struct sk_exchange *x, struct sk_slice user, struct sk_slice assertion);
 struct sk_grant *sk_grant_cookie(struct sk_exchange *x, struct sk_slice token);
 void sk_grant_release(struct sk_exchange *x);
 /* The grant's subject in the indexes of the exchange's site. */

@@ -212,6 +212,7 @@ static struct sk_grant *find(struct sk_gate *gate, const uint8_t key[32])
     return NULL;
 }
 
+/* `key` NULL: it is found by nobody else. */
 static struct sk_grant *grant_new(struct sk_exchange *x, const uint8_t key[32])
 {
     struct sk_gate *gate = x->gate;
@@ -220,14 +221,16 @@ static struct sk_grant *grant_new(struct sk_exchange *x, const uint8_t key[32])
     if (!grant) {
         return NULL;
     }
-    memcpy(grant->key, key, 32);
-    memcpy(&hash, key, sizeof(hash));
     grant->gate = gate;
     grant->tenant = x->site->tenant;
     grant->tenant->refs++;
     struct sk_slice host = sk_slice_cut(x->stream->request.host, sizeof(grant->host) - 1);
     memcpy(grant->host, host.data, host.len);
-    grant->cached = sk_table_add(&gate->grants, &grant->node, hash) == 0;
+    if (key) {
+        memcpy(grant->key, key, 32);
+        memcpy(&hash, key, sizeof(hash));
+        grant->cached = sk_table_add(&gate->grants, &grant->node, hash) == 0;
+    }
     return grant;
 }
 
@@ -332,6 +335,13 @@ struct sk_grant *sk_grant_certificate(struct sk_exchange *x, struct sk_slice use
     struct sk_auth_certificate m = {.user = user, .fingerprint = fingerprint};
     SK_FILL_ORIGIN(&m, x);
     return ask_grant(x, key, SK_AUTH_CERTIFICATE, &m);
+}
+
+struct sk_grant *sk_grant_client(struct sk_exchange *x, struct sk_slice user, struct sk_slice assertion)
+{
+    struct sk_auth_client m = {.authority = x->stream->request.authority, .user = user, .bearer = assertion};
+    SK_FILL_ORIGIN(&m, x);
+    return ask_grant(x, NULL, SK_AUTH_CLIENT, &m);
 }
 
 struct sk_grant *sk_grant_cookie(struct sk_exchange *x, struct sk_slice token)

@@ -1,5 +1,5 @@
 /*
- * The token endpoint (RFC 6749): a program gets an access token for its key. What it asks is a form of no page, so the program's own credential
+ * The token endpoint (RFC 6749): a program gets an access token for its key, or for what it signs with one. What it asks is a form of no page, so the program's own credential
  * alone counts, never a cookie. Runs in the workers; auth decides.
  */
 #include "proxy/reserved.h"
@@ -12,6 +12,7 @@
 #define KEY_PREFIX "sekisho_"
 #define SECRET_SIZE 43
 #define USER_MAX 64
+#define TOKEN_MAX 8192
 
 bool sk_oauth_path(struct sk_slice path)
 {
@@ -75,7 +76,7 @@ static struct sk_slice value(struct sk_exchange *x, const char *name)
 /* A parameter that stands there twice would be another for whoever reads the last. */
 static bool is_twice(struct sk_exchange *x)
 {
-    static const char *const names[] = {"grant_type", "scope", "client_id", "client_secret"};
+    static const char *const names[] = {"grant_type", "scope", "client_id", "client_secret", "client_assertion", "client_assertion_type"};
     for (size_t i = 0; i < SK_COUNT(names); i++) {
         if (sk_form_value(x->arena, sk_buf_peek(&x->form), names[i], 1).data) {
             return true;
@@ -140,17 +141,29 @@ static enum client ask_secret(struct sk_exchange *x, struct sk_slice name, struc
     return sk_grant_key(x, key, name, secret) ? CLIENT_ASKED : CLIENT_WRONG;
 }
 
+static enum client ask_assertion(struct sk_exchange *x, struct sk_slice name, struct sk_slice assertion)
+{
+    if (name.len == 0 || !sk_slice_eq(value(x, "client_assertion_type"), SK_LIT("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"))) {
+        return CLIENT_MALFORMED;
+    }
+    bool fits = name.len <= USER_MAX && assertion.len && assertion.len <= TOKEN_MAX;
+    return fits && sk_grant_client(x, name, assertion) ? CLIENT_ASKED : CLIENT_WRONG;
+}
+
 /* Has the program's grant in x->grant, or asked for. It proves itself in one way, not two. */
 static enum client ask_client(struct sk_exchange *x)
 {
     const struct sk_request *r = &x->stream->request;
     const struct sk_slice *header = sk_field_find(r->fields, r->fields_count, SK_LIT("authorization"));
-    struct sk_slice given = value(x, "client_id"), secret = value(x, "client_secret"), name = given;
+    struct sk_slice given = value(x, "client_id"), secret = value(x, "client_secret"), assertion = value(x, "client_assertion"), name = given;
+    if ((header != NULL) + (secret.data != NULL) + (assertion.data != NULL) > 1) {
+        return CLIENT_MALFORMED;
+    }
+    if (assertion.data) {
+        return ask_assertion(x, name, assertion);
+    }
     if (!header) {
         return ask_secret(x, name, secret);
-    }
-    if (secret.data) {
-        return CLIENT_MALFORMED;
     }
     if (!read_basic(x, *header, &name, &secret)) {
         return CLIENT_WRONG;

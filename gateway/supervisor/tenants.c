@@ -156,6 +156,9 @@ static int note_reads(struct supervisor *s, struct tenant *t, const struct sk_co
     for (unsigned i = 0; r == 0 && i < conf->client_certificates.crl_files_count; i++) {
         r = note_read(s, t, conf->client_certificates.crl_files[i]);
     }
+    for (unsigned i = 0; r == 0 && i < conf->users_count; i++) {
+        r = conf->users[i].jwks_file ? note_read(s, t, conf->users[i].jwks_file) : 0;
+    }
     r = r || !conf->fido2.roots_file ? r : note_read(s, t, conf->fido2.roots_file);
     for (unsigned i = 0; r == 0 && i < conf->hosts_count; i++) {
         r = texts_add(&t->hosts, &t->hosts_count, conf->hosts[i]);
@@ -241,7 +244,7 @@ static int read_tenant(struct supervisor *s, const struct sk_conf *conf, const s
         return -ENOMEM;
     }
     t->image = SK_BUF_INIT((size_t)128 << 20);
-    t->for_auth = SK_BUF_INIT((size_t)1 << 20);
+    t->for_auth = SK_BUF_INIT((size_t)16 << 20);
     t->managers = SK_BUF_INIT(8192);
     t->file = strdup(file);
     int r = t->file ? sk_conf_read_file(file, &text) : -ENOMEM;

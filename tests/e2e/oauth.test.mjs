@@ -1,6 +1,6 @@
 // Access tokens of the gateway's own: who gets them, what they are good for, until when; and every kind that must not be.
 import assert from 'node:assert/strict';
-import { createHash, createHmac, createPublicKey, createSign, generateKeyPairSync, randomBytes, verify } from 'node:crypto';
+import { constants, createHash, createHmac, createPublicKey, createSign, generateKeyPairSync, randomBytes, randomUUID, sign, verify } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -16,6 +16,24 @@ const names = ['reader', 'scoped', 'home', 'switchedoff', 'twin', 'gone', 'strea
 const secrets = Object.fromEntries([...names, 'next'].map((name) => [name, randomBytes(32).toString('base64url')]));
 const entry = (name, days = 30) => ({ sha256: createHash('sha256').update(secrets[name]).digest('hex'),
   expires: new Date(Date.now() + days * 86400000).toISOString().replace(/\.\d+/, '') });
+// What a program signs with: a key of each algorithm.
+const pairs = {
+  RS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  PS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  ES384: generateKeyPairSync('ec', { namedCurve: 'P-384' }),
+  EdDSA: generateKeyPairSync('ed25519'),
+};
+const setOf = (...algorithms) => JSON.stringify({ keys: algorithms.map((alg) => ({ ...pairs[alg].publicKey.export({ format: 'jwk' }), kid: alg, alg, use: 'sig' })) });
+function signatureOf(algorithm, input, key) {
+  const how = { PS256: { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }, EdDSA: key }[algorithm] ?? { key, dsaEncoding: 'ieee-p1363' };
+  const hash = algorithm === 'EdDSA' ? null : algorithm === 'ES384' ? 'sha384' : 'sha256';
+  return sign(hash, Buffer.from(input), how).toString('base64url');
+}
+function assertion({ algorithm = 'ES256', header = {}, claims = {}, key = pairs[algorithm].privateKey } = {}) {
+  const input = `${b64({ alg: algorithm, kid: algorithm, typ: 'JWT', ...header })}.${b64({ iss: 'signer', sub: 'signer', aud: 'https://acme.test', jti: randomUUID(), exp: now() + 60, ...claims })}`;
+  return `${input}.${signatureOf(algorithm, input, key)}`;
+}
 const issuerPair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
 let gateway, upstream, sink;
@@ -31,6 +49,7 @@ function tenantFile(name, change = {}) {
     roles: [{ name: 'all', allow: ['api * /**', 'other * /**', 'stream * /**'] }],
     users: [{ name: 'hanako', roles: ['all'] }, program('reader'), program('scoped', { scope: ['api GET,HEAD', 'other *'] }), program('home', { from: ['one'] }),
       program('switchedoff', { disabled: true }), program('twin', { keys: [entry('twin'), entry('next')] }), program('stream'),
+      { name: 'signer', backend: 'key', roles: ['all'], jwks_file: 'signer.jwks', scope: ['api *'] },
       ...(change.gone === null ? [] : [program('gone')])],
     // Somebody else's tokens too: what is none of the gateway's own is tried with these keys.
     issuers: [{ name: 'ci', issuer: 'https://ci.test', audience: 'acme', jwks_file: 'ci.jwks', roles: ['all'] }],
@@ -45,6 +64,7 @@ before(async () => {
   sink = await startUpstream((request, response) => { response.writeHead(200); response.write('more\n'); }, { stream: true });
   gateway = await startGateway({ tenants: [openTenant('first', upstream.url)], settings: { workers: 2 } });
   fs.writeFileSync(file('ci.jwks'), JSON.stringify({ keys: [{ ...issuerPair.publicKey.export({ format: 'jwk' }), kid: 'ci', alg: 'ES256' }] }));
+  fs.writeFileSync(file('signer.jwks'), setOf(...Object.keys(pairs)));
   for (const name of ['acme', 'beta']) {
     assert.equal((await gateway.reload(() => gateway.tenant(tenantFile(name)))).id, 'SK1102');
   }
@@ -199,6 +219,107 @@ describe('the token endpoint', () => {
     const text = await token('home', {}, there);
     assert.equal((await use(text, there)).status, 200);
     assert.equal(problemOf(await use(text)).reason, 'user-network-not-allowed');
+  });
+});
+
+const BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+const askSigned = (text, form = {}, more = {}) => post({ grant_type: 'client_credentials', client_id: 'signer', client_assertion_type: BEARER, client_assertion: text, ...form }, more);
+
+describe('a program that signs', () => {
+  test('gets a token for an assertion of each algorithm, for the issuer or for the token endpoint', async () => {
+    for (const algorithm of Object.keys(pairs)) {
+      for (const aud of ['https://acme.test', 'https://acme.test/.sekisho/oauth/token', ['x', 'https://acme.test']]) {
+        const response = await askSigned(assertion({ algorithm, claims: { aud } }), { scope: 'api:GET' });
+        assert.equal(response.status, 200, `${algorithm} ${aud}: ${response.text}`);
+        assert.equal(response.json().expires_in, 300);
+        assert.equal((await use(response.json().access_token)).status, 200);
+      }
+    }
+    const login = await recorded(0, { op: 'login', subject: 'signer', decision: 'allow', factors: 'key' });
+    assert.equal(login.reason, 'login');
+  });
+
+  const hostile = [
+    ['alg none', () => `${b64({ alg: 'none', typ: 'JWT' })}.${assertion().split('.')[1]}.`, 'token-algorithm'],
+    ['HMAC with the public key', () => {
+      const input = `${b64({ alg: 'HS256', typ: 'JWT', kid: 'RS256' })}.${assertion().split('.')[1]}`;
+      return `${input}.${createHmac('sha256', pairs.RS256.publicKey.export({ type: 'spki', format: 'pem' })).update(input).digest('base64url')}`;
+    }, 'token-algorithm'],
+    ['a stranger\'s signature', () => assertion({ key: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey }), 'token-signature'],
+    ['a foreign kid', () => assertion({ header: { kid: 'nobody' } }), 'token-key-unknown'],
+    ['jku', () => assertion({ header: { jku: 'https://evil.test/jwks' } }), 'token-key-embedded'],
+    ['jwk', () => assertion({ header: { jwk: pairs.ES256.publicKey.export({ format: 'jwk' }) } }), 'token-key-embedded'],
+    ['another audience', () => assertion({ claims: { aud: 'https://beta.test' } }), 'token-audience'],
+    ['the audience of another path', () => assertion({ claims: { aud: 'https://acme.test/.sekisho/oauth/tokens' } }), 'token-audience'],
+    ['both audiences in one', () => assertion({ claims: { aud: 'https://acme.test\nhttps://acme.test/.sekisho/oauth/token' } }), 'token-audience'],
+    ['no audience', () => assertion({ claims: { aud: undefined } }), 'token-audience'],
+    ['another issuer', () => assertion({ claims: { iss: 'reader' } }), 'token-issuer'],
+    ['another subject', () => assertion({ claims: { sub: 'reader' } }), 'token-subject'],
+    ['expired', () => assertion({ claims: { exp: now() - 31 } }), 'token-expired'],
+    ['without exp', () => assertion({ claims: { exp: undefined } }), 'token-no-expiry'],
+    ['too long', () => assertion({ claims: { exp: now() + 400 } }), 'token-lifetime'],
+    ['without jti', () => assertion({ claims: { jti: undefined } }), 'token-no-id'],
+    ['an endless jti', () => assertion({ claims: { jti: 'x'.repeat(257) } }), 'token-no-id'],
+    ['a jti that is no text', () => assertion({ claims: { jti: 7 } }), 'token-no-id'],
+    ['another type', () => assertion({ header: { typ: 'at+jwt' } }), 'token-type'],
+  ];
+  for (const [what, make, reason] of hostile) {
+    test(`hostile: ${what} is refused: ${reason}`, async () => {
+      const from = await count(), response = await askSigned(make());
+      assert.equal(response.status, 401);
+      assert.deepEqual(response.json(), { error: 'invalid_client' });
+      await recorded(from, { op: 'login', subject: 'signer', reason, decision: 'deny' });
+    });
+  }
+
+  test('is let in once by an assertion, at either worker, and no more when auth and store were killed', async () => {
+    const text = assertion();
+    assert.equal((await askSigned(text)).status, 200);
+    const refused = async () => {
+      const from = await count(), responses = await Promise.all(Array.from({ length: 6 }, () => askSigned(text)));
+      assert.deepEqual(responses.map(({ status }) => status), Array(6).fill(401));
+      await recorded(from, { op: 'login', subject: 'signer', reason: 'token-used', decision: 'deny' });
+    };
+    await refused();
+    for (const process of ['auth', 'store']) {
+      gateway.kill(process);
+      await until(async () => (await askSigned(assertion())).status === 200, 'an answer');
+      await refused();
+    }
+    const raced = assertion(), answers = await Promise.all(Array.from({ length: 8 }, () => askSigned(raced)));
+    assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+  });
+
+  test('says who it is in one way, and has keys', async () => {
+    for (const [what, response, status, error] of [
+      ['beside a secret', await askSigned(assertion(), { client_secret: secrets.reader }), 400, 'invalid_request'],
+      ['beside a header', await askSigned(assertion(), {}, { headers: basic('reader') }), 400, 'invalid_request'],
+      ['of another type', await askSigned(assertion(), { client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:saml2-bearer' }), 400, 'invalid_request'],
+      ['without a name', await askSigned(assertion(), { client_id: '' }), 400, 'invalid_request'],
+      ['of a program without keys', await askSigned(assertion({ claims: { iss: 'reader', sub: 'reader' } }), { client_id: 'reader' }), 401, 'invalid_client'],
+      ['of nobody', await askSigned(assertion({ claims: { iss: 'nobody', sub: 'nobody' } }), { client_id: 'nobody' }), 401, 'invalid_client'],
+      ['too long', await askSigned(assertion({ claims: { pad: 'x'.repeat(8000) } })), 401, 'invalid_client'],
+    ]) {
+      assert.equal(response.status, status, what);
+      assert.equal(response.json().error, error, what);
+    }
+    assert.equal((await use(assertion())).status, 401, 'an assertion is no token');
+  });
+
+  test('loses its tokens with its keys, and others keep theirs', async () => {
+    const text = (await askSigned(assertion({ algorithm: 'EdDSA' }))).json().access_token, other = await token('reader');
+    assert.equal((await use(text)).status, 200);
+    assert.equal((await use(other)).status, 200);
+    fs.writeFileSync(file('signer.jwks'), setOf('EdDSA'));
+    const start = performance.now();
+    gateway.child.kill('SIGHUP');
+    await until(async () => (await use(text)).status === 401, '401', 5000, 5);
+    assert.ok(performance.now() - start < 1000, `${performance.now() - start} ms`);
+    assert.equal((await use(other)).status, 200);
+    assert.equal((await askSigned(assertion())).status, 401);
+    assert.equal((await use((await askSigned(assertion({ algorithm: 'EdDSA' }))).json().access_token)).status, 200);
+    fs.writeFileSync(file('signer.jwks'), setOf(...Object.keys(pairs)));
+    assert.equal((await gateway.reload()).id, 'SK1102');
   });
 });
 

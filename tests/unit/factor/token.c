@@ -514,6 +514,11 @@ Test(factor_token, what_is_expected_is_exact_and_nothing_means_nobody)
     e.audience = SK_SLICE_NULL;
     cr_expect_str_eq(reason_of(sk_slice_str(token), &e), "token-audience");
     cr_expect_str_eq(reason_of(sk_slice_str(issuer_token(SK_JWK_ES256, HEADER, AUD("''"))), &e), "token-audience");
+    e.audience = SK_LIT("one\n\napi\nother");
+    cr_expect_str_empty(reason_of(sk_slice_str(token), &e), "one of several");
+    cr_expect_str_empty(reason_of(sk_slice_str(issuer_token(SK_JWK_ES256, HEADER, AUD("['x','other']"))), &e));
+    cr_expect_str_eq(reason_of(sk_slice_str(issuer_token(SK_JWK_ES256, HEADER, AUD("'one\\napi'"))), &e), "token-audience");
+    cr_expect_str_eq(reason_of(sk_slice_str(issuer_token(SK_JWK_ES256, HEADER, AUD("''"))), &e), "token-audience");
     cr_expect_str_eq(reason_of(sk_slice_str(issuer_token(SK_JWK_ES256, HEADER, AUD("['']"))), &e), "token-audience");
     e = usual;
     e.types = SK_SLICE_NULL;
