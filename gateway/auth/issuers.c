@@ -199,7 +199,7 @@ void auth_claims(struct job *job, const struct sk_factor_claims *m)
         return;
     }
     if (!job->issuer || job->issuer->client) {
-        (job->issuer ? auth_client_claims : auth_own_claims)(job, m);
+        (job->issuer ? auth_client_claims : job->kind == SK_AUTH_TOKEN ? auth_own_claims : auth_inspect_claims)(job, m);
         return;
     }
     if (m->reason.len == 0) {

@@ -271,6 +271,12 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
     case SK_AUTH_ISSUE:
         auth_issue(auth, worker, message);
         break;
+    case SK_AUTH_REVOKE_TOKEN:
+        auth_revoke_token(auth, worker, message);
+        break;
+    case SK_AUTH_INTROSPECT:
+        auth_introspect(auth, worker, message);
+        break;
     case SK_AUTH_CHECK:
         auth_check(auth, worker, message);
         break;

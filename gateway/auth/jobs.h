@@ -65,6 +65,7 @@ struct job {
     auth_then *store_done;
     auth_then *user_then; /* of an attempt: gets the user */
     void (*session_then)(struct job *job);
+    void (*token_then)(struct job *job, const char *fault);
     void (*again)(struct job *job); /* reads the facts anew when a revocation made them old; NULL: it is refused then */
     struct helper *helper;
     struct line *line; /* waits there for a helper */

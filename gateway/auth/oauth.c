@@ -173,8 +173,7 @@ static void issue_user(struct job *job, uint16_t code, const void *message)
     auth_record(job, SK_AUDIT_TOKEN_ISSUED, SK_AUDIT_DECISION_ALLOW, "issued", issue_recorded);
 }
 
-/* The program whose key the session is of. False: it is of none, and the job is refused. */
-static bool take_program(struct job *job)
+bool auth_take_program(struct job *job)
 {
     const struct remembered *r = auth_remembered_session(job->auth, job->tenant->id, sk_slice_str(job->session));
     if (!r || r->factor != SK_POLICY_FACTOR_KEY) {
@@ -196,7 +195,7 @@ void auth_issue(struct auth *auth, uint64_t worker, const struct sk_auth_issue *
         return;
     }
     TAKE_ORIGIN(job, m);
-    if (!auth_take_authority(job, m->authority) || !take_program(job)) {
+    if (!auth_take_authority(job, m->authority) || !auth_take_program(job)) {
         return;
     }
     int r = auth_scope_read(m->scope, &scope);
@@ -253,7 +252,22 @@ int auth_own_token_ask(const struct job *job, struct sk_channel *helper)
     return r ? r : sk_channel_send(helper, SK_FACTOR_TOKEN, &m, NULL);
 }
 
-static void own_user(struct job *job, uint16_t code, const void *message)
+struct sk_slice auth_token_id(const struct job *job)
+{
+    return sk_slice_str(job->session + sizeof(SESSION_PREFIX) - 1);
+}
+
+static void spent_told(struct job *job, uint16_t code, const void *message)
+{
+    const struct sk_store_result *result = message;
+    if (code != SK_STORE_RESULT || (result->status != 0 && result->status != 4)) {
+        auth_refuse(job, "store-unavailable");
+        return;
+    }
+    job->token_then(job, result->status == 4 ? "token-revoked" : NULL);
+}
+
+static void token_user(struct job *job, uint16_t code, const void *message)
 {
     if (code != SK_STORE_GOT_USER) {
         auth_refuse(job, "store-unavailable");
@@ -262,10 +276,39 @@ static void own_user(struct job *job, uint16_t code, const void *message)
     int r = auth_take_narrowed(job, message);
     if (r < 0) {
         auth_refuse(job, "internal-error");
-    } else if (!is_program(job) || !is_tied(job, sk_slice_str(job->session + sizeof(SESSION_PREFIX) - 1))) {
-        auth_deny(job, "login-failed", "token-ended");
+    } else if (!is_program(job) || !is_tied(job, auth_token_id(job))) {
+        job->token_then(job, "token-ended");
     } else if (r) {
-        auth_deny(job, "login-failed", "token-scope");
+        job->token_then(job, "token-scope");
+    } else {
+        struct sk_store_is_spent ask = {.ticket = job->id, .id = auth_token_id(job)};
+        memcpy(ask.tenant, job->tenant->id, SK_ID_SIZE);
+        auth_ask_store(job, SK_STORE_IS_SPENT, &ask, spent_told);
+    }
+}
+
+void auth_token_holds(struct job *job, void (*then)(struct job *job, const char *fault))
+{
+    job->token_then = then;
+    auth_ask_user(job, sk_slice_str(job->name), token_user);
+}
+
+int auth_take_claims(struct job *job, const struct sk_factor_claims *m)
+{
+    struct sk_buf scope SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SCOPE_MAX);
+    if (m->id.len != (size_t)2 * ID_SIZE || auth_scope_read(m->scope, &scope) || auth_set_scope(job, sk_buf_peek(&scope))) {
+        return 1;
+    }
+    auth_copy(job->name, sizeof(job->name), m->subject);
+    (void)snprintf(job->session, sizeof(job->session), SESSION_PREFIX "%.*s", (int)m->id.len, m->id.data);
+    job->expires = m->expires * SK_SECOND;
+    return 0;
+}
+
+static void own_holds(struct job *job, const char *fault)
+{
+    if (fault) {
+        auth_deny(job, "login-failed", fault);
     } else {
         auth_admit_program(job, SK_POLICY_FACTOR_TOKEN);
     }
@@ -273,18 +316,12 @@ static void own_user(struct job *job, uint16_t code, const void *message)
 
 void auth_own_claims(struct job *job, const struct sk_factor_claims *m)
 {
-    struct sk_buf scope SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SCOPE_MAX);
-    if (m->reason.len || m->id.len != (size_t)2 * ID_SIZE) {
-        auth_copy(job->why, sizeof(job->why), m->reason.len ? m->reason : SK_LIT("token-claim-malformed"));
+    if (m->reason.len) {
+        auth_copy(job->why, sizeof(job->why), m->reason);
         auth_deny(job, "login-failed", job->why);
-        return;
+    } else if (auth_take_claims(job, m)) {
+        auth_refuse(job, "internal-error"); /* what auth has signed is whole */
+    } else {
+        auth_token_holds(job, own_holds);
     }
-    if (auth_scope_read(m->scope, &scope) || auth_set_scope(job, sk_buf_peek(&scope))) {
-        auth_refuse(job, "internal-error");
-        return;
-    }
-    auth_copy(job->name, sizeof(job->name), m->subject);
-    (void)snprintf(job->session, sizeof(job->session), SESSION_PREFIX "%.*s", (int)m->id.len, m->id.data);
-    job->expires = m->expires * SK_SECOND;
-    auth_ask_user(job, sk_slice_str(job->name), own_user);
 }

@@ -32,7 +32,19 @@ int auth_take_narrowed(struct job *job, const struct sk_store_got_user *got) sk_
 bool auth_is_own_token(const struct auth *auth, struct sk_slice bearer);
 /* Asks the factor helper. 0 or negative. */
 int auth_own_token_ask(const struct job *job, struct sk_channel *helper) sk_nodiscard;
+/* The program whose key the session is of. False: it is of none, and the job is refused. */
+bool auth_take_program(struct job *job) sk_nodiscard;
+/* What the helper read of a token that is right: whose it is, its session, scope and end. 0; 1 auth did not sign that. */
+int auth_take_claims(struct job *job, const struct sk_factor_claims *m) sk_nodiscard;
+struct sk_slice auth_token_id(const struct job *job);
+/* Whether what the token stands for is still there, and it was not revoked: `then` hears why not, or NULL. */
+void auth_token_holds(struct job *job, void (*then)(struct job *job, const char *fault));
 void auth_own_claims(struct job *job, const struct sk_factor_claims *m);
+
+/* inspect.c */
+void auth_revoke_token(struct auth *auth, uint64_t worker, const struct sk_auth_revoke_token *m);
+void auth_introspect(struct auth *auth, uint64_t worker, const struct sk_auth_introspect *m);
+void auth_inspect_claims(struct job *job, const struct sk_factor_claims *m);
 
 /* keys.c */
 /* Takes the next of a program's keys, as the store has them; `bound`: to a certificate with this fingerprint, or empty. 0; 1 there are no more. */

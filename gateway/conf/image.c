@@ -117,6 +117,9 @@ static int put_settings(struct compiling *c)
     for (unsigned i = 0; i < t->apps_count; i++) {
         m.checked |= t->apps[i].health.path != NULL;
     }
+    for (unsigned i = 0; i < t->users_count; i++) {
+        m.programs |= t->users[i].backend == SK_BACKEND_KEY;
+    }
     int r = put_message(c->image, SK_TENANT_SETTINGS, &m);
     for (unsigned i = 0; r == 0 && i < t->hosts_count; i++) {
         struct sk_tenant_host host = {.name = sk_slice_str(t->hosts[i])};

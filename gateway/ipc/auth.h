@@ -94,8 +94,13 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
 #define SK_AUTH_TOLD_FIELDS(U, I, T) U(ticket) T(text, 1024)
 /* A program that proves itself with a signature, good once (RFC 7523), to the token endpoint. */
 #define SK_AUTH_CLIENT_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(user, 64) T(bearer, 8192)
+/* An access token of the program whose key the session is of: it is to end (DONE; `count` 0: there was none), or is it good? */
+#define SK_AUTH_INSPECT_FIELDS(U, I, T)                                                                      \
+    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(session, 64) T(proof, 64) T(bearer, 8192)
 /* `scope`: as OAuth writes it. `lifetime`: s. */
 #define SK_AUTH_ISSUED_FIELDS(U, I, T) U(ticket) T(token, 8192) T(scope, 4096) U(lifetime)
+/* `active` 0: it is not, and the rest says nothing. `expires`: Unix seconds. */
+#define SK_AUTH_INTROSPECTED_FIELDS(U, I, T) U(ticket) U(active) T(subject, 256) T(scope, 4096) T(id, 64) U(expires)
 #define SK_AUTH_DONE_FIELDS(U, I, T) U(ticket) U(count)
 #define SK_AUTH_SESSION_FIELDS(U, I, T) U(ticket) T(session, 64) T(subject, 256) U(started) U(used) T(address, 16)
 /* `scope`: enum sk_ban_scope of ipc/store.h. `until`: wall ns; 0: until it is ended. */
@@ -133,6 +138,9 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
     M(AUTH_PASSWORD, auth_password, 48, SK_AUTH_FROM_WORKER, 0, SK_AUTH_PASSWORD_FIELDS)                     \
     M(AUTH_ISSUE, auth_issue, 60, SK_AUTH_FROM_WORKER, 0, SK_AUTH_ISSUE_FIELDS)                              \
     M(AUTH_CLIENT, auth_client, 61, SK_AUTH_FROM_WORKER, 0, SK_AUTH_CLIENT_FIELDS)                           \
+    M(AUTH_REVOKE_TOKEN, auth_revoke_token, 62, SK_AUTH_FROM_WORKER, 0, SK_AUTH_INSPECT_FIELDS)              \
+    M(AUTH_INTROSPECT, auth_introspect, 63, SK_AUTH_FROM_WORKER, 0, SK_AUTH_INSPECT_FIELDS)                  \
+    M(AUTH_INTROSPECTED, auth_introspected, 66, SK_AUTH_FROM_AUTH, 0, SK_AUTH_INTROSPECTED_FIELDS)           \
     M(AUTH_ISSUED, auth_issued, 65, SK_AUTH_FROM_AUTH, 0, SK_AUTH_ISSUED_FIELDS)                             \
     M(AUTH_OFFER, auth_offer, 50, SK_AUTH_FROM_AUTH, 0, SK_AUTH_OFFER_FIELDS)                                \
     M(AUTH_AUTHENTICATOR, auth_authenticator, 51, SK_AUTH_FROM_AUTH, 0, SK_AUTH_AUTHENTICATOR_FIELDS)        \

@@ -17,10 +17,10 @@ enum {
     SK_IDENTITY_CLIENT_CERT = 16,   /* Client-Cert (RFC 9440) */
 };
 
-/* `checked`: an app has a health check, so that the apps are needed before the first request. */
+/* `checked`: an app has a health check, so that the apps are needed before the first request. `programs`: there are some. */
 #define SK_TENANT_SETTINGS_FIELDS(U, I, T)                                                                   \
     T(name, 64) T(service, 64) U(connections) U(requests) U(body) U(inactivity) U(expiration) U(checked) \
-    U(max_retries) U(find_time) U(ban_time) U(password_least)
+    U(max_retries) U(find_time) U(ban_time) U(password_least) U(programs)
 #define SK_TENANT_HOST_FIELDS(U, I, T) T(name, 255)
 #define SK_TENANT_CERTIFICATE_FIELDS(U, I, T) T(chain, 65536) T(key, 16384)
 /* Clients are asked for a certificate (tls/trust.h). `map`: who is who by it, "BY VALUE" or "BY", of numbers of enum sk_conf_named_by, then a

@@ -407,7 +407,7 @@ struct sk_policy_verdict sk_exchange_decide(struct sk_exchange *x, struct sk_sli
 static enum sk_go step_reserved(struct sk_exchange *x)
 {
     struct sk_slice path = x->stream->request.path;
-    if (!sk_reserved_path(path)) {
+    if (!sk_reserved_path(path) && !sk_oauth_is_metadata(x)) {
         return SK_GO_ON;
     }
     /* The gateway's own pages are behind the tenant's gates too: closed means closed, and from elsewhere means no. */

@@ -163,6 +163,9 @@ void sk_reserved_told(struct sk_exchange *x, uint16_t code, const void *message)
 /* The login page for a panel. */
 void sk_reserved_challenge(struct sk_exchange *x);
 
+/* oauth.c: where clients learn of the token endpoint; that of an upstream's own is left alone where the tenant has no programs. */
+bool sk_oauth_is_metadata(const struct sk_exchange *x);
+
 /* api.c: what the policy let through to the gateway's own API */
 void sk_api_serve(struct sk_exchange *x);
 void sk_api_told(struct sk_exchange *x, uint16_t code, const void *message);

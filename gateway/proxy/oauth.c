@@ -1,6 +1,6 @@
 /*
  * The token endpoint (RFC 6749): a program gets an access token for its key, or for what it signs with one. What it asks is a form of no page, so the program's own credential
- * alone counts, never a cookie. Runs in the workers; auth decides.
+ * alone counts, never a cookie. It has its tokens revoked (RFC 7009) and looked at (RFC 7662) here too. Runs in the workers; auth decides.
  */
 #include "proxy/reserved.h"
 
@@ -9,27 +9,43 @@
 
 #define FORM_MAX ((size_t)24 << 10)
 #define TOKEN "/.sekisho/oauth/token"
+#define REVOKE "/.sekisho/oauth/revoke"
+#define INTROSPECT "/.sekisho/oauth/introspect"
+#define METADATA "/.well-known/oauth-authorization-server"
 #define KEY_PREFIX "sekisho_"
 #define SECRET_SIZE 43
 #define USER_MAX 64
 #define TOKEN_MAX 8192
 
+static bool is(const struct sk_exchange *x, const char *path)
+{
+    return sk_slice_eq(x->stream->request.path, sk_slice_str(path));
+}
+
 bool sk_oauth_path(struct sk_slice path)
 {
-    return sk_slice_eq(path, SK_LIT(TOKEN));
+    return sk_slice_eq(path, SK_LIT(TOKEN)) || sk_slice_eq(path, SK_LIT(REVOKE)) || sk_slice_eq(path, SK_LIT(INTROSPECT)) ||
+           sk_slice_eq(path, SK_LIT(METADATA));
+}
+
+bool sk_oauth_is_metadata(const struct sk_exchange *x)
+{
+    return x->site->set.programs && is(x, METADATA);
 }
 
 /* ---- errors ---- */
 
-/* RFC 6749 section 5.2; the record has the reason. */
+/* RFC 6749 section 5.2: what is said for what was found; the record has the reason. */
 struct fault {
-    const char *error, *reason;
+    const char *found, *error, *reason;
     uint16_t status;
 };
 
-static const struct fault faults[] = {{"invalid_client", "invalid-client", 401}, {"invalid_request", "invalid-request", 400},
-        {"invalid_scope", "invalid-scope", 400}, {"unsupported_grant_type", "unsupported-grant-type", 400},
-        {"unauthorized_client", "user-network-not-allowed", 400}};
+static const struct fault faults[] = {{"invalid_client", "invalid_client", "invalid-client", 401},
+        {"invalid_request", "invalid_request", "invalid-request", 400}, {"invalid_scope", "invalid_scope", "invalid-scope", 400},
+        {"unsupported_grant_type", "unsupported_grant_type", "unsupported-grant-type", 400},
+        {"wrong_network", "unauthorized_client", "user-network-not-allowed", 400},
+        {"not_its_token", "unauthorized_client", "token-of-another", 400}};
 
 static void answer(struct sk_exchange *x, uint16_t status, enum sk_audit_decision decision, struct sk_slice reason, struct sk_slice json)
 {
@@ -54,16 +70,16 @@ static void unavailable(struct sk_exchange *x, struct sk_slice reason)
 }
 
 /* Any other reason than one of the faults is none of the program's. */
-static void refuse(struct sk_exchange *x, struct sk_slice error)
+static void refuse(struct sk_exchange *x, struct sk_slice found)
 {
     for (size_t i = 0; i < SK_COUNT(faults); i++) {
         const struct fault *f = &faults[i];
-        if (sk_slice_eq(error, sk_slice_str(f->error))) {
+        if (sk_slice_eq(found, sk_slice_str(f->found))) {
             answer(x, f->status, SK_AUDIT_DECISION_DENY, sk_slice_str(f->reason), sk_arena_printf(x->arena, "{\"error\":\"%s\"}\n", f->error));
             return;
         }
     }
-    unavailable(x, error);
+    unavailable(x, found);
 }
 
 /* ---- the form ---- */
@@ -76,7 +92,7 @@ static struct sk_slice value(struct sk_exchange *x, const char *name)
 /* A parameter that stands there twice would be another for whoever reads the last. */
 static bool is_twice(struct sk_exchange *x)
 {
-    static const char *const names[] = {"grant_type", "scope", "client_id", "client_secret", "client_assertion", "client_assertion_type"};
+    static const char *const names[] = {"grant_type", "scope", "token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"};
     for (size_t i = 0; i < SK_COUNT(names); i++) {
         if (sk_form_value(x->arena, sk_buf_peek(&x->form), names[i], 1).data) {
             return true;
@@ -85,11 +101,46 @@ static bool is_twice(struct sk_exchange *x)
     return false;
 }
 
+/* ---- metadata ---- */
+
+#define METHODS "[\"client_secret_basic\",\"client_secret_post\",\"private_key_jwt\"]"
+#define ALGORITHMS "[\"RS256\",\"PS256\",\"ES256\",\"ES384\",\"EdDSA\"]"
+#define ENDPOINT(name) \
+    ",\"" name "_endpoint_auth_methods_supported\":" METHODS ",\"" name "_endpoint_auth_signing_alg_values_supported\":" ALGORITHMS
+
+/* RFC 8414, of this host. */
+static void show_metadata(struct sk_exchange *x)
+{
+    const struct sk_request *r = &x->stream->request;
+    struct sk_slice at = r->authority;
+    int len = (int)at.len;
+    if (!sk_slice_eq(r->method, SK_LIT("GET")) && !sk_slice_eq(r->method, SK_LIT("HEAD"))) {
+        sk_exchange_deny(x, 405, SK_AUDIT_DECISION_DENY, SK_LIT("method-not-allowed"));
+        return;
+    }
+    struct sk_slice json = sk_arena_printf(x->arena,
+            "{\"issuer\":\"https://%.*s\",\"token_endpoint\":\"https://%.*s" TOKEN "\",\"revocation_endpoint\":\"https://%.*s" REVOKE
+            "\",\"introspection_endpoint\":\"https://%.*s" INTROSPECT "\",\"jwks_uri\":\"https://%.*s/.well-known/sekisho/jwks.json\""
+            ",\"response_types_supported\":[],\"grant_types_supported\":[\"client_credentials\"]"
+            ENDPOINT("token") ENDPOINT("revocation") ENDPOINT("introspection") "}\n",
+            len, at.data, len, at.data, len, at.data, len, at.data, len, at.data);
+    x->reason = SK_LIT("oauth-metadata");
+    if (json.data) {
+        sk_reserved_json(x, json);
+    } else {
+        sk_exchange_deny(x, 500, SK_AUDIT_DECISION_ERROR, SK_LIT("internal-error"));
+    }
+}
+
 enum sk_go sk_oauth_serve(struct sk_exchange *x)
 {
     const struct sk_request *r = &x->stream->request;
     const struct sk_slice *type = sk_field_find(r->fields, r->fields_count, SK_LIT("content-type"));
     struct sk_slice rest = type ? *type : SK_SLICE_NULL;
+    if (is(x, METADATA)) {
+        show_metadata(x);
+        return SK_GO_WAIT;
+    }
     if (!sk_slice_eq(r->method, SK_LIT("POST"))) {
         sk_exchange_deny(x, 405, SK_AUDIT_DECISION_DENY, SK_LIT("method-not-allowed"));
         return SK_GO_WAIT;
@@ -192,7 +243,7 @@ static bool has_client(struct sk_exchange *x)
     }
     x->verdict = sk_exchange_decide(x, SK_LIT(SK_POLICY_BUILTIN_PATH), sk_grant_subject(x->grant, x->site));
     if (x->verdict.reason == SK_POLICY_USER_NETWORK_NOT_ALLOWED) {
-        refuse(x, SK_LIT("unauthorized_client"));
+        refuse(x, SK_LIT("wrong_network"));
         return false;
     }
     return true;
@@ -230,12 +281,30 @@ static void ask_token(struct sk_exchange *x)
     }
 }
 
+/* ---- about a token ---- */
+
+static void inspect(struct sk_exchange *x)
+{
+    struct sk_slice token = value(x, "token");
+    struct sk_auth_revoke_token revoke = {.authority = x->stream->request.authority, .session = x->grant->session, .proof = x->grant->proof, .bearer = token};
+    struct sk_auth_introspect ask = {.authority = revoke.authority, .session = revoke.session, .proof = revoke.proof, .bearer = token};
+    if (token.len == 0 || token.len > TOKEN_MAX) {
+        refuse(x, SK_LIT("invalid_request"));
+    } else if (is(x, REVOKE)) {
+        SK_FILL_ORIGIN(&revoke, x);
+        sk_reserved_ask(x, SK_AUTH_REVOKE_TOKEN, &revoke);
+    } else {
+        SK_FILL_ORIGIN(&ask, x);
+        sk_reserved_ask(x, SK_AUTH_INTROSPECT, &ask);
+    }
+}
+
 void sk_oauth_form(struct sk_exchange *x)
 {
     if (is_twice(x)) {
         refuse(x, SK_LIT("invalid_request"));
     } else if (has_client(x)) {
-        ask_token(x);
+        (is(x, TOKEN) ? ask_token : inspect)(x);
     }
 }
 
@@ -256,9 +325,37 @@ static void told_issued(struct sk_exchange *x, const struct sk_auth_issued *m)
     sk_wipe(json.data, json.size);
 }
 
+static void told_introspected(struct sk_exchange *x, const struct sk_auth_introspected *m)
+{
+    struct sk_buf json SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(16384);
+    struct sk_slice at = x->stream->request.authority;
+    if (!m->active) {
+        answer(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("token-inactive"), SK_LIT("{\"active\":false}\n"));
+        return;
+    }
+    int r = sk_buf_printf(&json, "{\"active\":true,\"token_type\":\"Bearer\",\"iss\":\"https://%.*s\",\"jti\":\"%.*s\",\"exp\":%llu", (int)at.len, at.data,
+            (int)m->id.len, m->id.data, (unsigned long long)m->expires);
+    r = r ? r : sk_buf_put(&json, SK_LIT(",\"sub\":"));
+    r = r ? r : sk_json_put_string(&json, m->subject);
+    r = r ? r : sk_buf_put(&json, SK_LIT(",\"client_id\":"));
+    r = r ? r : sk_json_put_string(&json, m->subject);
+    if (m->scope.len) {
+        r = r ? r : sk_buf_put(&json, SK_LIT(",\"scope\":"));
+        r = r ? r : sk_json_put_string(&json, m->scope);
+    }
+    r = r ? r : sk_buf_put(&json, SK_LIT("}\n"));
+    answer(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("token-active"), r ? SK_SLICE_NULL : sk_arena_copy(x->arena, sk_buf_peek(&json)));
+}
+
 void sk_oauth_told(struct sk_exchange *x, uint16_t code, const void *message)
 {
     switch (code) {
+    case SK_AUTH_INTROSPECTED:
+        told_introspected(x, message);
+        break;
+    case SK_AUTH_DONE:
+        answer(x, 200, SK_AUDIT_DECISION_ALLOW, ((const struct sk_auth_done *)message)->count ? SK_LIT("token-revoked") : SK_LIT("token-inactive"), SK_LIT("{}\n"));
+        break;
     case SK_AUTH_ISSUED:
         told_issued(x, message);
         break;

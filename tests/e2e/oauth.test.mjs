@@ -397,6 +397,107 @@ describe('a token', () => {
   });
 });
 
+const about = (path, name, text, more = {}) => post({ token: text, ...more.form }, { path: `/.sekisho/oauth/${path}`, ...more, headers: basic(name) });
+const revoke = (...args) => about('revoke', ...args), introspect = (...args) => about('introspect', ...args);
+
+describe('revocation', () => {
+  test('ends a token at all workers at once, open streams too, and no other of the program; it is on record', async () => {
+    const text = await token('stream'), other = await token('stream'), { jti } = partOf(text, 1);
+    const agents = Array.from({ length: 6 }, () => gateway.agent());
+    for (const agent of agents) {
+      assert.equal((await use(text, { agent })).status, 200);
+    }
+    const wire = await openDownload(gateway, 'acme.test', { authorization: `Bearer ${text}` }), left = await openDownload(gateway, 'acme.test', { authorization: `Bearer ${other}` });
+    const response = await revoke('stream', text);
+    assert.equal(response.status, 200);
+    assert.equal(response.headers['cache-control'], 'no-store');
+    for (const agent of agents) {
+      assert.equal((await use(text, { agent })).status, 401);
+      agent.destroy();
+    }
+    assert.ok(await endedAfter(wire) < 2000);
+    assert.equal((await use(other)).status, 200);
+    assert.equal(left.end, null);
+    left.socket.destroy();
+    const record = await recorded(0, { op: 'token-revoked', session: `basic-${jti}` });
+    assert.deepEqual([record.subject, record.decision, record.reason], ['stream', 'allow', 'revoked']);
+    await recorded(0, { op: 'login', subject: 'stream', reason: 'token-revoked', decision: 'deny' });
+    assert.equal((await revoke('stream', text)).status, 200, 'twice is once');
+  });
+
+  test('outlives auth and store, which are killed', async () => {
+    const text = await token('reader'), never = await token('reader'), keeps = await token('reader');
+    assert.equal((await use(text)).status, 200);
+    assert.equal((await revoke('reader', text)).status, 200);
+    assert.equal((await revoke('reader', never, { form: { token_type_hint: 'access_token' } })).status, 200);
+    for (const process of ['auth', 'store']) {
+      gateway.kill(process);
+      await until(async () => (await use(keeps)).status === 200, 'an answer');
+      assert.equal((await use(text)).status, 401);
+      assert.equal((await use(never)).status, 401);
+    }
+  });
+
+  test('is for the program\'s own tokens; what is none is none', async () => {
+    const text = await token('reader'), from = await count();
+    const refused = await revoke('twin', text);
+    assert.equal(refused.status, 400);
+    assert.deepEqual(refused.json(), { error: 'unauthorized_client' });
+    await recorded(from, { op: 'token-revoked', subject: 'twin', decision: 'deny', reason: 'token-of-another' });
+    assert.equal((await use(text)).status, 200);
+    for (const other of ['nothing', `${text}x`, `${text.slice(0, text.lastIndexOf('.'))}.${'A'.repeat(86)}`, `sekisho_reader_${secrets.reader}`]) {
+      assert.equal((await revoke('reader', other)).status, 200, other);
+    }
+    assert.equal((await revoke('reader', '')).json().error, 'invalid_request');
+    assert.equal((await post({ token: text }, { path: '/.sekisho/oauth/revoke' })).status, 401);
+    assert.equal((await post({ token: text }, { path: '/.sekisho/oauth/revoke', headers: { authorization: `Bearer ${text}` } })).status, 401);
+    assert.equal((await post(`token=${text}&token=x`, { path: '/.sekisho/oauth/revoke', headers: basic('reader') })).status, 400);
+    assert.equal((await use(text)).status, 200);
+  });
+});
+
+describe('introspection', () => {
+  test('tells a program what its token is, until it is no more', async () => {
+    const text = await token('scoped', { scope: 'api:GET' }), { jti, exp } = partOf(text, 1), good = await introspect('scoped', text);
+    assert.equal(good.status, 200);
+    assert.deepEqual(good.json(), { active: true, token_type: 'Bearer', iss: 'https://acme.test', jti, exp, sub: 'scoped', client_id: 'scoped', scope: 'api:GET' });
+    for (const [who, what] of [['reader', text], ['scoped', 'nothing'], ['scoped', `${text.slice(0, -2)}AA`], ['scoped', await token('reader')],
+      ['scoped', await token('scoped', {}, { host: 'also-acme.test' })], ['scoped', await token('scoped', {}, { host: 'beta.test' })]]) {
+      assert.deepEqual((await introspect(who, what)).json(), { active: false });
+    }
+    assert.equal((await revoke('scoped', text)).status, 200);
+    assert.deepEqual((await introspect('scoped', text)).json(), { active: false });
+    assert.equal((await post({ token: text }, { path: '/.sekisho/oauth/introspect' })).status, 401);
+  });
+});
+
+describe('the metadata', () => {
+  test('says where all this is, at the host it is asked at, with its port', async () => {
+    for (const authority of ['acme.test', 'acme.test:8443']) {
+      const response = await gateway.request({ path: '/.well-known/oauth-authorization-server', headers: { host: authority } }), at = `https://${authority}`;
+      assert.equal(response.status, 200);
+      assert.equal(response.headers['content-type'], 'application/json');
+      const said = response.json();
+      assert.deepEqual([said.issuer, said.token_endpoint, said.revocation_endpoint, said.introspection_endpoint, said.jwks_uri],
+        [at, `${at}/.sekisho/oauth/token`, `${at}/.sekisho/oauth/revoke`, `${at}/.sekisho/oauth/introspect`, `${at}/.well-known/sekisho/jwks.json`]);
+      assert.deepEqual(said.grant_types_supported, ['client_credentials']);
+      for (const endpoint of ['token', 'revocation', 'introspection']) {
+        assert.deepEqual(said[`${endpoint}_endpoint_auth_methods_supported`], ['client_secret_basic', 'client_secret_post', 'private_key_jwt']);
+        assert.deepEqual(said[`${endpoint}_endpoint_auth_signing_alg_values_supported`], Object.keys(pairs));
+      }
+    }
+    assert.equal((await gateway.request({ path: '/.well-known/oauth-authorization-server', method: 'POST', body: '' })).status, 405);
+  });
+
+  test('of a tenant without programs is the upstream\'s', async () => {
+    const path = '/.well-known/oauth-authorization-server';
+    assert.equal((await gateway.request({ host: 'first.test', path })).status, 401);
+    const response = await gateway.request({ host: 'first.test', path, user: 'hanako' });
+    assert.equal(response.status, 200);
+    assert.equal(JSON.parse(response.text).url, path);
+  });
+});
+
 describe('a change', () => {
   test('of the file ends tokens of a program that is gone, and of a key that is gone, within a second, open streams too', async () => {
     const old = await token('twin'), next = await token('twin', {}, { headers: basic('twin', secrets.next) }), gone = await token('gone'), stream = await token('stream');
