@@ -317,12 +317,12 @@ struct sk_tls_identity *sk_site_identity(struct sk_site *site, struct sk_slice h
 
 bool sk_site_clients(struct sk_site *site)
 {
-    const char *why;
+    char why[SK_TLS_WHY];
     if (!site->identities_parsed) {
         parse_identities(site);
     }
     if (site->clients.ca.len && !site->trust) {
-        site->trust = sk_tls_trust_new(site->clients.ca, site->clients.crls, site->clients.stale_crl, &why);
+        site->trust = sk_tls_trust_new(site->clients.ca, site->clients.crls, site->clients.stale_crl, why);
     }
     return !site->clients.ca.len || site->trust;
 }

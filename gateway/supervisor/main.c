@@ -57,7 +57,7 @@ static int refuse_tenant(const struct tenant *t, const char *path, const char *w
     return sk_conf_refuse(error, t->file, sk_buf_peek(&text), path, "%s", why);
 }
 
-static bool clients_good(const struct sk_tenant_clients *m, const char **why)
+static bool clients_good(const struct sk_tenant_clients *m, char why[SK_TLS_WHY])
 {
     struct sk_tls_trust *trust = sk_tls_trust_new(m->ca, m->crls, m->stale_crl, why);
     bool good = trust != NULL;
@@ -79,8 +79,9 @@ static int check_certificates(const struct supervisor *s, struct sk_conf_error *
         while (sk_image_next(&image.rest, &message, &code) == 0) {
             const struct sk_tenant_certificate *m = (const void *)&message;
             const char *why;
-            if (code == SK_TENANT_CLIENTS && !clients_good((const void *)&message, &why)) {
-                return refuse_tenant(t, "client_certificates", why, error);
+            char text[SK_TLS_WHY];
+            if (code == SK_TENANT_CLIENTS && !clients_good((const void *)&message, text)) {
+                return refuse_tenant(t, "client_certificates", text, error);
             }
             if (code != SK_TENANT_CERTIFICATE) {
                 continue;

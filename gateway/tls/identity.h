@@ -39,6 +39,11 @@ struct sk_tls {
 /* `tls->ssl` reads and writes this descriptor from now on. False without memory. */
 bool sk_tls_attach(struct sk_tls *tls, int fd);
 
+/* Unix seconds; 0 for none, or one that is no time. */
+uint64_t sk_tls_seconds(const ASN1_TIME *time);
+/* "CN=..." as RFC 2253 has it, cut to fit. Returns `text`. */
+const char *sk_tls_name_text(const X509_NAME *name, char *text, size_t size);
+
 /* What a trust is made of. The names are a copy, the caller's. */
 X509_STORE *sk_tls_trust_store(const struct sk_tls_trust *trust);
 STACK_OF(X509_NAME) * sk_tls_trust_names(const struct sk_tls_trust *trust);

@@ -1,6 +1,7 @@
 /* Client certificates: whose are taken, and the verification of a chain, by libcrypto alone. Runs in the workers; the supervisor checks a
  * configuration with it. */
 #include "tls/identity.h"
+#include "tls/lists.h"
 
 #include "base/clock.h"
 #include "base/table.h"
@@ -9,6 +10,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -29,89 +31,105 @@ struct sk_tls_trust {
     uint8_t id[SK_SHA256_SIZE]; /* of all that it was made of */
     X509_STORE *store;
     STACK_OF(X509_NAME) * names;
-    bool stale;
-    uint64_t crls_until; /* Unix seconds; UINT64_MAX without lists, or where stale ones count */
+    STACK_OF(X509) * authorities;
+    struct sk_tls_lists *lists;
+    bool stale; /* lists that are past their time count */
     struct sk_table chains;
     struct remembered *oldest, **last;
 };
 
 /* ---- made ---- */
 
-static uint64_t seconds(const ASN1_TIME *time)
+uint64_t sk_tls_seconds(const ASN1_TIME *time)
 {
     struct tm tm;
-    time_t at = ASN1_TIME_to_tm(time, &tm) == 1 ? timegm(&tm) : 0;
+    time_t at = time && ASN1_TIME_to_tm(time, &tm) == 1 ? timegm(&tm) : 0;
     return at > 0 ? (uint64_t)at : 0;
 }
 
-static bool add_authority(struct sk_tls_trust *trust, X509 *certificate, const char **why)
+const char *sk_tls_name_text(const X509_NAME *name, char *text, size_t size)
 {
-    X509_NAME *name = X509_NAME_dup(X509_get_subject_name(certificate));
-    if (X509_check_ca(certificate) == 0) {
-        *why = "it holds a certificate that is no authority's (basicConstraints CA:TRUE)";
-    } else if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
-        *why = "it holds an authority's certificate that has expired";
-    } else if (!name || !sk_X509_NAME_push(trust->names, name)) {
-        *why = "no memory";
-    } else {
-        name = NULL;
-        *why = X509_STORE_add_cert(trust->store, certificate) == 1 ? NULL : "it holds a certificate that cannot be used";
-    }
-    X509_NAME_free(name);
-    return !*why;
+    BIO *bio = BIO_new(BIO_s_mem());
+    int len = bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) > 0 ? BIO_read(bio, text, (int)size - 1) : 0;
+    text[len > 0 ? len : 0] = '\0';
+    BIO_free(bio);
+    return text;
 }
 
-static bool read_authorities(struct sk_tls_trust *trust, struct sk_slice pem, const char **why)
+static bool refuse(X509 *certificate, const char *before, const char *after, char why[SK_TLS_WHY])
+{
+    char name[SK_TLS_WHY / 2];
+    (void)snprintf(why, SK_TLS_WHY, "ca_file: %s%s%s", before, sk_tls_name_text(X509_get_subject_name(certificate), name, sizeof(name)), after);
+    return false;
+}
+
+static bool add_authority(struct sk_tls_trust *trust, X509 *certificate, char why[SK_TLS_WHY])
+{
+    X509_NAME *name = X509_NAME_dup(X509_get_subject_name(certificate));
+    if (X509_check_ca(certificate) != 1) {
+        X509_NAME_free(name);
+        return refuse(certificate, "", " is no authority (basicConstraints CA:TRUE)", why);
+    }
+    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
+        X509_NAME_free(name);
+        return refuse(certificate, "", " has expired", why);
+    }
+    if (!name || sk_X509_NAME_push(trust->names, name) <= 0) {
+        X509_NAME_free(name);
+        return refuse(certificate, "no memory for ", "", why);
+    }
+    return (X509_STORE_add_cert(trust->store, certificate) == 1 && X509_add_cert(trust->authorities, certificate, X509_ADD_FLAG_UP_REF) == 1) ||
+           refuse(certificate, "", " cannot be used", why);
+}
+
+/* Chains end at roots: without one below which an authority is, nobody of it gets in. */
+static bool has_issuer(const struct sk_tls_trust *trust, X509 *certificate, char why[SK_TLS_WHY])
+{
+    bool found = X509_self_signed(certificate, 0) == 1;
+    for (int i = 0; i < sk_X509_num(trust->authorities) && !found; i++) {
+        X509 *other = sk_X509_value(trust->authorities, i);
+        found = other != certificate && X509_check_issued(other, certificate) == X509_V_OK;
+    }
+    return found || refuse(certificate, "nothing vouches for ", ": its root is needed too", why);
+}
+
+static bool read_authorities(struct sk_tls_trust *trust, struct sk_slice pem, char why[SK_TLS_WHY])
 {
     BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
     X509 *certificate;
-    bool any = false, good = bio != NULL;
+    bool good = bio != NULL;
+    (void)snprintf(why, SK_TLS_WHY, "ca_file: no certificate in PEM");
     while (good && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
         good = add_authority(trust, certificate, why);
         X509_free(certificate);
-        any = true;
     }
     BIO_free(bio);
-    if (good && !any) {
-        *why = "it holds no certificate in PEM";
+    for (int i = 0; i < sk_X509_num(trust->authorities) && good; i++) {
+        good = has_issuer(trust, sk_X509_value(trust->authorities, i), why);
     }
-    return good && any;
-}
-
-static bool read_lists(struct sk_tls_trust *trust, struct sk_slice pem, const char **why)
-{
-    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
-    X509_CRL *list;
-    bool any = false, good = bio != NULL;
-    while (good && (list = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) != NULL) {
-        uint64_t next = X509_CRL_get0_nextUpdate(list) ? seconds(X509_CRL_get0_nextUpdate(list)) : 0;
-        trust->crls_until = next < trust->crls_until ? next : trust->crls_until;
-        good = X509_STORE_add_crl(trust->store, list) == 1;
-        X509_CRL_free(list);
-        any = true;
-    }
-    BIO_free(bio);
-    if (!good || !any) {
-        *why = "it holds no revocation list in PEM, or one twice";
-    }
-    return good && any;
+    return good && sk_X509_num(trust->authorities) > 0;
 }
 
 static bool set_rules(struct sk_tls_trust *trust, bool lists)
 {
     X509_VERIFY_PARAM *rules = X509_STORE_get0_param(trust->store);
-    unsigned long flags = X509_V_FLAG_TRUSTED_FIRST | (lists ? X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL | X509_V_FLAG_USE_DELTAS : 0);
+    unsigned long flags = X509_V_FLAG_TRUSTED_FIRST | (lists ? X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL : 0);
     X509_VERIFY_PARAM_set_depth(rules, DEPTH_MAX);
-    X509_VERIFY_PARAM_set_auth_level(rules, 2); /* 112 bits: RSA from 2048, no SHA-1 */
     return X509_VERIFY_PARAM_set_flags(rules, flags) == 1 && X509_VERIFY_PARAM_set_purpose(rules, X509_PURPOSE_SSL_CLIENT) == 1;
 }
 
-struct sk_tls_trust *sk_tls_trust_new(struct sk_slice authorities, struct sk_slice crls, bool stale, const char **why)
+static bool read_lists(struct sk_tls_trust *trust, struct sk_slice pem, char why[SK_TLS_WHY])
+{
+    trust->lists = pem.len ? sk_tls_lists_new(pem, trust->store, trust->authorities, why) : NULL;
+    return !pem.len || trust->lists;
+}
+
+struct sk_tls_trust *sk_tls_trust_new(struct sk_slice authorities, struct sk_slice crls, bool stale, char why[SK_TLS_WHY])
 {
     struct sk_tls_trust *trust = calloc(1, sizeof(*trust));
     const struct sk_slice parts[] = {authorities, SK_LIT("\n"), crls, stale ? SK_LIT("+") : SK_LIT("-")};
-    *why = "no memory";
-    if (!trust || authorities.len > INT_MAX || crls.len > INT_MAX) {
+    (void)snprintf(why, SK_TLS_WHY, "no memory");
+    if (!trust || authorities.len > INT_MAX) {
         free(trust);
         return NULL;
     }
@@ -119,12 +137,11 @@ struct sk_tls_trust *sk_tls_trust_new(struct sk_slice authorities, struct sk_sli
     trust->refs = 1;
     trust->stale = stale;
     trust->last = &trust->oldest;
-    trust->crls_until = UINT64_MAX;
     trust->store = X509_STORE_new();
     trust->names = sk_X509_NAME_new_null();
-    bool good = trust->store && trust->names && set_rules(trust, crls.len > 0) && read_authorities(trust, authorities, why) &&
-                (crls.len == 0 || read_lists(trust, crls, why));
-    trust->crls_until = stale ? UINT64_MAX : trust->crls_until;
+    trust->authorities = sk_X509_new_null();
+    bool good = trust->store && trust->names && trust->authorities && set_rules(trust, crls.len > 0) && read_authorities(trust, authorities, why) &&
+                read_lists(trust, crls, why);
     ERR_clear_error();
     return good ? trust : sk_tls_trust_unref(trust);
 }
@@ -149,7 +166,9 @@ struct sk_tls_trust *sk_tls_trust_unref(struct sk_tls_trust *trust)
         free(old);
     }
     sk_table_free(&trust->chains);
+    (void)sk_tls_lists_free(trust->lists);
     X509_STORE_free(trust->store);
+    sk_X509_pop_free(trust->authorities, X509_free);
     sk_X509_NAME_pop_free(trust->names, X509_NAME_free);
     free(trust);
     return NULL;
@@ -214,16 +233,40 @@ static const char *fault(int error)
     }
 }
 
-/* What X509_verify_cert does not ask for. */
-static int leaf_error(X509 *leaf)
+static bool key_good(X509 *certificate)
 {
-    const EVP_PKEY *key = X509_get0_pubkey(leaf);
-    bool known = key && (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS") || EVP_PKEY_is_a(key, "EC") || EVP_PKEY_is_a(key, "ED25519"));
+    static const char *const curves[] = {"prime256v1", "secp384r1", "secp521r1"};
+    const EVP_PKEY *key = X509_get0_pubkey(certificate);
+    char curve[32];
+    size_t len;
+    if (key && EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, curve, sizeof(curve), &len) == 1) {
+        for (size_t i = 0; i < SK_COUNT(curves); i++) {
+            if (strcmp(curve, curves[i]) == 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+    return key && (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS") || EVP_PKEY_is_a(key, "ED25519"));
+}
+
+/* What X509_verify_cert does not ask for: it takes for an authority what only may sign certificates, and for a client what is for anything. */
+static int chain_error(const STACK_OF(X509) *chain)
+{
+    X509 *leaf = sk_X509_value(chain, 0);
     uint32_t use = X509_get_extended_key_usage(leaf);
     if ((X509_get_extension_flags(leaf) & EXFLAG_CA) || use == UINT32_MAX || !(use & XKU_SSL_CLIENT)) {
         return X509_V_ERR_INVALID_PURPOSE;
     }
-    return known ? X509_V_OK : X509_V_ERR_EE_KEY_TOO_SMALL;
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        if (i > 0 && X509_check_ca(sk_X509_value(chain, i)) != 1) {
+            return X509_V_ERR_INVALID_CA;
+        }
+        if (!key_good(sk_X509_value(chain, i))) {
+            return X509_V_ERR_EE_KEY_TOO_SMALL;
+        }
+    }
+    return X509_V_OK;
 }
 
 static bool chain_digest(const X509_STORE_CTX *ctx, uint8_t out[SK_SHA256_SIZE])
@@ -285,12 +328,12 @@ static void remember(struct sk_tls_trust *trust, const uint8_t chain[SK_SHA256_S
 }
 
 /* When the first of what makes it right ends. */
-static uint64_t chain_until(const struct sk_tls_trust *trust, const X509_STORE_CTX *ctx, uint64_t now)
+static uint64_t chain_until(const struct sk_tls_trust *trust, const STACK_OF(X509) *chain, uint64_t now)
 {
-    const STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
-    uint64_t until = now + REMEMBER_SECONDS < trust->crls_until ? now + REMEMBER_SECONDS : trust->crls_until;
+    uint64_t until = trust->stale ? UINT64_MAX : sk_tls_lists_until(trust->lists, chain);
+    until = now + REMEMBER_SECONDS < until ? now + REMEMBER_SECONDS : until;
     for (int i = 0; i < sk_X509_num(chain); i++) {
-        uint64_t end = seconds(X509_get0_notAfter(sk_X509_value(chain, i)));
+        uint64_t end = sk_tls_seconds(X509_get0_notAfter(sk_X509_value(chain, i)));
         until = end < until ? end : until;
     }
     return until;
@@ -304,9 +347,9 @@ static int stale_counts(int ok, X509_STORE_CTX *ctx)
 const char *sk_tls_trust_verify(struct sk_tls_trust *trust, X509_STORE_CTX *ctx, uint64_t *until)
 {
     uint64_t now = sk_clock_wall() / SK_SECOND;
-    uint8_t chain[SK_SHA256_SIZE];
-    bool digested = chain_digest(ctx, chain);
-    *until = digested ? recall(trust, chain, now) : 0;
+    uint8_t digest[SK_SHA256_SIZE];
+    bool digested = chain_digest(ctx, digest);
+    *until = digested ? recall(trust, digest, now) : 0;
     if (*until) {
         X509_STORE_CTX_set_error(ctx, X509_V_OK);
         return NULL;
@@ -314,14 +357,18 @@ const char *sk_tls_trust_verify(struct sk_tls_trust *trust, X509_STORE_CTX *ctx,
     if (trust->stale) {
         X509_STORE_CTX_set_verify_cb(ctx, stale_counts);
     }
-    int error = X509_verify_cert(ctx) == 1 ? leaf_error(X509_STORE_CTX_get0_cert(ctx)) : X509_STORE_CTX_get_error(ctx);
+    X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(ctx), 2); /* 112 bits: RSA from 2048, no SHA-1 */
+    int error = X509_verify_cert(ctx) == 1 ? X509_V_OK : X509_STORE_CTX_get_error(ctx);
+    const STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+    error = error == X509_V_OK ? chain_error(chain) : error;
+    error = error == X509_V_OK ? sk_tls_lists_judge(trust->lists, chain, trust->stale, now) : error;
     X509_STORE_CTX_set_error(ctx, error);
     if (error != X509_V_OK) {
         return fault(error);
     }
-    *until = chain_until(trust, ctx, now);
-    if (digested) {
-        remember(trust, chain, *until);
+    *until = chain_until(trust, chain, now);
+    if (digested && *until > now) {
+        remember(trust, digest, *until);
     }
     return NULL;
 }

@@ -128,7 +128,7 @@ static void check_clients(struct checking *c, const struct sk_tenant_file *file)
 {
     const struct sk_conf_clients *clients = &file->tenant->client_certificates;
     struct sk_buf ca SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(NAMED_FILE_MAX), crls SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)4 * NAMED_FILE_MAX);
-    const char *why;
+    char why[SK_TLS_WHY];
     if (!clients->ca_file || !read_named(c, file, "client_certificates.ca_file", clients->ca_file, &ca)) {
         return;
     }
@@ -139,7 +139,7 @@ static void check_clients(struct checking *c, const struct sk_tenant_file *file)
             return;
         }
     }
-    struct sk_tls_trust *trust = sk_tls_trust_new(sk_buf_peek(&ca), sk_buf_peek(&crls), clients->stale_crl, &why);
+    struct sk_tls_trust *trust = sk_tls_trust_new(sk_buf_peek(&ca), sk_buf_peek(&crls), clients->stale_crl, why);
     if (!trust) {
         REFUSE("client_certificates", "%s", why);
     }
