@@ -31,32 +31,67 @@ static bool says(const struct sk_conn *conn, struct sk_slice rule, struct sk_buf
     return sk_tls_certificate_name(conn->tls, names[by], name) == 0 && (value.len == 0 || sk_slice_eq(value, sk_buf_peek(name)));
 }
 
+/* Whose it is by the site's map, in the image or in `name`; the null slice: nobody's in particular. */
+static struct sk_slice holder_of(const struct sk_conn *conn, const struct sk_site *site, struct sk_buf *name)
+{
+    for (struct sk_slice map = site->clients.map; map.len;) {
+        struct sk_slice rule = sk_slice_split(&map, '\n'), user = sk_slice_split(&map, '\n');
+        if (!says(conn, rule, name)) {
+            continue;
+        }
+        user = user.len ? user : sk_buf_peek(name);
+        if (user.len && user.len <= USER_MAX) {
+            return user;
+        }
+    }
+    return SK_SLICE_NULL;
+}
+
 int sk_certificate_read(struct sk_conn *conn, struct sk_site *site)
 {
     struct sk_buf name SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
     if (!sk_tls_has_certificate(conn->tls)) {
         return 0;
     }
-    for (struct sk_slice map = site->clients.map; map.len;) {
-        struct sk_slice rule = sk_slice_split(&map, '\n'), user = sk_slice_split(&map, '\n');
-        if (!says(conn, rule, &name)) {
-            continue;
-        }
-        user = user.len ? user : sk_buf_peek(&name);
-        if (user.len && user.len <= USER_MAX) {
-            conn->holder = strndup(user.data, user.len);
-            return conn->holder ? 0 : -ENOMEM;
-        }
-    }
-    return 0;
+    struct sk_slice user = holder_of(conn, site, &name);
+    conn->mapped = site->serial;
+    conn->holder = user.len ? strndup(user.data, user.len) : NULL;
+    return user.len && !conn->holder ? -ENOMEM : 0;
 }
 
-bool sk_certificate_agrees(const struct sk_conn *conn, struct sk_site *site)
+static bool holder_same(struct sk_conn *conn, const struct sk_site *site)
+{
+    struct sk_buf name SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
+    if (conn->mapped != site->serial) {
+        struct sk_slice user = holder_of(conn, site, &name);
+        if (!sk_slice_eq(user, conn->holder ? sk_slice_str(conn->holder) : SK_SLICE_NULL)) {
+            return false;
+        }
+        conn->mapped = site->serial;
+    }
+    return true;
+}
+
+bool sk_certificate_agrees(struct sk_conn *conn, struct sk_site *site)
 {
     if (!conn->tls || !sk_site_clients(site)) {
         return !conn->tls;
     }
-    return sk_tls_has_certificate(conn->tls) ? sk_tls_certificate_holds(conn->tls, site->trust) : !site->clients.required;
+    if (!sk_tls_has_certificate(conn->tls)) {
+        return !site->clients.required;
+    }
+    return sk_tls_certificate_holds(conn->tls, site->trust) && holder_same(conn, site);
+}
+
+void sk_certificates_tick(struct sk_gate *gate)
+{
+    for (struct sk_exchange *x = gate->exchanges, *next; x; x = next) {
+        struct sk_site *site = x->conn->tenant ? x->conn->tenant->site : NULL;
+        next = x->next;
+        if (x->step == SK_STEP_RELAY && !x->finished && site && x->conn->tls && sk_tls_has_certificate(x->conn->tls) && !sk_certificate_agrees(x->conn, site)) {
+            sk_exchange_cut(x, "certificate-changed");
+        }
+    }
 }
 
 bool sk_certificate_is_of(const struct sk_conn *conn, struct sk_slice subject)

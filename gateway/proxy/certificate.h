@@ -5,8 +5,10 @@
 
 /* The handshake is done: whose is it? 0 or negative. */
 int sk_certificate_read(struct sk_conn *conn, struct sk_site *site) sk_nodiscard;
-/* Does the connection still have what the rules ask of it? False: its client must make another. */
-bool sk_certificate_agrees(const struct sk_conn *conn, struct sk_site *site);
+/* Does the connection still have what the rules ask of it, and whose it was? False: its client must make another. */
+bool sk_certificate_agrees(struct sk_conn *conn, struct sk_site *site);
+/* Once a second: streams whose certificate ended meanwhile are cut. */
+void sk_certificates_tick(struct sk_gate *gate);
 /* Is the connection's certificate one of this subject, or of nobody in particular? */
 bool sk_certificate_is_of(const struct sk_conn *conn, struct sk_slice subject);
 /* The certificate's SHA-256 into `digest`; the null slice when the connection has none. */

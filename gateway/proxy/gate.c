@@ -1,5 +1,5 @@
 /* The gate as a whole. Runs in the workers. */
-#include "proxy/exchange.h"
+#include "proxy/certificate.h"
 
 #include "base/clock.h"
 
@@ -66,6 +66,7 @@ static void on_tick(struct sk_timer *timer)
         sk_io_want(&listener->io, SK_READ);
     }
     sk_grants_tick(gate);
+    sk_certificates_tick(gate);
     if (gate->forsaken && gate->forsaken++ == FORSAKEN_MAX && gate->abandoned) {
         gate->abandoned(gate);
     }

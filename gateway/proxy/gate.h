@@ -109,6 +109,7 @@ struct sk_conn {
     char address_text[SK_ADDR_TEXT]; /* empty until somebody needs it */
     const char *why; /* the gateway ends it; NULL: the client does */
     char *holder; /* of the client's certificate, as the tenant's map names it; NULL: nobody in particular */
+    uint64_t mapped; /* serial of the site whose map it was */
     bool dirty, observe, handshaken, proxied, closing, counted, freed, in_callback;
     bool unread; /* an exchange ended before its request's body */
     enum sk_conn_phase { SK_CONN_HANDSHAKE, SK_CONN_HEAD, SK_CONN_OPEN } phase;

@@ -26,7 +26,7 @@ struct sk_tls {
     bool emptied; /* the last read took all the descriptor had: not asked again before it is ready again */
     bool ended;   /* the other side closed the descriptor */
     bool wants_write;
-    uint64_t certificate_until; /* Unix seconds: when the client's is no longer known to be right; 0: it has none */
+    uint64_t certificate_until; /* Unix seconds: when the client's must be verified anew; 0: it has none */
     bool drained; /* the last read found no whole record: what is missing comes by the descriptor */
 };
 

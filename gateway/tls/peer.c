@@ -13,9 +13,24 @@ bool sk_tls_has_certificate(const struct sk_tls *tls)
     return tls->certificate_until != 0;
 }
 
-bool sk_tls_certificate_holds(const struct sk_tls *tls, const struct sk_tls_trust *trust)
+bool sk_tls_certificate_holds(struct sk_tls *tls, struct sk_tls_trust *trust)
 {
-    return tls->certificate_until > sk_clock_wall() / SK_SECOND && sk_tls_trust_same(tls->choice.trust, trust);
+    if (tls->certificate_until > sk_clock_wall() / SK_SECOND && sk_tls_trust_same(tls->choice.trust, trust)) {
+        return true;
+    }
+    uint64_t until = 0;
+    X509_STORE_CTX *ctx = trust ? X509_STORE_CTX_new() : NULL;
+    bool good = ctx && X509_STORE_CTX_init(ctx, sk_tls_trust_store(trust), SSL_get0_peer_certificate(tls->ssl), SSL_get_peer_cert_chain(tls->ssl)) == 1 &&
+                sk_tls_trust_verify(trust, ctx, &until) == NULL;
+    X509_STORE_CTX_free(ctx);
+    ERR_clear_error();
+    if (good) {
+        struct sk_tls_trust *old = tls->choice.trust;
+        tls->choice.trust = sk_tls_trust_ref(trust);
+        tls->certificate_until = until;
+        (void)sk_tls_trust_unref(old);
+    }
+    return good;
 }
 
 void sk_tls_certificate_fingerprint(const struct sk_tls *tls, uint8_t out[32])

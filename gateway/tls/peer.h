@@ -10,8 +10,8 @@ enum sk_tls_name { SK_TLS_EMAIL, SK_TLS_UPN, SK_TLS_URI, SK_TLS_SUBJECT };
 
 /* Is there one? It was right in the handshake; whether it still is, sk_tls_certificate_holds says. */
 bool sk_tls_has_certificate(const struct sk_tls *tls);
-/* Would it be right today, of a client to whom this trust is asked for? Costs no more than a look at the clock. */
-bool sk_tls_certificate_holds(const struct sk_tls *tls, const struct sk_tls_trust *trust);
+/* Is it right now, by this trust? Until what it was found right by ends, or another trust comes, that costs no more than a look at the clock. */
+bool sk_tls_certificate_holds(struct sk_tls *tls, struct sk_tls_trust *trust);
 /* 32 bytes: SHA-256 of the certificate. */
 void sk_tls_certificate_fingerprint(const struct sk_tls *tls, uint8_t out[32]);
 /* DER, appended. 0 or negative. */

@@ -272,13 +272,14 @@ static int chain_error(const STACK_OF(X509) *chain)
 static bool chain_digest(const X509_STORE_CTX *ctx, uint8_t out[SK_SHA256_SIZE])
 {
     STACK_OF(X509) *more = X509_STORE_CTX_get0_untrusted(ctx);
-    uint8_t digests[(DEPTH_MAX + 2) * SK_SHA256_SIZE];
+    uint8_t digests[(DEPTH_MAX + 1) * SK_SHA256_SIZE];
     unsigned len = SK_SHA256_SIZE;
     size_t at = 0;
-    if (sk_X509_num(more) > DEPTH_MAX + 1 || X509_digest(X509_STORE_CTX_get0_cert(ctx), EVP_sha256(), digests, &len) != 1) {
+    int i = sk_X509_num(more) > 0 && sk_X509_value(more, 0) == X509_STORE_CTX_get0_cert(ctx); /* the handshake has it there, too */
+    if (sk_X509_num(more) - i > DEPTH_MAX || X509_digest(X509_STORE_CTX_get0_cert(ctx), EVP_sha256(), digests, &len) != 1) {
         return false;
     }
-    for (int i = 0; i < sk_X509_num(more); i++) {
+    for (; i < sk_X509_num(more); i++) {
         at += SK_SHA256_SIZE;
         if (X509_digest(sk_X509_value(more, i), EVP_sha256(), digests + at, &len) != 1) {
             return false;

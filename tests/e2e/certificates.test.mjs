@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
 import { PASSWORD, openTenant, startGateway } from './lib/gateway.mjs';
 import { Authority } from './lib/pki.mjs';
-import { loggedIn } from './lib/person.mjs';
+import { endedAfter, loggedIn, openWebSocket, startPanel } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
 let gateway, upstream, folder, root, inner, other, list;
@@ -269,6 +269,84 @@ describe('a tenant', () => {
     await refused(clients.email, 'certificate-revoked', {});
     fs.writeFileSync(path.join(folder, 'acme.crl'), kept);
     assert.equal((await gateway.reload()).id, 'SK1102');
+  });
+});
+
+// What is open while the rules change, at tenant `held`: a session of HTTP/2 and a WebSocket by one certificate.
+describe('an open connection', () => {
+  let panel, closePanel, client;
+  before(async () => {
+    client = inner.client('held', { san: 'email:jiro@acme.test' });
+    panel = await startPanel({ after: (close) => { closePanel = close; } });
+  });
+  after(() => closePanel?.());
+
+  const rulesFor = (own) => ({ client_certificates: { ca_file: path.join(folder, 'held.pem'), crl_files: [path.join(folder, 'held.crl')], map: [{ by: 'email' }], ...own },
+    apps: [{ name: 'api', kind: 'api', path: '/api', upstreams: [panel.url] }], roles: [{ name: 'all', allow: ['api * /api/**'] }] });
+  const setRules = async (own, lists = list) => {
+    trust('held', [root], lists);
+    gateway.tenant(tenantFile('held', rulesFor(own)));
+    assert.equal((await gateway.reload()).id, 'SK1102');
+  };
+  const open = async ({ cert, key } = client) => {
+    const session = await gateway.h2('held.test', { tls: { cert, key } });
+    const wire = await openWebSocket(gateway, 'held.test', '/api/ws', { tls: { cert, key } });
+    return { session, wire, status: async () => (await gateway.request({ version: 2, session, host: 'held.test', path: '/api/x' })).status,
+      says: async () => {
+        const from = wire.text.length;
+        wire.write('echo');
+        await wire.wait(() => wire.text.length >= from + 4, 'an echo');
+      } };
+  };
+
+  test('outlives a new list and new rules by which it is still right', async () => {
+    await setRules();
+    const held = await open();
+    assert.equal(await held.status(), 200);
+    const fresh = root.list() + inner.list();
+    assert.notEqual(fresh, list);
+    await setRules({}, fresh);
+    assert.equal(await held.status(), 200);
+    await setRules({ map: [{ by: 'fingerprint', value: client.fingerprint, user: 'jiro@acme.test' }] }, fresh);
+    assert.equal(await held.status(), 200);
+    await held.says();
+    held.session.close();
+    held.wire.destroy();
+  });
+
+  test('is closed to whom the map no longer means', async () => {
+    for (const map of [[], [{ by: 'email', value: 'jiro@acme.test', user: 'hanako' }]]) {
+      await setRules();
+      const held = await open();
+      assert.equal(await held.status(), 200);
+      await setRules({ map });
+      assert.ok(await endedAfter(held.wire) < 2000);
+      assert.equal(await held.status(), 421);
+      held.session.close();
+    }
+  });
+
+  test('ends with its certificate, without a reload', async () => {
+    await setRules();
+    const held = await open(inner.client('brief', { san: 'email:jiro@acme.test', to: 3 / 86400 }));
+    assert.equal(await held.status(), 200);
+    await held.says();
+    await endedAfter(held.wire);
+    assert.equal(await held.status(), 421);
+    await gateway.recorded({ op: 'stream', stage: 'end', detail: 'certificate-changed', host: 'held.test' });
+    held.session.close();
+  });
+
+  test('is verified again when a list ends, and by the one that came since', async () => {
+    const soon = root.list() + inner.list(4 / 86400);
+    await setRules({}, soon);
+    const held = await open();
+    assert.equal(await held.status(), 200);
+    await endedAfter(held.wire);
+    assert.equal(await held.status(), 421);
+    await setRules({}, root.list() + inner.list());
+    assert.equal(await held.status(), 200);
+    held.session.close();
   });
 });
 
