@@ -71,6 +71,7 @@ struct tenant {
     uint64_t max_retries, find_time, ban_time; /* of passwords: store/budget.h */
     uint64_t password_least; /* characters of a new one */
     char *managers; /* names of roles that may make links for others, comma between */
+    bool certificates; /* may stand for users */
     struct issuer *issuers;
     struct fido2 *fido2; /* NULL: nothing is known of it yet */
     size_t jobs_count;

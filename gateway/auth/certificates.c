@@ -1,6 +1,6 @@
 /*
- * Programs that prove who they are by a client certificate. The worker verified it in the handshake and names its holder as the tenant's map
- * says; whether there is such a user, and what it may, is looked up here.
+ * Programs that prove who they are by a client certificate. The worker alone saw the handshake, so whose it is, is its word: it is taken for
+ * tenants alone whose file says whose certificates are. Whether there is such a user, and what it may, is looked up here.
  */
 #include "auth/factors.h"
 
@@ -31,6 +31,10 @@ void auth_certificate(struct auth *auth, uint64_t worker, const struct sk_auth_c
     }
     TAKE_ORIGIN(job, m);
     auth_copy(job->name, sizeof(job->name), m->user);
+    if (!job->tenant->certificates) {
+        auth_deny(job, "login-failed", "no-certificate-map");
+        return;
+    }
     /* In place of a network a text that is as long as none: no password is remembered as this. */
     auth_remember_key(auth, m->tenant, SK_LIT("client certificate"), m->user, m->fingerprint, job->key);
     struct remembered *r = auth_remembered(auth, job->key);

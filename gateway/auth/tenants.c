@@ -75,6 +75,7 @@ void auth_set_tenant(struct auth *auth, const struct sk_control_tenant *m)
     tenant->password_least = m->password_least;
     free(tenant->managers);
     tenant->managers = strndup(m->managers.data ? m->managers.data : "", m->managers.len);
+    tenant->certificates = m->certificates;
     if (m->part == 0) {
         auth_begin_issuers(tenant);
         drop_hosts(auth, tenant);

@@ -25,10 +25,10 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 /* Sources that speak PROXY protocol v2, as CIDR texts, comma between. */
 #define SK_CONTROL_BALANCERS_FIELDS(U, I, T) T(cidrs, 8192)
 /* A tenant's image (conf/image.h) at `offset` of the memory. For auth and audit, without descriptors: TENANT, with `hosts`, comma
- * between, in as many messages as they need; `part` 0 begins anew. */
+ * between, in as many messages as they need; `part` 0 begins anew. `certificates`: its map says whose client certificates are. */
 #define SK_CONTROL_IMAGE_FIELDS(U, I, T) I(tenant) U(slot) U(offset) U(size)
 #define SK_CONTROL_TENANT_FIELDS(U, I, T)                                                                    \
-    I(tenant) T(name, 64) T(service, 64) U(inactivity) U(expiration) U(max_retries) U(find_time) U(ban_time) U(password_least) U(part) T(hosts, 32768) T(managers, 8192)
+    I(tenant) T(name, 64) T(service, 64) U(inactivity) U(expiration) U(max_retries) U(find_time) U(ban_time) U(password_least) U(certificates) U(part) T(hosts, 32768) T(managers, 8192)
 /* Behind its tenant's: as the image has it (ipc/tenant.h). */
 #define SK_CONTROL_ISSUER_FIELDS(U, I, T)                                                                    \
     I(tenant) T(name, 64) T(issuer, 512) T(audience, 1024) T(types, 256) T(roles_claim, 512) T(map, 4096)    \

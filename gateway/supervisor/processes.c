@@ -549,7 +549,7 @@ static void announce_to_auth(struct process *p, const struct tenant *t)
 {
     struct sk_buf hosts SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(32768);
     struct sk_control_tenant m = {.name = sk_slice_str(t->name), .service = sk_slice_str(t->service), .inactivity = t->inactivity, .expiration = t->expiration,
-            .max_retries = t->max_retries, .find_time = t->find_time, .ban_time = t->ban_time, .password_least = t->password_least, .managers = sk_buf_peek(&t->managers)};
+            .max_retries = t->max_retries, .find_time = t->find_time, .ban_time = t->ban_time, .password_least = t->password_least, .certificates = t->certificates, .managers = sk_buf_peek(&t->managers)};
     memcpy(m.tenant, t->id, SK_ID_SIZE);
     for (size_t i = 0; i < t->hosts_count; i++) {
         if (sk_buf_printf(&hosts, "%s,", t->hosts[i]) == 0) {

@@ -225,6 +225,7 @@ static int read_settings(struct tenant *t)
     t->password_least = set->password_least;
     for (struct sk_slice before = image.rest; sk_image_next(&image.rest, &message, &code) == 0; before = image.rest) {
         bool theirs = code == SK_TENANT_ISSUER || code == SK_TENANT_FIDO2;
+        t->certificates |= code == SK_TENANT_CLIENTS && ((const struct sk_tenant_clients *)(const void *)&message)->map.len > 0;
         if (theirs && sk_buf_put(&t->for_auth, sk_slice_cut(before, before.len - image.rest.len))) {
             return -ENOMEM;
         }

@@ -79,7 +79,7 @@ static void announce_tenant(struct rig *rig, unsigned n)
 {
     struct sk_control_tenant m = {.name = n == 1 ? SK_LIT("one") : SK_LIT("two"), .service = SK_LIT("dns"),
             .hosts = n == 1 ? SK_LIT("one.test,also.test,") : SK_LIT("two.test,"), .inactivity = 900 * SK_SECOND, .expiration = 43200 * SK_SECOND,
-            .max_retries = 5, .find_time = 120 * SK_SECOND, .ban_time = 300 * SK_SECOND, .password_least = 15, .managers = SK_LIT("chief,boss")};
+            .max_retries = 5, .find_time = 120 * SK_SECOND, .ban_time = 300 * SK_SECOND, .password_least = 15, .certificates = n == 1, .managers = SK_LIT("chief,boss")};
     rig_tenant(n, m.tenant);
     rig_tell(rig->control, &sk_control_interface, SK_CONTROL_TENANT, &m);
     struct sk_control_fido2 fido2 = {.rp_id = n == 1 ? SK_LIT("one.test") : SK_LIT("two.test"), .most = 3};

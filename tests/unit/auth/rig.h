@@ -25,7 +25,7 @@ struct rig {
 
 /* Starts auth with store, factor helper and audit, two tenants and no worker; the store is asked for the key next. */
 void rig_begin(struct rig *rig);
-/* Tenant 1 is "one" with the host one.test, tenant 2 is "two" with two.test. Starts auth, open, with all its peers. */
+/* Tenant 1 is "one" with the host one.test, tenant 2 is "two" with two.test; client certificates stand for users of the first. Starts auth, open, with all its peers. */
 void rig_start(struct rig *rig);
 /* Ends it; it must not have ended before. */
 void rig_stop(struct rig *rig);
