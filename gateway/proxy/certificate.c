@@ -114,7 +114,7 @@ struct sk_grant *sk_certificate_grant(struct sk_exchange *x)
     const struct sk_slice *site = sk_field_find(r->fields, r->fields_count, SK_LIT("sec-fetch-site"));
     uint8_t digest[32];
     /* A browser shows its certificate whatever page makes it ask. */
-    if (site && !sk_slice_eq(*site, SK_LIT("same-origin")) && !sk_slice_eq(*site, SK_LIT("none"))) {
+    if (!sk_exchange_of_own_page(r) || (site && !sk_slice_eq(*site, SK_LIT("same-origin")) && !sk_slice_eq(*site, SK_LIT("none")))) {
         return NULL;
     }
     return sk_grant_certificate(x, sk_slice_str(x->conn->holder), sk_certificate_fingerprint(x->conn, digest));

@@ -12,6 +12,13 @@
 #define HELD_MAX ((size_t)256 << 10)
 
 static enum sk_go step_admit(struct sk_exchange *x);
+bool sk_exchange_of_own_page(const struct sk_request *r)
+{
+    const struct sk_slice *origin = sk_field_find(r->fields, r->fields_count, SK_LIT("origin"));
+    struct sk_slice https = SK_LIT("https://");
+    return !origin || (sk_slice_starts(*origin, https) && sk_slice_eq_nocase(sk_slice_from(*origin, https.len), r->authority));
+}
+
 static enum sk_go step_guard(struct sk_exchange *x);
 static enum sk_go step_reserved(struct sk_exchange *x);
 static enum sk_go step_identify(struct sk_exchange *x);
@@ -379,14 +386,9 @@ static enum sk_go step_guard(struct sk_exchange *x)
             return SK_GO_WAIT;
         }
     }
-    if (r->websocket) {
-        const struct sk_slice *origin = sk_field_find(r->fields, r->fields_count, SK_LIT("origin"));
-        struct sk_slice https = SK_LIT("https://");
-        bool own = !origin || (sk_slice_starts(*origin, https) && sk_slice_eq_nocase(sk_slice_from(*origin, https.len), r->authority));
-        if (!own) {
-            sk_exchange_deny(x, 403, SK_AUDIT_DECISION_DENY, SK_LIT("origin-not-allowed"));
-            return SK_GO_WAIT;
-        }
+    if (r->websocket && !sk_exchange_of_own_page(r)) {
+        sk_exchange_deny(x, 403, SK_AUDIT_DECISION_DENY, SK_LIT("origin-not-allowed"));
+        return SK_GO_WAIT;
     }
     return SK_GO_ON;
 }

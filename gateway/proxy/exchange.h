@@ -110,6 +110,8 @@ void sk_exchange_told(struct sk_exchange *x, uint16_t code, const void *message)
 struct sk_policy_verdict sk_exchange_judge(struct sk_exchange *x, struct sk_site *site, struct sk_slice path, const struct sk_policy_subject *subject, uint64_t now);
 /* By the rules of the exchange's own version, now. */
 struct sk_policy_verdict sk_exchange_decide(struct sk_exchange *x, struct sk_slice path, const struct sk_policy_subject *subject);
+/* False: it says that a page of another origin sent it. */
+bool sk_exchange_of_own_page(const struct sk_request *r);
 /* Fills a record with what is known. */
 void sk_exchange_record(const struct sk_exchange *x, enum sk_audit_stage stage, struct sk_audit_record *record);
 

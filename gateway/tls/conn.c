@@ -38,7 +38,9 @@ static int result(struct sk_tls *tls, int n)
         break;
     }
     unsigned long code = ERR_peek_error();
-    if (!tls->error && code) {
+    if (!tls->error && ERR_GET_REASON(code) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+        tls->error = "certificate-required";
+    } else if (!tls->error && code) {
         const char *reason = ERR_reason_error_string(code);
         (void)snprintf(tls->error_text, sizeof(tls->error_text), "%s", reason ? reason : "tls");
         tls->error = tls->error_text;

@@ -111,6 +111,9 @@ describe('a program with a certificate', () => {
   test("is no credential for another site's page", async () => {
     assert.equal((await ask(clients.email, { headers: { 'sec-fetch-site': 'cross-site' } })).status, 401);
     assert.equal((await ask(clients.email, { headers: { 'sec-fetch-site': 'none' } })).status, 200);
+    for (const [origin, status] of [['https://evil.test', 401], ['null', 401], ['http://acme.test', 401], ['https://acme.test', 200]]) {
+      assert.equal((await ask(clients.email, { method: 'POST', body: 'x', headers: { origin } })).status, status, origin);
+    }
   });
 
   test('has a key that is good with that certificate alone', async () => {
@@ -206,7 +209,7 @@ describe('what is refused in the handshake', () => {
   });
 
   test('none at all, where one is required', async () => {
-    await assert.rejects(ask(undefined, { host: 'strict.test', user: 'hanako' }));
+    await refused(undefined, 'certificate-required', { host: 'strict.test', user: 'hanako' });
     assert.equal((await ask(clients.email, { host: 'strict.test' })).status, 200);
     assert.equal((await ask(undefined, { host: 'acme.test', user: 'hanako' })).status, 200);
   });
