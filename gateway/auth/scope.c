@@ -42,13 +42,24 @@ static int add(struct sk_buf *out, struct sk_slice *last, struct sk_slice app, s
     return r ? r : put(out, app, ' ', method);
 }
 
+/* Not empty, and nothing in it that stands between two. */
+static bool is_word(struct sk_slice word)
+{
+    for (size_t i = 0; i < word.len; i++) {
+        if (word.data[i] == ',' || word.data[i] == ';') {
+            return false;
+        }
+    }
+    return word.len > 0;
+}
+
 int auth_scope_read(struct sk_slice text, struct sk_buf *out)
 {
     struct sk_slice last = SK_SLICE_NULL;
     int r = 0;
     while (r == 0 && text.len) {
         struct sk_slice method = sk_slice_split(&text, ' '), app = sk_slice_split(&method, ':');
-        r = app.len && method.len ? add(out, &last, app, method) : 1;
+        r = is_word(app) && is_word(method) ? add(out, &last, app, method) : 1;
     }
     return r;
 }

@@ -1,9 +1,10 @@
 /*
- * A factor helper: verifies one password, token, or answer of a FIDO2 authenticator at a time for auth, so that auth never waits
+ * A factor helper: verifies one password, token, proof, or answer of a FIDO2 authenticator at a time for auth, so that auth never waits
  * for Argon2id nor reads JSON, CBOR and certificates. Holds no secret key and no file, keeps nothing between two but public
  * keys, runs as its own uid. The pool's size is what bounds the memory and the cores that logins can take.
  */
 #include "factor/hash.h"
+#include "factor/proof.h"
 #include "factor/recent.h"
 #include "factor/token.h"
 #include "factor/webauthn.h"
@@ -104,9 +105,23 @@ static void verify_token(struct helper *helper, const struct sk_factor_token *m)
         told.expires = claims.expires;
         told.id = text_of(&claims, SK_LIT("jti"), SK_FACTOR_TOKEN_ID_MAX);
         told.scope = text_of(&claims, SK_LIT("scope"), SK_FACTOR_TOKEN_MAX);
+        told.thumbprint = sk_token_thumbprint(&claims);
     }
     answer(helper, SK_FACTOR_CLAIMS, &told);
     sk_token_claims_free(&claims);
+}
+
+static void verify_proof(struct helper *helper, const struct sk_factor_proof *m)
+{
+    struct sk_proof proof;
+    enum sk_proof_refusal refusal = sk_proof_verify(m, &proof);
+    struct sk_factor_proved told = {.ticket = m->ticket, .reason = sk_slice_str(sk_proof_reason(refusal))};
+    if (refusal == SK_PROOF_NONE) {
+        told.thumbprint = sk_slice_str(proof.thumbprint);
+        told.id = sk_slice_str(proof.id);
+        told.issued = proof.issued;
+    }
+    answer(helper, SK_FACTOR_PROVED, &told);
 }
 
 static void verify_registration(struct helper *helper, const struct sk_factor_register *ask)
@@ -132,6 +147,9 @@ static void auth_received(
         break;
     case SK_FACTOR_HASH:
         hash_password(context, message);
+        break;
+    case SK_FACTOR_PROOF:
+        verify_proof(context, message);
         break;
     case SK_FACTOR_REGISTER:
         verify_registration(context, message);

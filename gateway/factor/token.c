@@ -5,70 +5,11 @@
 #include "factor/token.h"
 
 #include "base/clock.h"
-#include "base/text.h"
-#include "factor/json.h"
+#include "factor/jws.h"
 
 #include <jansson.h>
 
-struct parts {
-    struct sk_slice header, claims, signature; /* decoded, in `bytes` */
-    struct sk_slice input;                     /* what is signed */
-    uint8_t bytes[SK_TOKEN_MAX];
-};
-
-/* ---- form ---- */
-
-static int decode_part(struct sk_slice text, struct parts *parts, size_t *used, struct sk_slice *out)
-{
-    size_t len;
-    if (sk_base64url_decode(text, parts->bytes + *used, sizeof(parts->bytes) - *used, &len)) {
-        return 1;
-    }
-    *out = sk_slice(parts->bytes + *used, len);
-    *used += len;
-    return 0;
-}
-
-static enum sk_token_refusal take_apart(struct sk_slice token, struct parts *parts)
-{
-    size_t dots = 0, used = 0;
-    if (token.len > SK_TOKEN_MAX) {
-        return SK_TOKEN_TOO_LARGE;
-    }
-    for (size_t i = 0; i < token.len; i++) {
-        dots += token.data[i] == '.';
-    }
-    if (dots == 4) {
-        return SK_TOKEN_NESTED;
-    }
-    struct sk_slice rest = token;
-    struct sk_slice header = sk_slice_split(&rest, '.'), claims = sk_slice_split(&rest, '.');
-    parts->input = sk_slice_cut(token, header.len + 1 + claims.len);
-    return dots != 2 || decode_part(header, parts, &used, &parts->header) || decode_part(claims, parts, &used, &parts->claims) ||
-                           decode_part(rest, parts, &used, &parts->signature)
-                   ? SK_TOKEN_MALFORMED
-                   : SK_TOKEN_NONE;
-}
-
 /* ---- header ---- */
-
-static bool is_expected_type(const json_t *header, struct sk_slice types)
-{
-    static const struct sk_slice prefix = SK_LIT("application/");
-    struct sk_slice type;
-    int r = sk_json_member(header, "typ", &type);
-    if (r == 1) {
-        type = SK_LIT("JWT");
-    } else if (sk_slice_eq_nocase(sk_slice_cut(type, prefix.len), prefix)) {
-        type = sk_slice_from(type, prefix.len);
-    }
-    while (type.len && types.len) {
-        if (sk_slice_eq_nocase(type, sk_slice_split(&types, ','))) {
-            return true;
-        }
-    }
-    return false;
-}
 
 static enum sk_token_refusal check_header(const json_t *header, struct sk_slice types)
 {
@@ -88,7 +29,7 @@ static enum sk_token_refusal check_header(const json_t *header, struct sk_slice 
     if (json_object_get(header, "cty")) {
         return SK_TOKEN_NESTED;
     }
-    return is_expected_type(header, types) ? SK_TOKEN_NONE : SK_TOKEN_TYPE;
+    return sk_jws_is_type(header, types) ? SK_TOKEN_NONE : SK_TOKEN_TYPE;
 }
 
 /* By its id; a header without one: the only key of that algorithm. */
@@ -109,7 +50,7 @@ static const struct sk_jwk *choose_key(const struct sk_jwk_set *keys, const json
     return found;
 }
 
-static enum sk_token_refusal check_signature(const struct parts *parts, const struct sk_jwk_set *keys, struct sk_slice types)
+static enum sk_token_refusal check_signature(const struct sk_jws *parts, const struct sk_jwk_set *keys, struct sk_slice types)
 {
     json_t *header = sk_json_object(parts->header);
     if (!header) {
@@ -129,14 +70,6 @@ static enum sk_token_refusal check_signature(const struct parts *parts, const st
 }
 
 /* ---- claims ---- */
-
-/* A NumericDate, whole or not. 0; 1 it is not there; 2 it is none, or out of range. */
-static int take_time(const json_t *claims, const char *name, double *seconds)
-{
-    const json_t *member = json_object_get(claims, name);
-    *seconds = json_number_value(member);
-    return !member ? 1 : json_is_number(member) && *seconds >= 0 && *seconds <= SK_TOKEN_TIME_MAX ? 0 : 2;
-}
 
 static bool is_one_of(struct sk_slice text, struct sk_slice lines)
 {
@@ -164,7 +97,7 @@ static bool is_audience(const json_t *claims, struct sk_slice audience)
 static enum sk_token_refusal check_times(const json_t *claims, const struct sk_token_expected *expected, uint64_t *expires)
 {
     double exp, nbf, iat, now = (double)expected->now, leeway = (double)expected->leeway;
-    int has_exp = take_time(claims, "exp", &exp), has_nbf = take_time(claims, "nbf", &nbf), has_iat = take_time(claims, "iat", &iat);
+    int has_exp = sk_jws_time(claims, "exp", &exp), has_nbf = sk_jws_time(claims, "nbf", &nbf), has_iat = sk_jws_time(claims, "iat", &iat);
     if (has_exp == 2 || has_nbf == 2 || has_iat == 2) {
         return SK_TOKEN_CLAIM;
     }
@@ -217,9 +150,9 @@ static enum sk_token_refusal check_claims(const struct sk_token_expected *expect
 enum sk_token_refusal sk_token_verify(struct sk_slice token, const struct sk_jwk_set *keys, const struct sk_token_expected *expected,
         struct sk_token_claims *claims)
 {
-    struct parts parts sk_uninitialized;
+    struct sk_jws parts sk_uninitialized;
     *claims = SK_TOKEN_CLAIMS_INIT;
-    enum sk_token_refusal refusal = take_apart(token, &parts);
+    enum sk_token_refusal refusal = sk_jws_take_apart(token, &parts);
     refusal = refusal ? refusal : check_signature(&parts, keys, expected->types);
     if (refusal == SK_TOKEN_NONE) {
         claims->json = sk_json_object(parts.claims);
@@ -236,6 +169,13 @@ void sk_token_claims_free(struct sk_token_claims *claims)
 {
     json_decref(claims->json);
     *claims = SK_TOKEN_CLAIMS_INIT;
+}
+
+struct sk_slice sk_token_thumbprint(const struct sk_token_claims *claims)
+{
+    const json_t *member = json_object_get(json_object_get(claims->json, "cnf"), "jkt");
+    struct sk_slice text = sk_json_string(member);
+    return !member ? SK_SLICE_NULL : text.len == SK_FACTOR_THUMBPRINT ? text : SK_LIT("-");
 }
 
 const char *sk_token_reason(enum sk_token_refusal refusal)

@@ -59,6 +59,8 @@ struct sk_token_claims {
 enum sk_token_refusal sk_token_verify(struct sk_slice token, const struct sk_jwk_set *keys, const struct sk_token_expected *expected,
         struct sk_token_claims *claims) sk_nodiscard;
 void sk_token_claims_free(struct sk_token_claims *claims);
+/* Of the key that the token is bound to (RFC 9449 section 6.1); empty: of none. What is malformed is no key's. */
+struct sk_slice sk_token_thumbprint(const struct sk_token_claims *claims);
 const char *sk_token_reason(enum sk_token_refusal refusal);
 
 /*

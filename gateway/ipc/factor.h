@@ -25,6 +25,7 @@ enum { SK_FACTOR_FROM_AUTH = 1, SK_FACTOR_FROM_HELPER = 2 };
 #define SK_FACTOR_SUBJECT_MAX 255U
 #define SK_FACTOR_ROLE_MAX 256U
 #define SK_FACTOR_TOKEN_ID_MAX 256U
+#define SK_FACTOR_THUMBPRINT 43U /* base64url of a SHA-256 */
 
 /* `roles`: where the claims name roles, member names from the outside inward, one a line; empty: nowhere. Times in seconds. */
 #define SK_FACTOR_TOKEN_FIELDS(U, I, T)                                                                      \
@@ -34,10 +35,20 @@ enum { SK_FACTOR_FROM_AUTH = 1, SK_FACTOR_FROM_HELPER = 2 };
  * `reason`: empty when the token is right; the rest has a meaning then alone. `roles`: names, comma between; one that is longer
  * than SK_FACTOR_ROLE_MAX or has a comma or a control character in it is left out. All others are here: they are shorter
  * than the token that they were in. `id`: `jti`, empty when it is longer than SK_FACTOR_TOKEN_ID_MAX.
+ * `thumbprint`: of the key that the token is bound to, `cnf` with `jkt`; empty: of none.
  */
 #define SK_FACTOR_CLAIMS_FIELDS(U, I, T)                                                                     \
     U(ticket) T(reason, 64) T(subject, SK_FACTOR_SUBJECT_MAX) T(roles, SK_FACTOR_TOKEN_MAX) U(expires) \
-    T(id, SK_FACTOR_TOKEN_ID_MAX) T(scope, SK_FACTOR_TOKEN_MAX)
+    T(id, SK_FACTOR_TOKEN_ID_MAX) T(scope, SK_FACTOR_TOKEN_MAX) T(thumbprint, 64)
+/*
+ * A DPoP proof (factor/proof.h): of a request with this `method` and `uri`, which is https://HOST[:PORT]/PATH, and, where that brings a token, with this
+ * `hash` of it, base64url of its SHA-256. Made `back` seconds before `now` at the earliest, and `ahead` behind it at the latest.
+ */
+#define SK_FACTOR_PROOF_MAX 4096U
+#define SK_FACTOR_PROOF_FIELDS(U, I, T)                                                                      \
+    U(ticket) T(proof, SK_FACTOR_PROOF_MAX) T(method, 64) T(uri, 8500) T(hash, 64) U(now) U(back) U(ahead)
+/* `reason`: empty when the proof is right; the rest has a meaning then alone. `issued`: Unix seconds. */
+#define SK_FACTOR_PROVED_FIELDS(U, I, T) U(ticket) T(reason, 64) T(thumbprint, 64) T(id, SK_FACTOR_TOKEN_ID_MAX) U(issued)
 /*
  * WebAuthn: gateway/factor/webauthn.h says what is checked. What is asked with:
  *   rp_id      the relying party's domain
@@ -85,6 +96,8 @@ enum sk_factor_flag { SK_FACTOR_UV = 4, SK_FACTOR_BE = 8, SK_FACTOR_BS = 16 };
     M(FACTOR_HASH, factor_hash, 7, SK_FACTOR_FROM_AUTH, 0, SK_FACTOR_HASH_FIELDS)                            \
     M(FACTOR_HASHED, factor_hashed, 8, SK_FACTOR_FROM_HELPER, 0, SK_FACTOR_HASHED_FIELDS)                    \
     M(FACTOR_TOKEN, factor_token, 10, SK_FACTOR_FROM_AUTH, 0, SK_FACTOR_TOKEN_FIELDS)                        \
-    M(FACTOR_CLAIMS, factor_claims, 11, SK_FACTOR_FROM_HELPER, 0, SK_FACTOR_CLAIMS_FIELDS)
+    M(FACTOR_CLAIMS, factor_claims, 11, SK_FACTOR_FROM_HELPER, 0, SK_FACTOR_CLAIMS_FIELDS)                      \
+    M(FACTOR_PROOF, factor_proof, 20, SK_FACTOR_FROM_AUTH, 0, SK_FACTOR_PROOF_FIELDS)                        \
+    M(FACTOR_PROVED, factor_proved, 21, SK_FACTOR_FROM_HELPER, 0, SK_FACTOR_PROVED_FIELDS)
 
 SK_IPC_DECLARE(factor, SK_FACTOR_MESSAGES)

@@ -33,7 +33,7 @@ Test(auth_scope, is_written_and_read_back)
 
 Test(auth_scope, malformed_is_none)
 {
-    static const char *const bad[] = {" ", "api", "api:", ":GET", "api:GET  api:HEAD", " api:GET", ":"};
+    static const char *const bad[] = {" ", "api", "api:", ":GET", "api:GET  api:HEAD", " api:GET", ":", "api:GET,POST", "api:GET;other", "a;b:GET", "a,b:GET"};
     for (size_t i = 0; i < SK_COUNT(bad); i++) {
         struct sk_buf out SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
         cr_expect_eq(auth_scope_read(sk_slice_str(bad[i]), &out), 1, "'%s'", bad[i]);

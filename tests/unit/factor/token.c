@@ -567,6 +567,28 @@ Test(factor_token, every_beginning_and_every_changed_byte_is_refused)
     }
 }
 
+static const char *thumbprint(const char *member)
+{
+    static char out[64];
+    struct sk_token_claims claims;
+    const char *token = issuer_token(SK_JWK_ES256, HEADER, member);
+    cr_assert_eq(sk_token_verify(sk_slice_str(token), keys, &usual, &claims), SK_TOKEN_NONE);
+    struct sk_slice text = sk_token_thumbprint(&claims);
+    (void)snprintf(out, sizeof(out), "%.*s", (int)text.len, text.data ? text.data : "");
+    sk_token_claims_free(&claims);
+    return out;
+}
+
+Test(factor_token, what_it_is_bound_to_is_a_key_or_nobodys)
+{
+    cr_expect_str_eq(thumbprint(TIMES("'cnf':{'jkt':'0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'}")), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+    cr_expect_str_empty(thumbprint(TIMES("'cnf':{'x5t#S256':'x'}")));
+    cr_expect_str_empty(thumbprint(TIMES("'jkt':'x'")));
+    cr_expect_str_eq(thumbprint(TIMES("'cnf':{'jkt':7}")), "-");
+    cr_expect_str_eq(thumbprint(TIMES("'cnf':{'jkt':''}")), "-");
+    cr_expect_str_eq(thumbprint(TIMES("'cnf':{'jkt':'0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4IA'}")), "-");
+}
+
 /* What stands at `path`, with | behind each. */
 static const char *texts(const struct sk_token_claims *claims, const char *path)
 {
