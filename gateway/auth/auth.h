@@ -75,6 +75,7 @@ struct tenant {
     struct issuer *issuers;
     struct fido2 *fido2; /* NULL: nothing is known of it yet */
     size_t jobs_count;
+    size_t proofs_count; /* used, and kept */
     struct line lines[2]; /* factor, pam */
 };
 
@@ -111,6 +112,7 @@ struct remembered {
     const struct issuer *issuer; /* of a token: who it is stands in `user`, and not in the store */
     struct user user;
     uint8_t credential[SK_SHA256_SIZE]; /* of a program: what tokens that it asks for are tied to */
+    char thumbprint[SK_FACTOR_THUMBPRINT + 1]; /* of the key that a token is bound to; empty: of none */
     char *scope; /* of an access token, owned: "APP METHODS", semicolon between; NULL: of anything else */
 };
 
@@ -129,6 +131,9 @@ struct auth {
     struct remembered *newest, *oldest;
     struct sk_table spent; /* challenges that were used, until they are void anyway */
     struct spent *spent_first, **spent_last;
+    struct sk_table proofs; /* DPoP's that were used, until they are void anyway */
+    struct used_proof *proofs_first, **proofs_last;
+    uint64_t began;             /* Unix seconds */
     uint8_t life[16];           /* this process's: no challenge outlives it */
     char ports[129];            /* where clients come in */
     struct sk_table touched;

@@ -113,7 +113,9 @@ int auth_take_bearer(struct job *job, struct sk_slice bearer)
         auth_refuse(job, "internal-error");
         return 1;
     }
-    memcpy(job->bearer, bearer.data, bearer.len);
+    if (bearer.len) {
+        memcpy(job->bearer, bearer.data, bearer.len);
+    }
     job->bearer_len = bearer.len;
     return 0;
 }
@@ -165,6 +167,12 @@ static void admit(struct job *job, const struct sk_factor_claims *m)
         auth_refuse(job, "internal-error");
         return;
     }
+    const char *fault = auth_proof_fault(job, m->thumbprint);
+    if (fault) {
+        auth_deny_token(job, fault);
+        return;
+    }
+    auth_copy(job->thumbprint, sizeof(job->thumbprint), m->thumbprint);
     job->expires = (m->expires + AUTH_TOKEN_LEEWAY) * SK_SECOND;
     auth_admit_program(job, SK_POLICY_FACTOR_TOKEN);
 }
@@ -220,6 +228,37 @@ void auth_claims(struct job *job, const struct sk_factor_claims *m)
     auth_deny(job, "login-failed", job->why);
 }
 
+/* It was right before, or is to be verified. */
+static void look_up(struct job *job, struct sk_slice bearer)
+{
+    struct remembered *r = auth_remembered(job->auth, job->key);
+    const char *fault = r ? auth_proof_fault(job, sk_slice_str(r->thumbprint)) : NULL;
+    bool own = auth_is_own_token(job->auth, bearer);
+    if (fault) {
+        auth_deny_token(job, fault);
+        return;
+    }
+    if (r) {
+        auth_renew_remembered(job, r);
+        return;
+    }
+    job->issuer = own ? NULL : from(job->tenant->issuers);
+    if (!own && !job->issuer) {
+        auth_deny(job, "login-failed", "no-issuer");
+    } else if (job->bearer || auth_take_bearer(job, bearer) == 0) {
+        auth_verify(job);
+    }
+}
+
+static void proved(struct job *job, const char *fault)
+{
+    if (fault) {
+        auth_deny_token(job, fault);
+    } else {
+        look_up(job, sk_slice(job->bearer, job->bearer_len));
+    }
+}
+
 void auth_token(struct auth *auth, uint64_t worker, const struct sk_auth_token *m)
 {
     struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_TOKEN, m->tenant, m->host);
@@ -230,20 +269,13 @@ void auth_token(struct auth *auth, uint64_t worker, const struct sk_auth_token *
     if (!auth_take_authority(job, m->authority)) {
         return;
     }
-    bool own = auth_is_own_token(auth, m->bearer);
     /* One of auth's own is good at its host alone. */
-    auth_remember_key(auth, m->tenant, own ? m->authority : SK_SLICE_NULL, SK_LIT("\n"), m->bearer, job->key);
-    struct remembered *r = auth_remembered(auth, job->key);
-    if (r) {
-        auth_renew_remembered(job, r);
-        return;
-    }
-    job->issuer = own ? NULL : from(job->tenant->issuers);
-    if (!own && !job->issuer) {
-        auth_deny(job, "login-failed", "no-issuer");
-        return;
-    }
-    if (auth_take_bearer(job, m->bearer) == 0) {
-        auth_verify(job);
+    auth_remember_key(auth, m->tenant, auth_is_own_token(auth, m->bearer) ? m->authority : SK_SLICE_NULL, SK_LIT("\n"), m->bearer, job->key);
+    if (!m->bound) {
+        look_up(job, m->bearer);
+    } else if (m->proof.len == 0) {
+        auth_deny(job, "login-failed", "proof-missing");
+    } else if (auth_take_bearer(job, m->bearer) == 0) {
+        auth_prove(job, m->proof, m->method, m->path, m->bearer, proved);
     }
 }

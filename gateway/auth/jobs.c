@@ -40,6 +40,7 @@ void auth_job_free(struct job *job)
     free(job->user.texts);
     free(job->scope);
     auth_ceremony_free(job);
+    auth_proof_free(job);
     if (job->bearer) {
         sk_wipe(job->bearer, job->bearer_len);
         free(job->bearer);

@@ -30,6 +30,9 @@ struct job {
     size_t bearer_len;
     const struct issuer *issuer; /* by whose keys it is verified now; NULL: by auth's own */
     char authority[262]; /* the host with its port, as the client has it */
+    struct dpop *dpop;  /* owned; NULL: no proof goes with it */
+    bool proving;       /* that is being verified now */
+    char thumbprint[SK_FACTOR_THUMBPRINT + 1]; /* of the key that the token is bound to; empty: of none */
     char *scope;        /* of an access token, owned: "APP METHODS", semicolon between; NULL: of anything else */
     uint8_t credential[SK_SHA256_SIZE]; /* of a program: what tokens that it asks for are tied to */
     char certificate[65]; /* the client's, that a key came with: its SHA-256; empty: none */

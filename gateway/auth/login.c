@@ -111,6 +111,7 @@ void auth_admit_program(struct job *job, enum sk_policy_factor factor)
     r->issuer = job->issuer;
     r->scope = scope ? scope : r->scope;
     memcpy(r->credential, job->credential, sizeof(r->credential));
+    memcpy(r->thumbprint, job->thumbprint, sizeof(r->thumbprint));
     auth_copy(job->session, sizeof(job->session), sk_slice_str(r->session));
     job->proven[factor] = SK_POLICY_PROVEN_NOW;
     auth_record(job, SK_AUDIT_LOGIN, SK_AUDIT_DECISION_ALLOW, "login", login_recorded);
@@ -200,6 +201,10 @@ void auth_verified(struct job *job, enum verdict verdict)
     static const char *const details[] = {"login", "wrong-password", "account-disabled", "password-expired", "verification-failed"};
     const char *detail = details[verdict];
     bool known = job->user.known;
+    if (job->proving) {
+        auth_proof_told(job, NULL);
+        return;
+    }
     if (job->bearer) {
         auth_claims(job, NULL);
         return;

@@ -196,6 +196,8 @@ static int on_hello(struct sk_child *child, const struct sk_control_hello *hello
     memcpy(auth->secret, hello->secret.data, sizeof(auth->secret));
     sk_random(auth->life, sizeof(auth->life));
     auth->spent_last = &auth->spent_first;
+    auth->proofs_last = &auth->proofs_first;
+    auth->began = sk_clock_wall() / SK_SECOND;
     auth->factor = (struct pool){.auth = auth};
     auth->factor.last = &auth->factor.first;
     auth->pam = (struct pool){.auth = auth, .pam = true};

@@ -105,6 +105,10 @@ static int put_claims(const struct job *job, struct sk_slice scope, uint64_t now
         r = r ? r : sk_buf_put(claims, SK_LIT(",\"scope\":"));
         r = r ? r : sk_json_put_string(claims, scope);
     }
+    struct sk_slice key = auth_proof_thumbprint(job);
+    if (key.len) {
+        r = r ? r : sk_buf_printf(claims, ",\"cnf\":{\"jkt\":\"%.*s\"}", (int)key.len, key.data);
+    }
     return r ? r
              : sk_buf_printf(claims, ",\"jti\":\"%s\",\"iat\":%llu,\"exp\":%llu}", job->session + sizeof(SESSION_PREFIX) - 1,
                        (unsigned long long)now, (unsigned long long)expires);
@@ -128,7 +132,7 @@ static void issue_recorded(struct sk_record_wait *wait, bool durable)
     } else if (r || sk_sign_jws(job->auth->key, SK_SIGN_ACCESS, sk_buf_peek(&claims), &jws)) {
         auth_refuse(job, "internal-error");
     } else {
-        struct sk_auth_issued m = {.ticket = job->ticket, .token = sk_buf_peek(&jws), .scope = sk_buf_peek(&scope), .lifetime = lifetime};
+        struct sk_auth_issued m = {.ticket = job->ticket, .token = sk_buf_peek(&jws), .scope = sk_buf_peek(&scope), .lifetime = lifetime, .bound = job->dpop != NULL};
         (void)auth_answer(job->auth, job->worker, SK_AUTH_ISSUED, &m);
         auth_job_free(job);
     }
@@ -187,6 +191,17 @@ bool auth_take_program(struct job *job)
     return true;
 }
 
+/* The token is to be bound to the proof's key. */
+static void issue_proved(struct job *job, const char *fault)
+{
+    fault = fault ? fault : auth_proof_fault(job, auth_proof_thumbprint(job));
+    if (fault) {
+        deny_issue(job, "invalid_dpop_proof", fault);
+    } else {
+        auth_ask_user(job, sk_slice_str(job->name), issue_user);
+    }
+}
+
 void auth_issue(struct auth *auth, uint64_t worker, const struct sk_auth_issue *m)
 {
     struct job *job = auth_job_under(auth, worker, m->ticket, SK_AUTH_ISSUE, m->tenant, m->host, m->session, m->proof);
@@ -203,7 +218,11 @@ void auth_issue(struct auth *auth, uint64_t worker, const struct sk_auth_issue *
         deny_issue(job, "invalid_scope", "scope-malformed");
         return;
     }
-    auth_ask_user(job, sk_slice_str(job->name), issue_user);
+    if (m->dpop.len) {
+        auth_prove(job, m->dpop, SK_LIT("POST"), SK_LIT("/.sekisho/oauth/token"), SK_SLICE_NULL, issue_proved);
+    } else {
+        auth_ask_user(job, sk_slice_str(job->name), issue_user);
+    }
 }
 
 /* ---- accepted ---- */
@@ -301,14 +320,16 @@ int auth_take_claims(struct job *job, const struct sk_factor_claims *m)
     }
     auth_copy(job->name, sizeof(job->name), m->subject);
     (void)snprintf(job->session, sizeof(job->session), SESSION_PREFIX "%.*s", (int)m->id.len, m->id.data);
+    auth_copy(job->thumbprint, sizeof(job->thumbprint), m->thumbprint);
     job->expires = m->expires * SK_SECOND;
     return 0;
 }
 
 static void own_holds(struct job *job, const char *fault)
 {
+    fault = fault ? fault : auth_proof_fault(job, sk_slice_str(job->thumbprint));
     if (fault) {
-        auth_deny(job, "login-failed", fault);
+        auth_deny_token(job, fault);
     } else {
         auth_admit_program(job, SK_POLICY_FACTOR_TOKEN);
     }

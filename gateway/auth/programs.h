@@ -46,6 +46,23 @@ void auth_revoke_token(struct auth *auth, uint64_t worker, const struct sk_auth_
 void auth_introspect(struct auth *auth, uint64_t worker, const struct sk_auth_introspect *m);
 void auth_inspect_claims(struct job *job, const struct sk_factor_claims *m);
 
+/* proofs.c */
+typedef void auth_proof_then(struct job *job, const char *fault);
+/* Has the proof of the job's request verified: `then` hears why it is wrong, or NULL. `token` empty: it brings none. */
+void auth_prove(struct job *job, struct sk_slice proof, struct sk_slice method, struct sk_slice path, struct sk_slice token, auth_proof_then *then);
+/* Why a token that is bound to this key (empty: to none) may not be presented as the job does; NULL: it may, and its proof is used up. */
+const char *auth_proof_fault(struct job *job, struct sk_slice thumbprint);
+/* Refuses the job's token for that. */
+void auth_deny_token(struct job *job, const char *fault);
+/* Of the key that made the job's proof; empty: there is none. */
+struct sk_slice auth_proof_thumbprint(const struct job *job);
+/* Asks the factor helper. 0 or negative. */
+int auth_proof_ask(const struct job *job, struct sk_channel *helper) sk_nodiscard;
+/* NULL: nothing could be found out. */
+void auth_proof_told(struct job *job, const struct sk_factor_proved *m);
+void auth_proof_free(struct job *job);
+void auth_proofs_drop_tenant(struct auth *auth, const struct tenant *tenant);
+
 /* keys.c */
 /* Takes the next of a program's keys, as the store has them; `bound`: to a certificate with this fingerprint, or empty. 0; 1 there are no more. */
 int auth_next_key(struct sk_slice *keys, uint8_t hash[SK_SHA256_SIZE], uint64_t *until, struct sk_slice *bound) sk_nodiscard;

@@ -1,5 +1,5 @@
 /* The tenants that auth decides for, as the supervisor names them: for no other is anything done. */
-#include "auth/jobs.h"
+#include "auth/programs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +127,7 @@ void auth_drop_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE])
     drop_hosts(auth, tenant);
     auth_begin_issuers(tenant);
     auth_drop_issuers(auth, tenant);
+    auth_proofs_drop_tenant(auth, tenant);
     sk_table_remove(&auth->tenants, &tenant->node);
     free(tenant->fido2);
     free(tenant->managers);

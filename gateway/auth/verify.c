@@ -46,6 +46,8 @@ static int start(struct helper *helper, struct job *job, bool pam)
         r = sk_channel_send(helper->channel, SK_FACTOR_HASH, &m, NULL);
     } else if (job->ceremony) {
         r = auth_ceremony_ask(job, helper->channel);
+    } else if (job->proving) {
+        r = auth_proof_ask(job, helper->channel);
     } else if (job->bearer) {
         r = auth_token_ask(job, helper->channel);
     } else {
@@ -189,7 +191,7 @@ static uint16_t answer_to(const struct job *job)
     case SK_AUTH_REGISTER:
         return SK_FACTOR_REGISTERED;
     default:
-        return job->bearer ? SK_FACTOR_CLAIMS : SK_FACTOR_VERDICT;
+        return job->proving ? SK_FACTOR_PROVED : job->bearer ? SK_FACTOR_CLAIMS : SK_FACTOR_VERDICT;
     }
 }
 
@@ -209,6 +211,9 @@ static void from_factor(struct sk_channel *channel, uint16_t code, const void *m
     } else if (own && job->ceremony) {
         release(helper, job);
         auth_ceremony_told(job, message);
+    } else if (own && code == SK_FACTOR_PROVED) {
+        release(helper, job);
+        auth_proof_told(job, message);
     } else if (own && code == SK_FACTOR_CLAIMS) {
         release(helper, job);
         auth_claims(job, message);
@@ -269,7 +274,7 @@ static void helper_ended(struct sk_channel *channel, bool bad, void *context)
         if (job) {
             job->helper = NULL;
             /* A helper that was being recycled may never have read it: once more, elsewhere. */
-            if (!job->retried && !job->state[0] && (job->password_len || job->bearer || job->ceremony || job->hashes)) {
+            if (!job->retried && !job->state[0] && (job->password_len || job->bearer || job->ceremony || job->hashes || job->proving)) {
                 job->retried = true;
                 auth_verify(job);
             } else {

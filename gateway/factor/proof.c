@@ -22,7 +22,7 @@ static int put_member(struct sk_buf *out, const json_t *jwk, const char *name)
 static int thumbprint(const json_t *jwk, char out[SK_FACTOR_THUMBPRINT + 1])
 {
     static const char *const names[] = {"crv", "e", "kty", "n", "x", "y"};
-    struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(2 * SK_PROOF_MAX);
+    struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)2 * SK_PROOF_MAX);
     struct sk_slice type = sk_json_string(json_object_get(jwk, "kty"));
     bool rsa = sk_slice_eq(type, SK_LIT("RSA")), ec = sk_slice_eq(type, SK_LIT("EC"));
     const bool wanted[SK_COUNT(names)] = {!rsa, rsa, true, rsa, !rsa, ec};

@@ -275,7 +275,7 @@ void sk_exchange_deny(struct sk_exchange *x, uint16_t status, enum sk_audit_deci
     char hex[2 * SK_ID_SIZE + 1];
     sk_hex_encode(x->id, SK_ID_SIZE, hex);
     struct sk_slice id = sk_slice_str(hex), body;
-    struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 4);
+    struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 5);
     size_t count = 0;
     if (is_panel(x)) {
         body = sk_page_denied(x->arena, sk_page_japanese(&x->stream->request), reason, id, x->grant ? x->grant->subject : SK_SLICE_NULL);
@@ -287,6 +287,9 @@ void sk_exchange_deny(struct sk_exchange *x, uint16_t status, enum sk_audit_deci
         if (status == 401) {
             fields[count++] = (struct sk_field){SK_LIT("www-authenticate"), SK_LIT("Basic realm=\"Sekisho\", charset=\"UTF-8\"")};
             fields[count++] = (struct sk_field){SK_LIT("www-authenticate"), SK_LIT("Bearer realm=\"Sekisho\"")};
+            if (x->bound) {
+                fields[count++] = (struct sk_field){SK_LIT("www-authenticate"), SK_LIT("DPoP realm=\"Sekisho\", error=\"invalid_token\", algs=\"" SK_DPOP_ALGORITHMS "\"")};
+            }
         }
         count += sk_exchange_retry_after(x, status, &fields[count]);
     }

@@ -67,6 +67,7 @@ struct sk_exchange {
     struct sk_buf form;
     size_t form_most; /* bytes of it */
     bool wants_form;
+    bool bound; /* its token came as DPoP */
 };
 
 /* conn.c */
@@ -116,11 +117,14 @@ bool sk_exchange_of_own_page(const struct sk_request *r);
 void sk_exchange_record(const struct sk_exchange *x, enum sk_audit_stage stage, struct sk_audit_record *record);
 
 /* identify.c */
+#define SK_DPOP_ALGORITHMS "ES256 ES384 EdDSA RS256 PS256"
 /* The value of a cookie, or the null slice. */
 struct sk_slice sk_exchange_cookie(const struct sk_request *r, struct sk_slice name);
 /* A key of the gateway's own kind, in X-API-Key; or there or in Authorization: no upstream is given it. */
 bool sk_identify_is_api_key(const struct sk_field *field);
 bool sk_identify_is_key(const struct sk_field *field);
+/* Of a request with exactly one; else the null slice. */
+struct sk_slice sk_identify_proof(const struct sk_request *r);
 /* Looks for a credential, and has its grant in x->grant or asked for. 1: there are two. */
 int sk_identify(struct sk_exchange *x, bool panel) sk_nodiscard;
 
@@ -145,6 +149,8 @@ struct sk_grant *sk_grant_basic(struct sk_exchange *x, struct sk_slice credentia
 struct sk_grant *sk_grant_key(struct sk_exchange *x, struct sk_slice token, struct sk_slice user, struct sk_slice secret);
 struct sk_grant *sk_grant_token(struct sk_exchange *x, struct sk_slice token);
 struct sk_grant *sk_grant_certificate(struct sk_exchange *x, struct sk_slice user, struct sk_slice fingerprint);
+/* A token with a proof of this very request: asked for each time. */
+struct sk_grant *sk_grant_bound(struct sk_exchange *x, struct sk_slice token, struct sk_slice proof);
 /* A program's assertion, which is good once. */
 struct sk_grant *sk_grant_client(struct sk_exchange *x, struct sk_slice user, struct sk_slice assertion);
 struct sk_grant *sk_grant_cookie(struct sk_exchange *x, struct sk_slice token);

@@ -195,7 +195,7 @@ static void add_client_fields(struct outgoing *o)
     bool api = sk_policy_app_kind(&o->x->site->image.policy, o->x->app) == SK_APP_API;
     for (size_t i = 0; i < r->fields_count; i++) {
         struct sk_slice name = r->fields[i].name, value = r->fields[i].value;
-        bool credential = (api && sk_slice_eq(name, SK_LIT("authorization"))) || sk_identify_is_key(&r->fields[i]);
+        bool credential = (api && (sk_slice_eq(name, SK_LIT("authorization")) || sk_slice_eq(name, SK_LIT("dpop")))) || sk_identify_is_key(&r->fields[i]);
         if (sk_field_reserved(name) != SK_RESERVED_NO || credential) {
             continue;
         }

@@ -337,6 +337,14 @@ struct sk_grant *sk_grant_certificate(struct sk_exchange *x, struct sk_slice use
     return ask_grant(x, key, SK_AUTH_CERTIFICATE, &m);
 }
 
+struct sk_grant *sk_grant_bound(struct sk_exchange *x, struct sk_slice token, struct sk_slice proof)
+{
+    const struct sk_request *r = &x->stream->request;
+    struct sk_auth_token m = {.authority = r->authority, .bearer = token, .bound = 1, .proof = proof, .method = r->method, .path = r->path};
+    SK_FILL_ORIGIN(&m, x);
+    return ask_grant(x, NULL, SK_AUTH_TOKEN, &m);
+}
+
 struct sk_grant *sk_grant_client(struct sk_exchange *x, struct sk_slice user, struct sk_slice assertion)
 {
     struct sk_auth_client m = {.authority = x->stream->request.authority, .user = user, .bearer = assertion};

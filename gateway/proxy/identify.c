@@ -6,6 +6,7 @@
 
 #define KEY_PREFIX "sekisho_"
 #define TOKEN_MAX 8192
+#define PROOF_MAX 4096
 #define SECRET_SIZE 43 /* base64url of 32 bytes */
 
 struct sk_slice sk_exchange_cookie(const struct sk_request *r, struct sk_slice name)
@@ -44,11 +45,29 @@ static struct sk_grant *identify_basic(struct sk_exchange *x, struct sk_slice he
     return grant;
 }
 
+/* What stands behind the scheme; the null slice when it is another. */
+static struct sk_slice behind(struct sk_slice authorization, struct sk_slice scheme)
+{
+    bool same = sk_slice_eq_nocase(sk_slice_cut(authorization, scheme.len), scheme);
+    return same ? sk_slice_trim(sk_slice_from(authorization, scheme.len)) : SK_SLICE_NULL;
+}
+
 static struct sk_slice bearer_of(struct sk_slice authorization)
 {
-    struct sk_slice scheme = SK_LIT("bearer ");
-    bool bearer = sk_slice_eq_nocase(sk_slice_cut(authorization, scheme.len), scheme);
-    return bearer ? sk_slice_trim(sk_slice_from(authorization, scheme.len)) : SK_SLICE_NULL;
+    return behind(authorization, SK_LIT("bearer "));
+}
+
+struct sk_slice sk_identify_proof(const struct sk_request *r)
+{
+    struct sk_slice proof = SK_SLICE_NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < r->fields_count; i++) {
+        if (sk_slice_eq(r->fields[i].name, SK_LIT("dpop"))) {
+            proof = r->fields[i].value;
+            count++;
+        }
+    }
+    return count == 1 && proof.len <= PROOF_MAX ? proof : SK_SLICE_NULL;
 }
 
 bool sk_identify_is_api_key(const struct sk_field *field)
@@ -86,6 +105,7 @@ int sk_identify(struct sk_exchange *x, bool panel)
     const struct sk_request *r = &x->stream->request;
     const struct sk_slice *authorization = sk_field_find(r->fields, r->fields_count, SK_LIT("authorization"));
     struct sk_slice key = SK_SLICE_NULL, bearer = authorization ? bearer_of(*authorization) : SK_SLICE_NULL;
+    struct sk_slice bound = authorization ? behind(*authorization, SK_LIT("dpop ")) : SK_SLICE_NULL;
     if (panel) {
         identify_panel(x);
         return 0;
@@ -108,6 +128,11 @@ int sk_identify(struct sk_exchange *x, bool panel)
     } else if (bearer.len) {
         if (bearer.len <= TOKEN_MAX) {
             (void)sk_grant_token(x, bearer);
+        }
+    } else if (bound.len) {
+        x->bound = true;
+        if (bound.len <= TOKEN_MAX) {
+            (void)sk_grant_bound(x, bound, sk_identify_proof(r));
         }
     } else if (authorization) {
         (void)identify_basic(x, *authorization);

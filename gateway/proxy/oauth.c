@@ -43,7 +43,7 @@ struct fault {
 
 static const struct fault faults[] = {{"invalid_client", "invalid_client", "invalid-client", 401},
         {"invalid_request", "invalid_request", "invalid-request", 400}, {"invalid_scope", "invalid_scope", "invalid-scope", 400},
-        {"unsupported_grant_type", "unsupported_grant_type", "unsupported-grant-type", 400},
+        {"invalid_dpop_proof", "invalid_dpop_proof", "invalid-dpop-proof", 400}, {"unsupported_grant_type", "unsupported_grant_type", "unsupported-grant-type", 400},
         {"wrong_network", "unauthorized_client", "user-network-not-allowed", 400},
         {"not_its_token", "unauthorized_client", "token-of-another", 400}};
 
@@ -122,7 +122,8 @@ static void show_metadata(struct sk_exchange *x)
             "{\"issuer\":\"https://%.*s\",\"token_endpoint\":\"https://%.*s" TOKEN "\",\"revocation_endpoint\":\"https://%.*s" REVOKE
             "\",\"introspection_endpoint\":\"https://%.*s" INTROSPECT "\",\"jwks_uri\":\"https://%.*s/.well-known/sekisho/jwks.json\""
             ",\"response_types_supported\":[],\"grant_types_supported\":[\"client_credentials\"]"
-            ENDPOINT("token") ENDPOINT("revocation") ENDPOINT("introspection") "}\n",
+            ENDPOINT("token") ENDPOINT("revocation") ENDPOINT("introspection")
+            ",\"dpop_signing_alg_values_supported\":" ALGORITHMS "}\n",
             len, at.data, len, at.data, len, at.data, len, at.data, len, at.data);
     x->reason = SK_LIT("oauth-metadata");
     if (json.data) {
@@ -268,8 +269,11 @@ static bool is_scope(struct sk_exchange *x, struct sk_slice scope)
 static void ask_token(struct sk_exchange *x)
 {
     struct sk_slice type = value(x, "grant_type"), scope = value(x, "scope");
-    struct sk_auth_issue m = {.authority = x->stream->request.authority, .session = x->grant->session, .proof = x->grant->proof, .scope = scope};
-    if (!type.data) {
+    struct sk_auth_issue m = {.authority = x->stream->request.authority, .session = x->grant->session, .proof = x->grant->proof, .scope = scope,
+            .dpop = sk_identify_proof(&x->stream->request)};
+    if (!m.dpop.len && sk_field_find(x->stream->request.fields, x->stream->request.fields_count, SK_LIT("dpop"))) {
+        refuse(x, SK_LIT("invalid_dpop_proof"));
+    } else if (!type.data) {
         refuse(x, SK_LIT("invalid_request"));
     } else if (!sk_slice_eq(type, SK_LIT("client_credentials"))) {
         refuse(x, SK_LIT("unsupported_grant_type"));
@@ -315,7 +319,7 @@ static void told_issued(struct sk_exchange *x, const struct sk_auth_issued *m)
     struct sk_buf json SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(16384);
     int r = sk_buf_put(&json, SK_LIT("{\"access_token\":"));
     r = r ? r : sk_json_put_string(&json, m->token);
-    r = r ? r : sk_buf_printf(&json, ",\"token_type\":\"Bearer\",\"expires_in\":%llu", (unsigned long long)m->lifetime);
+    r = r ? r : sk_buf_printf(&json, ",\"token_type\":\"%s\",\"expires_in\":%llu", m->bound ? "DPoP" : "Bearer", (unsigned long long)m->lifetime);
     if (m->scope.len) {
         r = r ? r : sk_buf_put(&json, SK_LIT(",\"scope\":"));
         r = r ? r : sk_json_put_string(&json, m->scope);
@@ -333,8 +337,11 @@ static void told_introspected(struct sk_exchange *x, const struct sk_auth_intros
         answer(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("token-inactive"), SK_LIT("{\"active\":false}\n"));
         return;
     }
-    int r = sk_buf_printf(&json, "{\"active\":true,\"token_type\":\"Bearer\",\"iss\":\"https://%.*s\",\"jti\":\"%.*s\",\"exp\":%llu", (int)at.len, at.data,
+    int r = sk_buf_printf(&json, "{\"active\":true,\"token_type\":\"%s\",\"iss\":\"https://%.*s\",\"jti\":\"%.*s\",\"exp\":%llu", m->thumbprint.len ? "DPoP" : "Bearer", (int)at.len, at.data,
             (int)m->id.len, m->id.data, (unsigned long long)m->expires);
+    if (m->thumbprint.len) {
+        r = r ? r : sk_buf_printf(&json, ",\"cnf\":{\"jkt\":\"%.*s\"}", (int)m->thumbprint.len, m->thumbprint.data);
+    }
     r = r ? r : sk_buf_put(&json, SK_LIT(",\"sub\":"));
     r = r ? r : sk_json_put_string(&json, m->subject);
     r = r ? r : sk_buf_put(&json, SK_LIT(",\"client_id\":"));

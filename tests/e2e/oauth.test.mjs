@@ -456,6 +456,152 @@ describe('revocation', () => {
   });
 });
 
+const TOKEN_URI = 'https://acme.test/.sekisho/oauth/token';
+const jwkOf = (algorithm) => pairs[algorithm].publicKey.export({ format: 'jwk' });
+const hashOf = (text) => createHash('sha256').update(text).digest('base64url');
+function proof({ algorithm = 'ES256', header = {}, claims = {}, key = pairs[algorithm].privateKey, token: text } = {}) {
+  const input = `${b64({ typ: 'dpop+jwt', alg: algorithm, jwk: jwkOf(algorithm), ...header })}.${b64({ jti: randomUUID(), htm: text ? 'GET' : 'POST',
+    htu: text ? 'https://acme.test/api/x' : TOKEN_URI, iat: now(), ...(text ? { ath: hashOf(text) } : {}), ...claims })}`;
+  return `${input}.${signatureOf(algorithm, input, key)}`;
+}
+const bind = (name, own = {}, form = {}) => ask(name, form, { headers: { dpop: proof(own) } });
+const useBound = (text, dpop = proof({ token: text }), more = {}) => gateway.request({ path: '/api/x', ...more, headers: { authorization: `DPoP ${text}`, dpop, ...more.headers } });
+// Proofs that could have been used before auth began are refused, for the seconds by which a clock may be ahead.
+async function bound(name = 'reader', own = {}) {
+  const response = await until(async () => { const r = await bind(name, own); return r.status === 200 ? r : null; }, 'a bound token', 30000, 250);
+  return response.json().access_token;
+}
+
+describe('DPoP', () => {
+  test('binds a token to a key of each algorithm, and each request to it', async () => {
+    await bound();
+    for (const algorithm of Object.keys(pairs)) {
+      const response = await bind('reader', { algorithm });
+      assert.equal(response.status, 200, algorithm);
+      assert.equal(response.json().token_type, 'DPoP');
+      const text = response.json().access_token, { cnf, jti } = partOf(text, 1), { crv, e, kty, n, x, y } = jwkOf(algorithm);
+      assert.equal(cnf.jkt, hashOf(JSON.stringify(Object.fromEntries(Object.entries({ crv, e, kty, n, x, y }).filter(([, value]) => value)))));
+      for (let i = 0; i < 3; i++) {
+        const answer = await useBound(text, proof({ algorithm, token: text }), { path: `/api/x?n=${i}` });
+        assert.equal(answer.status, 200, algorithm);
+        const { headers } = JSON.parse(answer.text);
+        assert.equal(headers.authorization, undefined);
+        assert.equal(headers.dpop, undefined);
+      }
+      const logins = (await allRecords(gateway)).filter(({ op, session }) => op === 'login' && session === `basic-${jti}`);
+      assert.equal(logins.length, 1, 'the token itself is verified once');
+      assert.deepEqual((await introspect('reader', text)).json().cnf, { jkt: cnf.jkt });
+    }
+    const { dpop_signing_alg_values_supported: algorithms } = (await gateway.request({ path: '/.well-known/oauth-authorization-server' })).json();
+    assert.deepEqual(algorithms, Object.keys(pairs));
+  });
+
+  const endpoint = [
+    ['alg none', () => `${b64({ typ: 'dpop+jwt', alg: 'none', jwk: jwkOf('ES256') })}.${proof().split('.')[1]}.`, 'proof-algorithm'],
+    ['another signature', () => proof({ key: pairs.PS256.privateKey, algorithm: 'RS256' }), 'proof-signature'],
+    ['a private key', () => proof({ header: { jwk: pairs.ES256.privateKey.export({ format: 'jwk' }) } }), 'proof-key'],
+    ['no key', () => proof({ header: { jwk: undefined } }), 'proof-key'],
+    ['another type', () => proof({ header: { typ: 'JWT' } }), 'proof-type'],
+    ['another method', () => proof({ claims: { htm: 'GET' } }), 'proof-method'],
+    ['another path', () => proof({ claims: { htu: 'https://acme.test/.sekisho/oauth/revoke' } }), 'proof-uri'],
+    ['another host', () => proof({ claims: { htu: 'https://beta.test/.sekisho/oauth/token' } }), 'proof-uri'],
+    ['an old one', () => proof({ claims: { iat: now() - 62 } }), 'proof-too-old'],
+    ['one that is still to come', () => proof({ claims: { iat: now() + 8 } }), 'proof-not-yet'],
+    ['without jti', () => proof({ claims: { jti: undefined } }), 'proof-no-id'],
+    ['no proof', () => 'abc', 'proof-malformed'],
+  ];
+  for (const [what, make, reason] of endpoint) {
+    test(`hostile: ${what} gets no token: ${reason}`, async () => {
+      const from = await count(), response = await ask('reader', {}, { headers: { dpop: make() } });
+      assert.equal(response.status, 400);
+      assert.deepEqual(response.json(), { error: 'invalid_dpop_proof' });
+      await recorded(from, { op: 'token-issued', decision: 'deny', reason, subject: 'reader' });
+    });
+  }
+
+  const requests = [
+    ['another key\'s proof', (t) => proof({ algorithm: 'ES384', token: t }), 'proof-key-of-another'],
+    ['no proof', () => undefined, 'proof-missing'],
+    ['another token\'s proof', (t) => proof({ token: t, claims: { ath: hashOf(`${t}x`) } }), 'proof-token'],
+    ['a proof without ath', (t) => proof({ token: t, claims: { ath: undefined } }), 'proof-token'],
+    ['another method\'s', (t) => proof({ token: t, claims: { htm: 'POST' } }), 'proof-method'],
+    ['another path\'s', (t) => proof({ token: t, claims: { htu: 'https://acme.test/api/y' } }), 'proof-uri'],
+    ['another host\'s', (t) => proof({ token: t, claims: { htu: 'https://also-acme.test/api/x' } }), 'proof-uri'],
+    ['an old one', (t) => proof({ token: t, claims: { iat: now() - 62 } }), 'proof-too-old'],
+    ['an unsigned one', (t) => `${proof({ token: t }).split('.').slice(0, 2).join('.')}.`, 'proof-signature'],
+    ['the token endpoint\'s', () => proof(), 'proof-method'],
+  ];
+  for (const [what, make, reason] of requests) {
+    test(`hostile: with ${what} a bound token is refused: ${reason}`, async () => {
+      const text = await bound(), fresh = await count(), dpop = make(text), headers = { authorization: `DPoP ${text}`, ...(dpop && { dpop }) };
+      for (const known of [false, true]) {
+        const from = known ? await count() : fresh, response = await gateway.request({ path: '/api/x', headers: known && dpop ? { ...headers, dpop: make(text) } : headers });
+        assert.equal(response.status, 401);
+        assert.match(response.headers['www-authenticate'], /DPoP realm="Sekisho", error="invalid_token", algs="ES256/);
+        await recorded(from, { op: 'login', decision: 'deny', reason });
+        assert.equal((await useBound(text)).status, 200, 'and the right proof is right');
+      }
+    });
+  }
+
+  test('a proof is good once, at any worker, for the token endpoint and for a request', async () => {
+    const text = await bound(), used = proof({ token: text }), from = await count();
+    assert.equal((await useBound(text, used)).status, 200);
+    assert.deepEqual((await Promise.all(Array.from({ length: 6 }, () => useBound(text, used)))).map(({ status }) => status), Array(6).fill(401));
+    await recorded(from, { op: 'login', decision: 'deny', reason: 'proof-used' });
+    const raced = proof({ token: text }), answers = await Promise.all(Array.from({ length: 8 }, () => useBound(text, raced)));
+    assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+    const once = proof();
+    assert.equal((await ask('reader', {}, { headers: { dpop: once } })).status, 200);
+    assert.equal((await ask('reader', {}, { headers: { dpop: once } })).json().error, 'invalid_dpop_proof');
+    const twice = await gateway.request({ path: '/api/x', headers: { authorization: `DPoP ${text}`, dpop: [proof({ token: text }), proof({ token: text })] } });
+    assert.equal(twice.status, 401);
+    assert.equal((await ask('reader', {}, { headers: { dpop: [proof(), proof()] } })).json().error, 'invalid_dpop_proof');
+  });
+
+  test('a bound token is no bearer\'s, and a bearer\'s not bound', async () => {
+    const text = await bound(), free = await token('reader'), from = await count();
+    for (let i = 0; i < 2; i++) {
+      assert.equal((await use(text)).status, 401);
+      assert.equal((await use(text, { headers: { dpop: proof({ token: text }) } })).status, 401);
+      assert.equal((await useBound(free)).status, 401);
+      assert.equal((await useBound(text)).status, 200);
+      assert.equal((await use(free)).status, 200);
+    }
+    await recorded(from, { op: 'login', decision: 'deny', reason: 'token-bound' });
+    await recorded(from, { op: 'login', decision: 'deny', reason: 'token-not-bound' });
+    const foreign = (cnf) => {
+      const input = `${b64({ alg: 'ES256', typ: 'JWT', kid: 'ci' })}.${b64({ iss: 'https://ci.test', aud: 'acme', sub: 'bot', exp: now() + 60, cnf })}`;
+      return `${input}.${signatureOf('ES256', input, issuerPair.privateKey)}`;
+    };
+    const theirs = foreign({ jkt: partOf(text, 1).cnf.jkt });
+    assert.equal((await use(theirs)).status, 401, 'nor is one of somebody else');
+    assert.equal((await useBound(theirs)).status, 200);
+    assert.equal((await use(foreign({ jkt: 7 }))).status, 401);
+  });
+
+  test('after auth is killed no proof from before is good, and new ones are again', async () => {
+    const text = await bound(), used = proof({ token: text }), unused = proof({ token: text });
+    assert.equal((await useBound(text, used)).status, 200);
+    gateway.kill('auth');
+    await until(async () => (await gateway.request({ path: '/api/x', user: 'hanako' })).status === 200, 'an answer');
+    const from = await count();
+    assert.equal((await useBound(text, used)).status, 401);
+    assert.equal((await useBound(text, unused)).status, 401);
+    await recorded(from, { op: 'login', decision: 'deny', reason: 'proof-too-old' });
+    await until(async () => (await useBound(text)).status === 200, 'a good proof', 30000, 250);
+    assert.equal((await useBound(text, used)).status, 401);
+  });
+
+  test('ends with its revocation, open streams too', async () => {
+    const text = await bound('stream'), at = { token: text, claims: { htu: 'https://acme.test/stream' } };
+    const wire = await openDownload(gateway, 'acme.test', { authorization: `DPoP ${text}`, dpop: proof(at) });
+    assert.equal((await revoke('stream', text)).status, 200);
+    assert.ok(await endedAfter(wire) < 2000);
+    assert.equal((await useBound(text)).status, 401);
+  });
+});
+
 describe('introspection', () => {
   test('tells a program what its token is, until it is no more', async () => {
     const text = await token('scoped', { scope: 'api:GET' }), { jti, exp } = partOf(text, 1), good = await introspect('scoped', text);

@@ -1,0 +1,269 @@
+/* gateway/auth/oauth.c, inspect.c, clients.c and proofs.c: what meets in the middle of an answer. */
+#include "rig.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "conf/conf.h"
+#include "crypto/digest.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define SECRET "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+static struct rig rig;
+static struct rig_grant grant;
+static char token[8193], id[65];
+
+static struct sk_slice token_text(void)
+{
+    return sk_slice_str(token);
+}
+
+/* The store has the program, with this key. */
+static void program(const char *secret)
+{
+    uint8_t hash[SK_SHA256_SIZE];
+    char hex[2 * SK_SHA256_SIZE + 1], keys[128];
+    sk_digest_sha256(sk_slice_str(secret), hash);
+    sk_hex_encode(hash, sizeof(hash), hex);
+    (void)snprintf(keys, sizeof(keys), "%s:9000000000000000000", hex);
+    struct sk_store_got_user m = {.ticket = rig_asked(&rig, SK_STORE_GET_USER), .known = 1, .name = SK_LIT("bot"), .backend = SK_BACKEND_KEY,
+            .hash = sk_slice_str(keys), .roles = SK_LIT("all")};
+    rig_from_store(&rig, SK_STORE_GOT_USER, &m);
+}
+
+static void keep(const struct sk_auth_grant *m)
+{
+    memcpy(grant.session, m->session.data, m->session.len);
+    memcpy(grant.proof, m->proof.data, m->proof.len);
+    grant.session_text = sk_slice(grant.session, m->session.len);
+    grant.proof_text = sk_slice(grant.proof, m->proof.len);
+}
+
+static void durable(void)
+{
+    rig_records(&rig, 1);
+    rig_durable(&rig);
+}
+
+static void ask_token(uint64_t ticket, const char *authority, struct sk_slice dpop)
+{
+    struct sk_auth_issue m = {.ticket = ticket, .address = RIG_ADDRESS, .host = SK_LIT("one.test"), .authority = sk_slice_str(authority),
+            .session = grant.session_text, .proof = grant.proof_text, .dpop = dpop};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_ISSUE, &m);
+}
+
+static void issued(uint64_t ticket)
+{
+    const struct sk_auth_issued *m = rig_at_worker(&rig, 0, SK_AUTH_ISSUED);
+    cr_assert_eq(m->ticket, ticket);
+    cr_assert_lt(m->token.len, sizeof(token));
+    memcpy(token, m->token.data, m->token.len);
+    token[m->token.len] = '\0';
+    const char *jti = strstr(rig_claims(m->token), "\"jti\":\"");
+    cr_assert_not_null(jti);
+    (void)snprintf(id, sizeof(id), "%.48s", jti + 7);
+}
+
+/* A program has logged in at worker 0, and has a token. */
+static void begin(void)
+{
+    struct sk_auth_key m = {.ticket = 1, .address = RIG_ADDRESS, .host = SK_LIT("one.test"), .user = SK_LIT("bot"), .secret = SK_LIT(SECRET)};
+    rig_start(&rig);
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_KEY, &m);
+    program(SECRET);
+    durable();
+    keep(rig_granted(&rig, 0, 1, "bot"));
+    ask_token(2, "one.test", SK_SLICE_NULL);
+    program(SECRET);
+    durable();
+    issued(2);
+}
+
+static void end(void)
+{
+    rig_stop(&rig);
+}
+
+TestSuite(auth_oauth, .init = begin, .fini = end, .timeout = 60);
+
+static void use(unsigned worker, uint64_t ticket, struct sk_slice dpop)
+{
+    struct sk_auth_token m = {.ticket = ticket, .address = RIG_ADDRESS, .host = SK_LIT("one.test"), .authority = SK_LIT("one.test"), .bearer = token_text(),
+            .bound = dpop.len > 0, .proof = dpop, .method = SK_LIT("GET"), .path = SK_LIT("/api")};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, worker, SK_AUTH_TOKEN, &m);
+}
+
+/* The helper finds that the token is right, and bound to that key. */
+static void right(const char *subject, const char *thumbprint)
+{
+    const struct sk_factor_token *m = rig_hear(rig.factor, &sk_factor_interface, SK_FACTOR_TOKEN);
+    struct sk_factor_claims said = {.ticket = m->ticket, .subject = sk_slice_str(subject), .expires = sk_clock_wall() / SK_SECOND + 300,
+            .id = sk_slice_str(id), .thumbprint = sk_slice_str(thumbprint)};
+    cr_expect(sk_slice_eq(m->token, token_text()));
+    cr_expect(sk_slice_eq(m->issuer, SK_LIT("https://one.test")));
+    cr_expect(sk_slice_eq(m->types, SK_LIT("at+jwt")));
+    rig_tell(rig.factor, &sk_factor_interface, SK_FACTOR_CLAIMS, &said);
+}
+
+static void proved(const char *thumbprint, const char *jti, uint64_t issued_at)
+{
+    const struct sk_factor_proof *m = rig_hear(rig.factor, &sk_factor_interface, SK_FACTOR_PROOF);
+    struct sk_factor_proved said = {.ticket = m->ticket, .thumbprint = sk_slice_str(thumbprint), .id = sk_slice_str(jti), .issued = issued_at};
+    rig_tell(rig.factor, &sk_factor_interface, SK_FACTOR_PROVED, &said);
+}
+
+static void not_spent(void)
+{
+    const struct sk_store_is_spent *m = rig_at_store(&rig, SK_STORE_IS_SPENT);
+    cr_expect(sk_slice_eq(m->id, sk_slice_str(id)));
+    rig_result(&rig, m->ticket, 0, 0);
+}
+
+static void accepted(unsigned worker, uint64_t ticket, const char *thumbprint)
+{
+    right("bot", thumbprint);
+    program(SECRET);
+    not_spent();
+    durable();
+    (void)rig_granted(&rig, worker, ticket, "bot");
+}
+
+static void ask_revocation(uint64_t ticket)
+{
+    struct sk_auth_revoke_token m = {.ticket = ticket, .address = RIG_ADDRESS, .host = SK_LIT("one.test"), .authority = SK_LIT("one.test"),
+            .session = grant.session_text, .proof = grant.proof_text, .bearer = token_text()};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_REVOKE_TOKEN, &m);
+}
+
+/* In the store, then at every worker. */
+static void revoked(uint64_t ticket)
+{
+    right("bot", "");
+    durable();
+    const struct sk_store_spend *spend = rig_at_store(&rig, SK_STORE_SPEND);
+    cr_expect(sk_slice_eq(spend->id, sk_slice_str(id)));
+    rig_result(&rig, spend->ticket, 0, 0);
+    for (unsigned i = 0; i < RIG_WORKERS; i++) {
+        const struct sk_auth_revoked *m = rig_at_worker(&rig, i, SK_AUTH_REVOKED);
+        cr_expect(sk_slice_starts(m->session, SK_LIT("basic-")) && sk_slice_eq(sk_slice_from(m->session, 6), sk_slice_str(id)));
+        cr_expect_eq(m->subject.len, 0);
+    }
+    const struct sk_auth_done *done = rig_at_worker(&rig, 0, SK_AUTH_DONE);
+    cr_expect(done->ticket == ticket && done->count == 1);
+}
+
+Test(auth_oauth, a_token_is_verified_once_and_then_its_program_is_looked_up)
+{
+    use(0, 10, SK_SLICE_NULL);
+    accepted(0, 10, "");
+    use(1, 11, SK_SLICE_NULL);
+    program(SECRET);
+    (void)rig_granted(&rig, 1, 11, "bot");
+}
+
+Test(auth_oauth, a_token_ends_with_the_key_it_was_asked_for_with)
+{
+    use(0, 10, SK_SLICE_NULL);
+    right("bot", "");
+    program("BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB");
+    durable();
+    rig_refused(&rig, 0, 10, "login-failed");
+}
+
+Test(auth_oauth, a_token_that_is_revoked_while_it_is_verified_lets_nobody_in)
+{
+    use(1, 10, SK_SLICE_NULL);
+    right("bot", "");
+    program(SECRET);
+    uint64_t asked = rig_asked(&rig, SK_STORE_IS_SPENT);
+    ask_revocation(11);
+    revoked(11);
+    rig_result(&rig, asked, 0, 0); /* what it was before */
+    rig_refused(&rig, 1, 10, "account-changed");
+    use(1, 12, SK_SLICE_NULL);
+    right("bot", "");
+    program(SECRET);
+    rig_result(&rig, rig_asked(&rig, SK_STORE_IS_SPENT), 4, 0);
+    durable();
+    rig_refused(&rig, 1, 12, "login-failed");
+}
+
+Test(auth_oauth, a_revocation_that_the_store_does_not_keep_is_none)
+{
+    ask_revocation(10);
+    right("bot", "");
+    durable();
+    rig_result(&rig, rig_asked(&rig, SK_STORE_SPEND), 2, 0);
+    rig_refused(&rig, 0, 10, "store-unavailable");
+    ask_revocation(11);
+    right("bot", "");
+    durable();
+    rig_result(&rig, rig_asked(&rig, SK_STORE_SPEND), 3, 0);
+    rig_refused(&rig, 0, 11, "busy");
+}
+
+Test(auth_oauth, only_a_key_s_session_gets_a_token_and_at_its_own_host)
+{
+    ask_token(10, "two.test", SK_SLICE_NULL);
+    rig_refused(&rig, 0, 10, "host-unknown");
+    ask_token(11, "one.test:8443x", SK_SLICE_NULL);
+    rig_refused(&rig, 0, 11, "host-unknown");
+    use(0, 12, SK_SLICE_NULL);
+    right("bot", "");
+    program(SECRET);
+    not_spent();
+    durable();
+    keep(rig_granted(&rig, 0, 12, "bot"));
+    ask_token(13, "one.test", SK_SLICE_NULL);
+    rig_refused(&rig, 0, 13, "login-required");
+    grant.proof[5] ^= 1;
+    ask_token(14, "one.test", SK_SLICE_NULL);
+    rig_refused(&rig, 0, 14, "not-granted");
+}
+
+Test(auth_oauth, a_proof_that_two_workers_bring_is_good_at_one)
+{
+    uint64_t later = sk_clock_wall() / SK_SECOND + 100; /* behind what could have been used before auth began */
+    use(0, 10, SK_LIT("proof"));
+    proved("key", "jti", later);
+    accepted(0, 10, "key");
+    use(0, 11, SK_LIT("proof"));
+    proved("key", "jti2", later);
+    program(SECRET);
+    (void)rig_granted(&rig, 0, 11, "bot");
+    use(1, 12, SK_LIT("proof"));
+    proved("key", "jti2", later);
+    durable();
+    rig_refused(&rig, 1, 12, "login-failed");
+    use(1, 13, SK_LIT("proof"));
+    proved("key", "jti3", sk_clock_wall() / SK_SECOND);
+    durable();
+    rig_refused(&rig, 1, 13, "login-failed");
+    use(1, 14, SK_LIT("proof"));
+    proved("other", "jti4", later);
+    durable();
+    rig_refused(&rig, 1, 14, "login-failed");
+    use(1, 15, SK_SLICE_NULL);
+    durable();
+    rig_refused(&rig, 1, 15, "login-failed");
+}
+
+Test(auth_oauth, a_helper_that_ends_over_a_proof_is_no_verdict)
+{
+    use(0, 10, SK_LIT("proof"));
+    (void)rig_hear(rig.factor, &sk_factor_interface, SK_FACTOR_PROOF);
+    (void)close(rig.factor);
+    rig.factor = rig_peer(&rig, SK_PEER_FACTOR, 0);
+    (void)rig_hear(rig.factor, &sk_factor_interface, SK_FACTOR_PROOF);
+    (void)close(rig.factor);
+    rig.factor = rig_peer(&rig, SK_PEER_FACTOR, 0);
+    durable();
+    rig_refused(&rig, 0, 10, "verification-failed");
+}
