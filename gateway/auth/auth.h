@@ -8,6 +8,7 @@
 #include "ipc/auth.h"
 #include "ipc/child.h"
 #include "ipc/factor.h"
+#include "ipc/fetch.h"
 #include "ipc/pam.h"
 #include "ipc/recorder.h"
 #include "ipc/store.h"
@@ -38,6 +39,7 @@ struct issuer {
     struct issuer *next;
     bool seen; /* since the last LOADED it was named again */
     bool restricted, client;
+    uint8_t source[SK_ID_SIZE]; /* of its keys, when they are fetched; else zeros */
     struct sk_slice name, issuer, audience, types, roles_claim, map, roles, networks, scope, jwks;
 };
 
@@ -125,6 +127,7 @@ struct auth {
     uint64_t last_number; /* of a worker's channel */
     struct sk_timer reap; /* jobs of workers that are gone end in a turn of their own */
     struct sk_channel *store;
+    struct sk_channel *fetch; /* NULL: nothing is to be fetched, or it is away */
     struct pool factor, pam;
     struct sk_table tenants, hosts;
     struct sk_table remembered_by_key, remembered_by_session;

@@ -29,7 +29,7 @@ void auth_set_issuer(struct auth *auth, const struct sk_control_issuer *m)
     }
     struct sk_slice *to[TEXTS];
     for (struct issuer *i = tenant ? tenant->issuers : NULL; i; i = i->next) {
-        bool same = i->restricted == (m->restricted != 0) && i->client == (m->client != 0);
+        bool same = i->restricted == (m->restricted != 0) && i->client == (m->client != 0) && memcmp(i->source, m->source, SK_ID_SIZE) == 0;
         texts_of(i, to);
         for (size_t n = 0; same && n < TEXTS; n++) {
             same = sk_slice_eq(*to[n], from[n]);
@@ -55,6 +55,7 @@ void auth_set_issuer(struct auth *auth, const struct sk_control_issuer *m)
     issuer->seen = true;
     issuer->restricted = m->restricted;
     issuer->client = m->client;
+    memcpy(issuer->source, m->source, SK_ID_SIZE);
     struct issuer **last = &tenant->issuers;
     while (*last) {
         last = &(*last)->next;
@@ -177,6 +178,17 @@ static void admit(struct job *job, const struct sk_factor_claims *m)
     auth_admit_program(job, SK_POLICY_FACTOR_TOKEN);
 }
 
+/* Its keys may have changed: who sends the token again finds those in force. */
+static void fetch_newer(struct auth *auth, const struct issuer *issuer)
+{
+    static const uint8_t none[SK_ID_SIZE];
+    struct sk_fetch_refresh m;
+    if (auth->fetch && memcmp(issuer->source, none, SK_ID_SIZE) != 0) {
+        memcpy(m.source, issuer->source, SK_ID_SIZE);
+        (void)!sk_channel_send(auth->fetch, SK_FETCH_REFRESH, &m, NULL);
+    }
+}
+
 /* How far the token came with an issuer: up to the last of these another may have signed it, or for another audience. */
 static size_t how_far(const char *reason)
 {
@@ -216,6 +228,9 @@ void auth_claims(struct job *job, const struct sk_factor_claims *m)
     }
     char reason[sizeof(job->why)];
     auth_copy(reason, sizeof(reason), m->reason);
+    if (strcmp(reason, "token-key-unknown") == 0) {
+        fetch_newer(job->auth, job->issuer);
+    }
     if (how_far(reason) > how_far(job->why)) {
         memcpy(job->why, reason, sizeof(reason));
     }

@@ -167,6 +167,27 @@ static void set_store(struct auth *auth, int fd)
     auth_state(auth);
 }
 
+/* ---- fetch ---- */
+
+static void fetch_ended(struct sk_channel *channel, bool bad, void *context)
+{
+    struct auth *auth = context;
+    sk_log(bad ? SK_EVENT_PEER_BAD : SK_EVENT_PEER_ENDED, SK_TEXT("peer", "fetch"));
+    auth->fetch = sk_channel_free(channel);
+}
+
+static void from_fetch(struct sk_channel *channel, uint16_t code sk_unused, const void *message sk_unused, const int *fds sk_unused, void *context)
+{
+    fetch_ended(channel, true, context);
+}
+
+static void set_fetch(struct auth *auth, int fd)
+{
+    static const struct sk_channel_handler handler = {&sk_fetch_interface, SK_FETCH_FROM_AUTH, SK_FETCH_FROM_FETCH, from_fetch, fetch_ended};
+    auth->fetch = sk_channel_free(auth->fetch);
+    auth->fetch = sk_channel_new(auth->child.loop, fd, &handler, auth);
+}
+
 /* ---- control ---- */
 
 static void add_peer(struct auth *auth, const struct sk_control_peer *m, int fd)
@@ -177,6 +198,9 @@ static void add_peer(struct auth *auth, const struct sk_control_peer *m, int fd)
         break;
     case SK_PEER_STORE:
         set_store(auth, fd);
+        break;
+    case SK_PEER_FETCH:
+        set_fetch(auth, fd);
         break;
     case SK_PEER_FACTOR:
     case SK_PEER_PAM:

@@ -6,6 +6,7 @@
 #include "crypto/digest.h"
 #include "crypto/password.h"
 #include "ipc/factor.h"
+#include "ipc/fetch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,7 +34,7 @@ void sk_image_tenant_id(const char *service, const char *tenant, uint8_t id[SK_I
 
 static int put_message(struct sk_buf *image, uint16_t code, const void *message)
 {
-    size_t most = (code == SK_TENANT_CLIENTS ? (size_t)1280 : (size_t)160) << 10;
+    size_t most = (code == SK_TENANT_CLIENTS ? (size_t)9472 : (size_t)160) << 10;
     uint32_t len = 0;
     char *to = sk_buf_reserve(image, most);
     if (!to) {
@@ -217,6 +218,20 @@ static int put_app(struct compiling *c, unsigned n)
     return r;
 }
 
+/* What is to be fetched for the tenant. Its id is that of all that matters of it: another URL, or another authority, is another source. */
+static int put_source(struct compiling *c, const char *where, enum sk_source kind, const char *url, struct sk_slice ca, uint8_t id[SK_ID_SIZE])
+{
+    uint8_t hash[SK_SHA256_SIZE], number = (uint8_t)kind;
+    struct sk_tenant_source m = {.kind = kind, .url = sk_slice_str(url), .ca = ca};
+    sk_image_tenant_id(c->tenant->service, c->tenant->tenant, m.id);
+    const struct sk_slice parts[] = {sk_slice(m.id, SK_ID_SIZE), sk_slice(&number, 1), m.url, SK_LIT("\n"), ca};
+    sk_digest_sha256_parts(parts, SK_COUNT(parts), hash);
+    memcpy(m.id, hash, SK_ID_SIZE);
+    memcpy(id, hash, SK_ID_SIZE);
+    int r = put_message(c->image, SK_TENANT_SOURCE, &m);
+    return r == -EMSGSIZE ? sk_conf_refuse(c->error, c->file, c->text, where, "for what is fetched there are at most 32k of authorities") : r;
+}
+
 static int join(struct sk_buf *out, char between, const char **words, unsigned count)
 {
     int r = 0;
@@ -231,11 +246,15 @@ static int join(struct sk_buf *out, char between, const char **words, unsigned c
 static int put_issuer(struct compiling *c, unsigned n)
 {
     const struct sk_conf_issuer *issuer = &c->tenant->issuers[n];
-    enum { TYPES, CLAIM, ROLES, NETWORKS, SCOPE, MAP, JWKS, TEXTS };
+    enum { TYPES, CLAIM, ROLES, NETWORKS, SCOPE, MAP, JWKS, CA, TEXTS };
     struct sk_buf texts[TEXTS] = {[0 ... TEXTS - 1] = SK_BUF_INIT((size_t)1 << 20)};
     char where[64];
+    uint8_t source[SK_ID_SIZE] = {0};
+    (void)snprintf(where, sizeof(where), "issuers[%u].ca_file", n);
+    int r = issuer->ca_file ? read_named(c, where, issuer->ca_file, &texts[CA]) : 0;
+    r = r || !issuer->jwks_url ? r : put_source(c, where, SK_SOURCE_KEYS, issuer->jwks_url, sk_buf_peek(&texts[CA]), source);
     (void)snprintf(where, sizeof(where), "issuers[%u].jwks_file", n);
-    int r = read_named(c, where, issuer->jwks_file, &texts[JWKS]);
+    r = r || !issuer->jwks_file ? r : read_named(c, where, issuer->jwks_file, &texts[JWKS]);
     r = r ? r : join(&texts[TYPES], ',', issuer->types, issuer->types_count);
     r = r ? r : join(&texts[CLAIM], '\n', issuer->roles_claim, issuer->roles_claim_count);
     r = r ? r : join(&texts[ROLES], ',', issuer->roles, issuer->roles_count);
@@ -248,6 +267,7 @@ static int put_issuer(struct compiling *c, unsigned n)
             .types = issuer->types_count ? sk_buf_peek(&texts[TYPES]) : SK_LIT("JWT,at+jwt"), .roles_claim = sk_buf_peek(&texts[CLAIM]),
             .map = sk_buf_peek(&texts[MAP]), .roles = sk_buf_peek(&texts[ROLES]), .networks = sk_buf_peek(&texts[NETWORKS]),
             .scope = sk_buf_peek(&texts[SCOPE]), .restricted = issuer->from_count > 0, .jwks = sk_buf_peek(&texts[JWKS])};
+    memcpy(m.source, source, SK_ID_SIZE);
     r = r ? r : put_message(c->image, SK_TENANT_ISSUER, &m);
     for (int i = 0; i < TEXTS; i++) {
         sk_buf_free(&texts[i]);
@@ -376,8 +396,14 @@ static int put_clients(struct compiling *c)
         r = read_named(c, where, clients->crl_files[i], &crls);
         r = r ? r : sk_buf_put(&crls, SK_LIT("\n"));
     }
+    uint8_t sources[SK_CONF_CRL_URLS_MAX * SK_ID_SIZE];
+    for (unsigned i = 0; r == 0 && i < clients->crl_urls_count; i++) {
+        char where[64];
+        (void)snprintf(where, sizeof(where), "client_certificates.crl_urls[%u]", i);
+        r = put_source(c, where, SK_SOURCE_LIST, clients->crl_urls[i], sk_buf_peek(&ca), sources + (size_t)i * SK_ID_SIZE);
+    }
     r = r ? r : put_map(c, &map);
-    struct sk_tenant_clients m = {.ca = sk_buf_peek(&ca), .crls = sk_buf_peek(&crls), .required = clients->required,
+    struct sk_tenant_clients m = {.sources = sk_slice(sources, (size_t)clients->crl_urls_count * SK_ID_SIZE), .ca = sk_buf_peek(&ca), .crls = sk_buf_peek(&crls), .required = clients->required,
             .stale_crl = clients->stale_crl, .map = sk_buf_peek(&map)};
     r = r ? r : put_message(c->image, SK_TENANT_CLIENTS, &m);
     return r == -EMSGSIZE || r == -ENOBUFS
@@ -423,6 +449,48 @@ int sk_image_compile(const struct sk_conf *conf, const struct sk_conf_tenant *te
     header.size = (uint32_t)sk_buf_len(image);
     if (r == 0) {
         memcpy(image->data + image->start, &header, sizeof(header));
+    }
+    return r;
+}
+
+/* ---- filled ---- */
+
+static int fill_clients(struct sk_tenant_clients *m, const struct sk_image_documents *documents, struct sk_buf *lists)
+{
+    int r = 0;
+    for (struct sk_slice ids = m->sources; r == 0 && ids.len; ids = sk_slice_from(ids, SK_ID_SIZE)) {
+        r = sk_buf_put(lists, documents->find(documents->context, (const uint8_t *)ids.data));
+    }
+    m->fetched = sk_buf_peek(lists);
+    return r;
+}
+
+int sk_image_fill(struct sk_slice bytes, const struct sk_image_documents *documents, struct sk_buf *image)
+{
+    static const uint8_t none[SK_ID_SIZE];
+    struct sk_buf lists SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)8 << 20);
+    struct sk_image from;
+    union sk_ipc_any message;
+    uint16_t code;
+    if (sk_image_open(&from, bytes)) {
+        return -EINVAL;
+    }
+    int r = sk_buf_put(image, sk_slice_cut(from.bytes, from.bytes.len - from.rest.len));
+    for (struct sk_slice before = from.rest; r == 0 && sk_image_next(&from.rest, &message, &code) == 0; before = from.rest) {
+        struct sk_tenant_issuer *issuer = (void *)&message;
+        if (code == SK_TENANT_ISSUER && memcmp(issuer->source, none, SK_ID_SIZE) != 0) {
+            issuer->jwks = documents->find(documents->context, issuer->source);
+            r = put_message(image, code, &message);
+        } else if (code == SK_TENANT_CLIENTS) {
+            r = fill_clients((void *)&message, documents, &lists);
+            r = r ? r : put_message(image, code, &message);
+        } else {
+            r = sk_buf_put(image, sk_slice_cut(before, before.len - from.rest.len));
+        }
+    }
+    if (r == 0) {
+        const uint32_t size = (uint32_t)sk_buf_len(image);
+        memcpy(image->data + image->start + offsetof(struct sk_image_header, size), &size, sizeof(size));
     }
     return r;
 }

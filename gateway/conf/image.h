@@ -29,6 +29,15 @@ struct sk_image {
 int sk_image_compile(const struct sk_conf *conf, const struct sk_conf_tenant *tenant, const char *file, struct sk_slice text,
         struct sk_buf *image, struct sk_conf_error *error) sk_nodiscard;
 
+/* Documents that were fetched, by the id of their source; empty: not yet. */
+struct sk_image_documents {
+    struct sk_slice (*find)(void *context, const uint8_t id[SK_ID_SIZE]);
+    void *context;
+};
+
+/* Puts the same image with what was fetched in its place. 0 or negative. */
+int sk_image_fill(struct sk_slice bytes, const struct sk_image_documents *documents, struct sk_buf *image) sk_nodiscard;
+
 /* Opens and checks. `bytes` is 8-byte aligned. 0 or 1. */
 int sk_image_open(struct sk_image *image, struct sk_slice bytes) sk_nodiscard;
 /* Takes the next message off image->rest. 0; 1 at the end or malformed. */

@@ -16,6 +16,7 @@
 #define SCOPE_MAX 1024 /* bytes of one user's or issuer's */
 #define ISSUER_NAMES_MAX 2048
 #define ISSUER_MAP_MAX 4096
+#define URL_MAX 2048
 
 int sk_conf_read_file(const char *path, struct sk_buf *out)
 {
@@ -442,6 +443,32 @@ static bool words_ok(const char **words, unsigned count, char between, size_t mo
     return names_len(words, count) <= most;
 }
 
+/* Good enough to be asked for: libcurl takes it apart. */
+static bool url_ok(const char *url, const char *scheme)
+{
+    size_t len = strlen(url), begin = strlen(scheme);
+    bool good = strncmp(url, scheme, begin) == 0 && len > begin && len <= URL_MAX && url[begin] != '/';
+    for (size_t i = 0; good && i < len; i++) {
+        good = url[i] > 0x20 && url[i] < 0x7f && url[i] != '"' && url[i] != '\\' && url[i] != '#';
+    }
+    return good;
+}
+
+static int check_clients(const struct loading *l, const struct sk_conf_clients *clients)
+{
+    char path[64];
+    if (clients->crl_urls_count > SK_CONF_CRL_URLS_MAX) {
+        return sk_conf_refuse(l->error, l->file, l->text, "client_certificates.crl_urls", "a tenant has at most %u", SK_CONF_CRL_URLS_MAX);
+    }
+    for (unsigned i = 0; i < clients->crl_urls_count; i++) {
+        (void)snprintf(path, sizeof(path), "client_certificates.crl_urls[%u]", i);
+        if (!url_ok(clients->crl_urls[i], "http://") && !url_ok(clients->crl_urls[i], "https://")) {
+            return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not an http or https URL", clients->crl_urls[i]);
+        }
+    }
+    return 0;
+}
+
 static int check_issuer(const struct loading *l, const struct sk_conf_tenant *t, unsigned n)
 {
     const struct sk_conf_issuer *issuer = &t->issuers[n];
@@ -464,6 +491,16 @@ static int check_issuer(const struct loading *l, const struct sk_conf_tenant *t,
         if (strncmp(t->users[i].name, issuer->name, len) == 0 && t->users[i].name[len] == ':') {
             return sk_conf_refuse(l->error, l->file, l->text, where, "the user '%s' could be taken for somebody of this issuer", t->users[i].name);
         }
+    }
+    if (!issuer->jwks_file == !issuer->jwks_url) {
+        return sk_conf_refuse(l->error, l->file, l->text, where, "either jwks_file or jwks_url: where its keys are");
+    }
+    if (issuer->ca_file && !issuer->jwks_url) {
+        return sk_conf_refuse(l->error, l->file, l->text, where, "ca_file is for jwks_url: whose certificate that server may have");
+    }
+    (void)snprintf(path, sizeof(path), "%s.jwks_url", where);
+    if (issuer->jwks_url && !url_ok(issuer->jwks_url, "https://")) {
+        return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not an https URL", issuer->jwks_url);
     }
     if (!issuer->issuer[0] || strlen(issuer->issuer) > 512 || !issuer->audience[0] || strlen(issuer->audience) > 1024) {
         return sk_conf_refuse(l->error, l->file, l->text, where, "issuer and audience are not empty, and have at most 512 and 1024 bytes");
@@ -570,6 +607,7 @@ static int check_tenant(const struct loading *l, const struct sk_conf_tenant *t)
     for (unsigned i = 0; r == 0 && i < t->issuers_count; i++) {
         r = check_issuer(l, t, i);
     }
+    r = r ? r : check_clients(l, &t->client_certificates);
     return r ? r : check_users(l, t);
 }
 

@@ -132,7 +132,8 @@ static const cyaml_schema_value_t claim_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_
 
 static const cyaml_schema_field_t issuer_fields[] = {TEXT("name", struct sk_conf_issuer, name),
         TEXT("issuer", struct sk_conf_issuer, issuer), TEXT("audience", struct sk_conf_issuer, audience),
-        TEXT("jwks_file", struct sk_conf_issuer, jwks_file), TEXTS_OPTIONAL("types", struct sk_conf_issuer, types),
+        TEXT_OPTIONAL("jwks_file", struct sk_conf_issuer, jwks_file), TEXT_OPTIONAL("jwks_url", struct sk_conf_issuer, jwks_url),
+        TEXT_OPTIONAL("ca_file", struct sk_conf_issuer, ca_file), TEXTS_OPTIONAL("types", struct sk_conf_issuer, types),
         TEXTS_OPTIONAL("roles_claim", struct sk_conf_issuer, roles_claim), LIST("map", struct sk_conf_issuer, map, &claim_value),
         TEXTS_OPTIONAL("roles", struct sk_conf_issuer, roles), TEXTS_OPTIONAL("from", struct sk_conf_issuer, from),
         TEXTS_OPTIONAL("scope", struct sk_conf_issuer, scope), CYAML_FIELD_END};
@@ -147,7 +148,8 @@ static const cyaml_schema_field_t named_fields[] = {
 static const cyaml_schema_value_t named_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_named, named_fields)};
 
 static const cyaml_schema_field_t clients_fields[] = {TEXT("ca_file", struct sk_conf_clients, ca_file),
-        TEXTS_OPTIONAL("crl_files", struct sk_conf_clients, crl_files), YES_OR_NO("required", struct sk_conf_clients, required),
+        TEXTS_OPTIONAL("crl_files", struct sk_conf_clients, crl_files), TEXTS_OPTIONAL("crl_urls", struct sk_conf_clients, crl_urls),
+        YES_OR_NO("required", struct sk_conf_clients, required),
         YES_OR_NO("stale_crl", struct sk_conf_clients, stale_crl), LIST("map", struct sk_conf_clients, map, &named_value), CYAML_FIELD_END};
 
 static const cyaml_strval_t verifications[] = {{"preferred", SK_VERIFICATION_PREFERRED}, {"required", SK_VERIFICATION_REQUIRED},

@@ -37,10 +37,14 @@ struct sk_conf_named {
     const char *user;
 };
 
+#define SK_CONF_CRL_URLS_MAX 8U
+
 struct sk_conf_clients {
     const char *ca_file;
     const char **crl_files;
     unsigned crl_files_count;
+    const char **crl_urls;
+    unsigned crl_urls_count;
     bool required;
     bool stale_crl; /* counts still */
     struct sk_conf_named *map;
@@ -117,6 +121,8 @@ struct sk_conf_issuer {
     const char *issuer;
     const char *audience;
     const char *jwks_file;
+    const char *jwks_url; /* one of them */
+    const char *ca_file;  /* of the URL's server; NULL: the system's authorities */
     const char **types;
     unsigned types_count;
     const char **roles_claim; /* member names, from the outside inward */

@@ -39,6 +39,7 @@ static int begin(struct sk_child *child, const struct sk_control_hello *hello)
             .files = program->files,
             .exec = program->exec,
             .network = program->network,
+            .lookups = program->lookups,
             .folder = hello->folder.len ? folder : NULL};
     int r = sk_sandbox_enter(&sandbox);
     child->sandboxed = r >= 0;

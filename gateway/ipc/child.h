@@ -14,7 +14,7 @@ struct sk_child;
 
 struct sk_child_program {
     const char *name;
-    bool root, files, exec, network; /* what its sandbox leaves it (sandbox/sandbox.h) */
+    bool root, files, exec, network, lookups; /* what its sandbox leaves it (sandbox/sandbox.h) */
     /* HELLO came; nothing is given up yet but umask and limits. `folder` of the sandbox is hello->folder. Negative ends. */
     int (*hello)(struct sk_child *child, const struct sk_control_hello *hello);
     /* Every other message. The callee owns the descriptors. */

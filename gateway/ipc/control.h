@@ -8,9 +8,9 @@
 
 enum { SK_CONTROL_FROM_SUPERVISOR = 1, SK_CONTROL_FROM_CHILD = 2 };
 
-enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_PEER_WORKER, SK_PEER_AUDIT, SK_PEER_SUPERVISOR };
+enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_PEER_WORKER, SK_PEER_AUDIT, SK_PEER_SUPERVISOR, SK_PEER_FETCH };
 
-/* First message. `folder`: store's or audit's own. `secret`: 32 bytes, the key this kind of process derives from. */
+/* First message. `folder`: store's, audit's or fetch's own. `secret`: 32 bytes, the key this kind of process derives from. */
 #define SK_CONTROL_HELLO_FIELDS(U, I, T) U(index) U(uid) U(gid) T(folder, 4096) T(secret, 64) I(node)
 #define SK_CONTROL_LIMITS_FIELDS(U, I, T)                                                                    \
     U(handshake) U(header) U(idle) U(request) U(drain) U(flush_deadline) U(file_size) U(workers) T(ports, 128)
@@ -32,9 +32,14 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 /* Behind its tenant's: as the image has it (ipc/tenant.h). */
 #define SK_CONTROL_ISSUER_FIELDS(U, I, T)                                                                    \
     I(tenant) T(name, 64) T(issuer, 512) T(audience, 1024) T(types, 256) T(roles_claim, 512) T(map, 4096)    \
-    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) U(client) T(jwks, 49152)
+    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) U(client) I(source) T(jwks, 49152)
 #define SK_CONTROL_FIDO2_FIELDS(U, I, T)                                                                     \
     I(tenant) T(rp_id, 253) U(policy) U(verification) T(roots, 24576) T(allow, 4096) T(deny, 4096) U(most)
+/* To fetch: a document to have at hand and keep new (ipc/fetch.h, ipc/tenant.h); and one that nobody wants any more. */
+#define SK_CONTROL_SOURCE_FIELDS(U, I, T) I(id) U(kind) T(url, 2048) T(ca, 32768)
+#define SK_CONTROL_UNSOURCE_FIELDS(U, I, T) I(id)
+/* From fetch: there is a new one, in the file of its folder that the id in hexadecimal digits names. */
+#define SK_CONTROL_DOCUMENT_FIELDS(U, I, T) I(id)
 #define SK_CONTROL_GONE_FIELDS(U, I, T) I(tenant)
 /* A peer's process died; a new channel or ring follows when it is back. */
 #define SK_CONTROL_LOST_FIELDS(U, I, T) U(peer) U(index)
@@ -67,6 +72,9 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
     M(CONTROL_LOST, control_lost, 14, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_LOST_FIELDS)                 \
     M(CONTROL_ISSUER, control_issuer, 15, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_ISSUER_FIELDS)           \
     M(CONTROL_FIDO2, control_fido2, 16, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_FIDO2_FIELDS)              \
+    M(CONTROL_SOURCE, control_source, 17, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_SOURCE_FIELDS)           \
+    M(CONTROL_UNSOURCE, control_unsource, 18, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_UNSOURCE_FIELDS)     \
+    M(CONTROL_DOCUMENT, control_document, 23, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_DOCUMENT_FIELDS)          \
     M(CONTROL_READY, control_ready, 20, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_READY_FIELDS)                   \
     M(CONTROL_PING, control_ping, 21, SK_CONTROL_FROM_SUPERVISOR | SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_PING_FIELDS) \
     M(CONTROL_BREACH, control_breach, 22, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_BREACH_FIELDS)

@@ -2,6 +2,7 @@
 #include "ipc/auth.h"
 #include "ipc/control.h"
 #include "ipc/factor.h"
+#include "ipc/fetch.h"
 #include "ipc/pam.h"
 #include "ipc/store.h"
 #include "ipc/tenant.h"
@@ -9,6 +10,7 @@
 SK_IPC_DEFINE(auth, SK_AUTH_MESSAGES)
 SK_IPC_DEFINE(control, SK_CONTROL_MESSAGES)
 SK_IPC_DEFINE(factor, SK_FACTOR_MESSAGES)
+SK_IPC_DEFINE(fetch, SK_FETCH_MESSAGES)
 SK_IPC_DEFINE(pam, SK_PAM_MESSAGES)
 SK_IPC_DEFINE(store, SK_STORE_MESSAGES)
 SK_IPC_DEFINE(tenant, SK_TENANT_MESSAGES)

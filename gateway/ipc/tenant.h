@@ -24,15 +24,21 @@ enum {
 #define SK_TENANT_HOST_FIELDS(U, I, T) T(name, 255)
 #define SK_TENANT_CERTIFICATE_FIELDS(U, I, T) T(chain, 65536) T(key, 16384)
 /* Clients are asked for a certificate (tls/trust.h). `map`: who is who by it, "BY VALUE" or "BY", of numbers of enum sk_conf_named_by, then a
- * line feed and the user, one after the other with a line feed between; no user: as the certificate says. Before the apps. */
-#define SK_TENANT_CLIENTS_FIELDS(U, I, T) T(ca, 65536) T(crls, 1048576) U(required) U(stale_crl) T(map, 65536)
+ * line feed and the user, one after the other with a line feed between; no user: as the certificate says. `sources`: ids of those whose lists
+ * are to be `fetched`, 16 bytes each. Before the apps. */
+#define SK_TENANT_CLIENTS_FIELDS(U, I, T) T(ca, 65536) T(crls, 1048576) U(required) U(stale_crl) T(map, 65536)                                     \
+    T(sources, 128) T(fetched, 8388608)
 /* In the order of the policy's apps, from index 1. `inject`: names of headers whose values the store holds. */
 #define SK_TENANT_APP_FIELDS(U, I, T) U(identity) T(inject, 1024) T(health, 1024) U(interval) T(ca, 65536)
 /* Somebody else who signs tokens. Lists with a byte between: types and roles and networks a comma, roles_claim and map ("VALUE,ROLE")
- * a line feed, scope a semicolon. For auth alone. `client`: a program of the tenant, of which name and jwks say how it proves itself, and nothing else does. */
+ * a line feed, scope a semicolon. For auth alone. `client`: a program of the tenant, of which name and jwks say how it proves itself, and nothing else does.
+ * `source`: of the keys, when they are fetched; else zeros. */
 #define SK_TENANT_ISSUER_FIELDS(U, I, T)                                                                     \
     T(name, 64) T(issuer, 512) T(audience, 1024) T(types, 256) T(roles_claim, 512) T(map, 4096)              \
-    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) U(client) T(jwks, 49152)
+    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) U(client) I(source) T(jwks, 49152)
+/* What is to be fetched for the tenant (ipc/fetch.h). `kind`: enum sk_source. `ca`: of keys and providers, whose certificates their server may have
+ * (empty: the system's authorities); of lists, who may sign them. For the supervisor alone. */
+#define SK_TENANT_SOURCE_FIELDS(U, I, T) I(id) U(kind) T(url, 2048) T(ca, 32768)
 /* FIDO2: `policy` bits of enum sk_factor_policy, and whether a user is to be verified (enum sk_conf_verification); `allow` and `deny` AAGUIDs
  * of 16 bytes; `most` authenticators of one user. For auth alone. */
 #define SK_TENANT_FIDO2_FIELDS(U, I, T)                                                                      \
@@ -48,6 +54,7 @@ enum {
     M(TENANT_UPSTREAM, tenant_upstream, 5, SK_TENANT_IN_IMAGE, 0, SK_TENANT_UPSTREAM_FIELDS)                 \
     M(TENANT_ISSUER, tenant_issuer, 6, SK_TENANT_IN_IMAGE, 0, SK_TENANT_ISSUER_FIELDS)                       \
     M(TENANT_FIDO2, tenant_fido2, 8, SK_TENANT_IN_IMAGE, 0, SK_TENANT_FIDO2_FIELDS)                          \
-    M(TENANT_CLIENTS, tenant_clients, 9, SK_TENANT_IN_IMAGE, 0, SK_TENANT_CLIENTS_FIELDS)
+    M(TENANT_CLIENTS, tenant_clients, 9, SK_TENANT_IN_IMAGE, 0, SK_TENANT_CLIENTS_FIELDS)                    \
+    M(TENANT_SOURCE, tenant_source, 10, SK_TENANT_IN_IMAGE, 0, SK_TENANT_SOURCE_FIELDS)
 
 SK_IPC_DECLARE(tenant, SK_TENANT_MESSAGES)

@@ -1,6 +1,8 @@
 /* Tenants and their images. Runs in the workers. */
 #include "proxy/certificate.h"
 
+#include "base/log.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -315,14 +317,28 @@ struct sk_tls_identity *sk_site_identity(struct sk_site *site, struct sk_slice h
     return first ? first->identity : NULL;
 }
 
+static struct sk_tls_trust *make_trust(const struct sk_tenant_clients *m)
+{
+    struct sk_buf lists SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(m->crls.len + m->fetched.len);
+    unsigned rules = (m->crls.len || m->sources.len ? SK_TLS_LISTS : 0U) | (m->stale_crl ? SK_TLS_STALE : 0U);
+    char why[SK_TLS_WHY];
+    if (sk_buf_put(&lists, m->crls) || sk_buf_put(&lists, m->fetched)) {
+        return NULL;
+    }
+    struct sk_tls_trust *trust = sk_tls_trust_new(m->ca, sk_buf_peek(&lists), rules, why);
+    if (!trust) {
+        sk_log(SK_EVENT_TRUST_BAD, SK_TEXT("why", why));
+    }
+    return trust;
+}
+
 bool sk_site_clients(struct sk_site *site)
 {
-    char why[SK_TLS_WHY];
     if (!site->identities_parsed) {
         parse_identities(site);
     }
     if (site->clients.ca.len && !site->trust) {
-        site->trust = sk_tls_trust_new(site->clients.ca, site->clients.crls, site->clients.stale_crl, why);
+        site->trust = make_trust(&site->clients);
     }
     return !site->clients.ca.len || site->trust;
 }

@@ -29,8 +29,19 @@ static int drop_identity(uid_t uid, gid_t gid)
     return setuid(0) == 0 ? -EPERM : 0;
 }
 
-static int close_files(const char *folder)
+static int leave_open(int ruleset, const char *folder, uint64_t rights)
 {
+    struct landlock_path_beneath_attr path = {.allowed_access = rights, .parent_fd = open(folder, O_PATH | O_CLOEXEC | O_DIRECTORY)};
+    int r = path.parent_fd < 0 || syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &path, 0) ? -errno : 0;
+    if (path.parent_fd >= 0) {
+        (void)close(path.parent_fd);
+    }
+    return r;
+}
+
+static int close_files(const struct sk_sandbox *sandbox)
+{
+    static const char *const lookups[] = {"/etc", "/usr/lib", "/usr/share/ca-certificates", "/run/systemd/resolve"};
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (version < 0) {
         return 1;
@@ -42,16 +53,10 @@ static int close_files(const char *folder)
     if (ruleset < 0) {
         return -errno;
     }
-    int r = 0;
-    if (folder) {
-        struct landlock_path_beneath_attr path = {.allowed_access = rights & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE};
-        path.parent_fd = open(folder, O_PATH | O_CLOEXEC | O_DIRECTORY);
-        if (path.parent_fd < 0 || syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &path, 0)) {
-            r = -errno;
-        }
-        if (path.parent_fd >= 0) {
-            (void)close(path.parent_fd);
-        }
+    int r = sandbox->folder ? leave_open(ruleset, sandbox->folder, rights & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE) : 0;
+    for (size_t i = 0; r == 0 && sandbox->lookups && i < SK_COUNT(lookups); i++) {
+        r = leave_open(ruleset, lookups[i], LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+        r = r == -ENOENT ? 0 : r; /* not every system has each */
     }
     if (r == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0)) {
         r = -errno;
@@ -164,7 +169,7 @@ int sk_sandbox_enter(const struct sk_sandbox *sandbox)
     int files = 0;
     int r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
     if (r == 0 && !sandbox->files) {
-        files = close_files(sandbox->folder);
+        files = close_files(sandbox);
         r = files < 0 ? files : 0;
     }
     r = r ? r : drop_identity(sandbox->uid, sandbox->gid);

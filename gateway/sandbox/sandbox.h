@@ -15,6 +15,7 @@ struct sk_sandbox {
     bool files;   /* keeps files: pam, whose modules read their own */
     bool exec;    /* keeps starting programs, and signalling them: pam, whose modules start helpers */
     bool network; /* keeps making Internet sockets: a worker's upstream connections. With files, any: pam's modules */
+    bool lookups; /* keeps reading what names and authorities are looked up in: /etc, and the libraries for it */
     const char *folder; /* the one folder that stays readable and writable, or NULL */
 };
 

@@ -59,7 +59,7 @@ static int refuse_tenant(const struct tenant *t, const char *path, const char *w
 
 static bool clients_good(const struct sk_tenant_clients *m, char why[SK_TLS_WHY])
 {
-    struct sk_tls_trust *trust = sk_tls_trust_new(m->ca, m->crls, m->stale_crl, why);
+    struct sk_tls_trust *trust = sk_tls_trust_new(m->ca, m->crls, m->crls.len ? SK_TLS_LISTS : 0, why);
     bool good = trust != NULL;
     (void)sk_tls_trust_unref(trust);
     return good;
@@ -297,7 +297,7 @@ static void reload(struct supervisor *s)
     s->conf = conf;
     s->generation++;
     announce_settings(s);
-    processes_start_pam(s);
+    processes_start_wanted(s);
     for (struct tenant *t = s->list; t; t = t->next) {
         t->untold = t->untold || t->changed;
         if (t->changed) {

@@ -26,7 +26,8 @@ static const struct {
     const char *name;
     enum sk_peer peer;
 } kinds[KIND_COUNT] = {[KIND_AUDIT] = {"audit", SK_PEER_AUDIT}, [KIND_STORE] = {"store", SK_PEER_STORE}, [KIND_AUTH] = {"auth", SK_PEER_AUTH},
-        [KIND_FACTOR] = {"factor", SK_PEER_FACTOR}, [KIND_PAM] = {"pam", SK_PEER_PAM}, [KIND_WORKER] = {"worker", SK_PEER_WORKER}};
+        [KIND_FACTOR] = {"factor", SK_PEER_FACTOR}, [KIND_PAM] = {"pam", SK_PEER_PAM}, [KIND_WORKER] = {"worker", SK_PEER_WORKER},
+        [KIND_FETCH] = {"fetch", SK_PEER_FETCH}};
 
 struct process *process_of(struct supervisor *s, enum kind kind, uint64_t index)
 {
@@ -75,10 +76,10 @@ static struct identity identity_of(const struct supervisor *s, enum kind kind)
     return account ? (struct identity){account->pw_uid, account->pw_gid} : (struct identity){0, 0};
 }
 
-static int own_folder(const struct supervisor *s, const char *name, struct identity identity, char out[4200])
+static int own_folder(const struct supervisor *s, const char *name, mode_t mode, struct identity identity, char out[4200])
 {
     (void)snprintf(out, 4200, "%s/%s", s->conf->is.data, name);
-    if (mkdir(out, 0700) && errno != EEXIST) {
+    if ((mkdir(out, mode) && errno != EEXIST) || chmod(out, mode)) {
         return -errno;
     }
     return geteuid() == 0 && chown(out, identity.uid, identity.gid) ? -errno : 0;
@@ -147,6 +148,8 @@ static void received(struct sk_channel *channel sk_unused, uint16_t code, const 
     } else if (code == SK_CONTROL_READY) {
         p->ready = ((const struct sk_control_ready *)message)->generation;
         check_ready(p->supervisor);
+    } else if (code == SK_CONTROL_DOCUMENT && p->kind == KIND_FETCH) {
+        source_changed(p->supervisor, ((const struct sk_control_document *)message)->id);
     } else if (code == SK_CONTROL_BREACH && p->kind == KIND_AUDIT) {
         end_hostile(p->supervisor, message);
     }
@@ -204,13 +207,15 @@ static void send_hello(struct supervisor *s, struct process *p)
 {
     uint8_t secret[SK_SHA256_SIZE], node[SK_SHA256_SIZE];
     struct sk_slice root = sk_slice(s->root_key, sizeof(s->root_key));
-    static const char *const labels[KIND_COUNT] = {"audit", "store root", "auth", "factor", "pam", "worker"};
+    static const char *const labels[KIND_COUNT] = {"audit", "store root", "auth", "factor", "pam", "worker", "fetch"};
     char folder[4200] = "";
     struct identity identity = identity_of(s, p->kind);
     struct sk_control_hello hello = {.index = p->index, .uid = identity.uid, .gid = identity.gid};
     int r = 0;
     if (p->kind == KIND_AUDIT || p->kind == KIND_STORE) {
-        r = own_folder(s, p->kind == KIND_AUDIT ? "journal" : "store", identity, folder);
+        r = own_folder(s, p->kind == KIND_AUDIT ? "journal" : "store", 0700, identity, folder);
+    } else if (p->kind == KIND_FETCH) {
+        r = own_folder(s, FETCHED_FOLDER, 0755, identity, folder); /* nothing in it is secret, and the supervisor reads it */
     } else if (p->kind == KIND_PAM) {
         (void)snprintf(folder, sizeof(folder), "%s", s->conf->is.pam_services);
     }
@@ -295,7 +300,7 @@ static void connect_auth(struct supervisor *s, struct process *auth)
     connect_pair(auth, process_of(s, KIND_STORE, 0));
     for (size_t i = 0; i < s->processes_count; i++) {
         struct process *p = &s->processes[i];
-        if (p->kind == KIND_FACTOR || p->kind == KIND_PAM || p->kind == KIND_WORKER) {
+        if (p->kind == KIND_FACTOR || p->kind == KIND_PAM || p->kind == KIND_WORKER || p->kind == KIND_FETCH) {
             connect_pair(auth, p);
         }
     }
@@ -333,6 +338,10 @@ static void introduce(struct supervisor *s, struct process *p)
         break;
     case KIND_WORKER:
         connect_worker(s, p);
+        break;
+    case KIND_FETCH:
+        sources_announce(s, p);
+        connect_pair(p, process_of(s, KIND_AUTH, 0));
         break;
     default:
         connect_pair(p, process_of(s, KIND_AUTH, 0));
@@ -395,6 +404,12 @@ static void add_process(struct supervisor *s, enum kind kind, uint64_t index)
     sk_timer_init(&p->restart, s->loop, on_restart);
 }
 
+/* The gate is open without them, and they start when something is for them to do. */
+static bool on_demand(enum kind kind)
+{
+    return kind == KIND_PAM || kind == KIND_FETCH;
+}
+
 int processes_start(struct supervisor *s)
 {
     add_process(s, KIND_AUDIT, 0);
@@ -409,6 +424,7 @@ int processes_start(struct supervisor *s)
     for (uint64_t i = 0; i < s->workers; i++) {
         add_process(s, KIND_WORKER, i);
     }
+    add_process(s, KIND_FETCH, 0);
     for (size_t i = 0; i < s->processes_count; i++) {
         if (geteuid() == 0 && s->processes[i].kind != KIND_PAM && identity_of(s, s->processes[i].kind).uid == 0) {
             sk_log(SK_EVENT_FATAL, SK_TEXT("what", "no account for a process: make the accounts sekisho-audit, -store, -auth, -factor, "
@@ -416,24 +432,25 @@ int processes_start(struct supervisor *s)
                     SK_TEXT("program", kinds[s->processes[i].kind].name));
             return -ENOENT;
         }
-        int r = s->processes[i].kind == KIND_PAM ? 0 : process_start(&s->processes[i]);
+        int r = on_demand(s->processes[i].kind) ? 0 : process_start(&s->processes[i]);
         if (r < 0) {
             return r;
         }
     }
-    processes_start_pam(s);
+    processes_start_wanted(s);
     return 0;
 }
 
-void processes_start_pam(struct supervisor *s)
+void processes_start_wanted(struct supervisor *s)
 {
-    bool wanted = false;
+    bool pam = false;
     for (const struct tenant *t = s->list; t; t = t->next) {
-        wanted |= t->pam;
+        pam |= t->pam;
     }
-    for (size_t i = 0; i < s->processes_count && wanted; i++) {
+    for (size_t i = 0; i < s->processes_count; i++) {
         struct process *p = &s->processes[i];
-        if (p->kind == KIND_PAM && p->pid == 0 && !sk_timer_pending(&p->restart)) {
+        bool wanted = p->kind == KIND_PAM ? pam : p->kind == KIND_FETCH && s->sources.count;
+        if (wanted && p->pid == 0 && !sk_timer_pending(&p->restart)) {
             start_or_wait(p);
         }
     }
@@ -483,7 +500,7 @@ void process_died(struct supervisor *s, pid_t pid, int status)
         if (s->ready && shuts) {
             sk_log(SK_EVENT_SHUT, SK_TEXT("process", kinds[p->kind].name));
         }
-        s->ready = s->ready && (p->kind == KIND_FACTOR || p->kind == KIND_PAM);
+        s->ready = s->ready && (p->kind == KIND_FACTOR || on_demand(p->kind));
     }
     if (p->delay) {
         sk_timer_set(&p->restart, p->delay);
@@ -534,6 +551,7 @@ static void announce_issuer(struct process *p, const struct tenant *t, const str
             .roles_claim = i->roles_claim, .map = i->map, .roles = i->roles, .networks = i->networks, .scope = i->scope,
             .restricted = i->restricted, .client = i->client, .jwks = i->jwks};
     memcpy(m.tenant, t->id, SK_ID_SIZE);
+    memcpy(m.source, i->source, SK_ID_SIZE);
     process_send(p, SK_CONTROL_ISSUER, &m, NULL);
 }
 
@@ -632,7 +650,7 @@ void check_ready(struct supervisor *s)
     bool all = s->synced;
     for (size_t i = 0; i < s->processes_count; i++) {
         const struct process *p = &s->processes[i];
-        all = all && (p->kind == KIND_FACTOR || p->kind == KIND_PAM || (p->pid > 0 && p->ready == s->generation));
+        all = all && (p->kind == KIND_FACTOR || on_demand(p->kind) || (p->pid > 0 && p->ready == s->generation));
     }
     if (all && !s->ready) {
         s->ready = true;

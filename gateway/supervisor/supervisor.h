@@ -16,7 +16,7 @@
 #define HELPERS_MAX 64
 #define LISTENERS_MAX 17 /* 16 addresses and the observe listener */
 
-enum kind { KIND_AUDIT, KIND_STORE, KIND_AUTH, KIND_FACTOR, KIND_PAM, KIND_WORKER, KIND_COUNT };
+enum kind { KIND_AUDIT, KIND_STORE, KIND_AUTH, KIND_FACTOR, KIND_PAM, KIND_WORKER, KIND_FETCH, KIND_COUNT };
 
 /* A tenant as its file last said and the processes were told. */
 struct tenant {
@@ -25,6 +25,8 @@ struct tenant {
     struct tenant *next;
     uint8_t id[SK_ID_SIZE];
     char *file;     /* path of the tenant file */
+    struct source **sources; /* what is fetched for it */
+    size_t sources_count;
     struct named_file **reads; /* other files it reads: certificates, keys, values */
     size_t reads_count;
     char name[65], service[65];
@@ -55,6 +57,16 @@ struct named_file {
     char path[];
 };
 
+/* A document that tenants name by URL (ipc/tenant.h, TENANT_SOURCE). The texts stand behind it. */
+struct source {
+    struct sk_table_node node;
+    unsigned refs; /* tenants that want it */
+    uint8_t id[SK_ID_SIZE];
+    uint64_t kind;
+    struct sk_slice url, ca;
+    struct sk_buf text; /* as it was fetched last; empty: not yet */
+};
+
 /* A sealed memfd with images, alive while a tenant is in it. */
 struct memory {
     int fd;
@@ -82,7 +94,7 @@ struct supervisor {
     void (*complain)(const struct sk_conf_error *error); /* of each mistake found */
     uint8_t root_key[32];
     char programs[4096]; /* folder, or empty for the build tree's layout */
-    struct process processes[3 + 2 * HELPERS_MAX + WORKERS_MAX];
+    struct process processes[4 + 2 * HELPERS_MAX + WORKERS_MAX];
     size_t processes_count;
     uint64_t workers;
     int listeners[WORKERS_MAX][LISTENERS_MAX]; /* of each worker; -1 none */
@@ -91,7 +103,7 @@ struct supervisor {
     struct sk_shared *shared;
     struct sk_table tenants, files;
     struct sk_table fresh; /* by id: loaded and not yet in force */
-    struct sk_table named_files;
+    struct sk_table named_files, sources;
     uint64_t load; /* how many times the tenants folder was read */
     struct tenant *list, **tail; /* what was loaded last stands behind what is in force */
     uint64_t next_slot;
@@ -119,6 +131,21 @@ void tenants_rollback(struct supervisor *s);
 /* Reads a tenant's file again as it was committed. 0; 1 it is no longer the same. */
 int tenant_reread(struct tenant *t, struct sk_buf *text, struct sk_conf_tenant **parsed) sk_nodiscard;
 
+/* Images of the tenants that want it get the document, and are told everywhere. */
+void tenants_refill(struct supervisor *s, const struct source *source);
+
+/* sources.c */
+#define FETCHED_FOLDER "fetched"
+/* NULL: no memory. */
+struct source *source_ref(struct supervisor *s, const struct sk_conf *conf, const struct sk_tenant_source *m);
+void source_unref(struct supervisor *s, struct source *source);
+/* Tells fetch of all. */
+void sources_announce(struct supervisor *s, struct process *fetch);
+/* Puts the image with the documents in it. 0 or negative. */
+int sources_fill(struct supervisor *s, struct sk_slice image, struct sk_buf *out) sk_nodiscard;
+/* fetch has a new one. */
+void source_changed(struct supervisor *s, const uint8_t id[SK_ID_SIZE]);
+
 /* status.c */
 /* A number that changes when the file's content does. */
 uint64_t status_hash(const struct stat *info);
@@ -130,8 +157,8 @@ uint64_t named_file_status(const struct supervisor *s, struct named_file *file);
 
 /* processes.c */
 int processes_start(struct supervisor *s) sk_nodiscard;
-/* The PAM helpers too, from when a tenant in force has a user for them. */
-void processes_start_pam(struct supervisor *s);
+/* The PAM helpers too, from when a tenant in force has a user for them; and fetch, from when something is to be fetched. */
+void processes_start_wanted(struct supervisor *s);
 /* Asks those whose turn it is to finish; again after each death, until all are gone. */
 void processes_stop(struct supervisor *s);
 void processes_kill(struct supervisor *s);

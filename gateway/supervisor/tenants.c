@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define IMAGE_MAX ((size_t)128 << 20)
+
 static void texts_free(char ***texts, size_t *count)
 {
     for (size_t i = 0; i < *count; i++) {
@@ -53,6 +55,10 @@ static void tenant_free(struct supervisor *s, struct tenant *t)
         named_file_unref(s, t->reads[i]);
     }
     free(t->reads);
+    for (size_t i = 0; i < t->sources_count; i++) {
+        source_unref(s, t->sources[i]);
+    }
+    free(t->sources);
     texts_free(&t->hosts, &t->hosts_count);
     sk_buf_free(&t->image);
     sk_buf_free(&t->for_auth);
@@ -150,7 +156,8 @@ static int note_reads(struct supervisor *s, struct tenant *t, const struct sk_co
         }
     }
     for (unsigned i = 0; r == 0 && i < conf->issuers_count; i++) {
-        r = note_read(s, t, conf->issuers[i].jwks_file);
+        r = conf->issuers[i].jwks_file ? note_read(s, t, conf->issuers[i].jwks_file) : 0;
+        r = r || !conf->issuers[i].ca_file ? r : note_read(s, t, conf->issuers[i].ca_file);
     }
     r = r || !conf->client_certificates.ca_file ? r : note_read(s, t, conf->client_certificates.ca_file);
     for (unsigned i = 0; r == 0 && i < conf->client_certificates.crl_files_count; i++) {
@@ -205,6 +212,45 @@ static int name_managers(struct tenant *t, const struct sk_policy *policy)
     return r;
 }
 
+static int note_source(struct supervisor *s, const struct sk_conf *conf, struct tenant *t, const struct sk_tenant_source *m)
+{
+    struct source **more = reallocarray(t->sources, t->sources_count + 1, sizeof(struct source *));
+    struct source *source = more ? source_ref(s, conf, m) : NULL;
+    t->sources = more ? more : t->sources;
+    if (!source) {
+        return -ENOMEM;
+    }
+    t->sources[t->sources_count++] = source;
+    return 0;
+}
+
+/* Puts what was fetched for the tenant into its image. */
+static int fill(struct supervisor *s, struct tenant *t, struct sk_slice bytes)
+{
+    struct sk_buf filled = SK_BUF_INIT(IMAGE_MAX);
+    int r = sources_fill(s, bytes, &filled);
+    if (r) {
+        sk_buf_free(&filled);
+        return r;
+    }
+    sk_buf_free(&t->image);
+    t->image = filled;
+    return 0;
+}
+
+static int fill_first(struct supervisor *s, const struct sk_conf *conf, struct tenant *t)
+{
+    struct sk_image image;
+    union sk_ipc_any message;
+    uint16_t code;
+    int r = sk_image_open(&image, sk_buf_peek(&t->image)) ? -EINVAL : 0;
+    while (r == 0 && sk_image_next(&image.rest, &message, &code) == 0) {
+        r = code == SK_TENANT_SOURCE ? note_source(s, conf, t, (const void *)&message) : 0;
+    }
+    return r || t->sources_count == 0 ? r : fill(s, t, sk_buf_peek(&t->image));
+}
+
+/* From its image. */
 static int read_settings(struct tenant *t)
 {
     struct sk_image image;
@@ -213,6 +259,8 @@ static int read_settings(struct tenant *t)
     if (sk_image_open(&image, sk_buf_peek(&t->image)) || sk_image_next(&image.rest, &message, &code) || code != SK_TENANT_SETTINGS) {
         return -EINVAL;
     }
+    sk_buf_take(&t->managers, sk_buf_len(&t->managers));
+    sk_buf_take(&t->for_auth, sk_buf_len(&t->for_auth));
     if (name_managers(t, &image.policy)) {
         return -ENOBUFS;
     }
@@ -244,7 +292,7 @@ static int read_tenant(struct supervisor *s, const struct sk_conf *conf, const s
     if (!t) {
         return -ENOMEM;
     }
-    t->image = SK_BUF_INIT((size_t)128 << 20);
+    t->image = SK_BUF_INIT(IMAGE_MAX);
     t->for_auth = SK_BUF_INIT((size_t)16 << 20);
     t->managers = SK_BUF_INIT(8192);
     t->file = strdup(file);
@@ -256,6 +304,7 @@ static int read_tenant(struct supervisor *s, const struct sk_conf *conf, const s
     r = r ? r : note_reads(s, t, parsed);
     t->status = status_of(s, t, listed->status);
     r = r ? r : sk_image_compile(conf, parsed, file, sk_buf_peek(&text), &t->image, error);
+    r = r ? r : fill_first(s, conf, t);
     r = r ? r : digest(t, parsed, sk_buf_peek(&text), error);
     r = r ? r : read_settings(t);
     if (r) {
@@ -553,6 +602,53 @@ int tenants_commit(struct supervisor *s, unsigned *changed, unsigned *gone)
     memory_unref(memory);
     s->syncing = NULL;
     return 0;
+}
+
+static bool wants(const struct tenant *t, const struct source *source)
+{
+    for (size_t i = 0; i < t->sources_count; i++) {
+        if (t->sources[i] == source) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The image again, from where the processes have it. */
+static int refill(struct supervisor *s, struct tenant *t)
+{
+    struct sk_buf bytes SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(IMAGE_MAX);
+    char *to = sk_buf_reserve(&bytes, (size_t)t->size);
+    if (!to || pread(t->memory->fd, to, (size_t)t->size, (off_t)t->offset) != (ssize_t)t->size) {
+        return -EIO;
+    }
+    sk_buf_commit(&bytes, (size_t)t->size);
+    int r = fill(s, t, sk_buf_peek(&bytes));
+    return r ? r : read_settings(t);
+}
+
+void tenants_refill(struct supervisor *s, const struct source *source)
+{
+    struct memory *memory = NULL;
+    for (struct tenant *t = s->list; t; t = t->next) {
+        t->changed = wants(t, source) && refill(s, t) == 0;
+    }
+    int r = seal_images(s, &memory);
+    for (struct tenant *t = s->list; t && r == 0; t = t->next) {
+        if (t->changed) {
+            memory_unref(t->memory);
+            t->memory = memory;
+            memory->refs++;
+            sk_buf_free(&t->image);
+            if (!t->untold) {
+                announce_everywhere(s, t); /* else with what the store is to have first */
+            }
+        }
+    }
+    memory_unref(memory);
+    if (r == 0 && s->synced) {
+        announce_loaded(s);
+    }
 }
 
 int tenant_reread(struct tenant *t, struct sk_buf *text, struct sk_conf_tenant **parsed)

@@ -161,7 +161,7 @@ static bool place(struct sk_tls_lists *lists, X509_STORE *store, char why[SK_TLS
     return true;
 }
 
-struct sk_tls_lists *sk_tls_lists_new(struct sk_slice pem, X509_STORE *store, const STACK_OF(X509) *authorities, char why[SK_TLS_WHY])
+struct sk_tls_lists *sk_tls_lists_read(struct sk_slice pem, const STACK_OF(X509) *authorities, char why[SK_TLS_WHY])
 {
     struct sk_tls_lists *lists = NULL, **last = &lists;
     BIO *bio = pem.len <= INT_MAX ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
@@ -176,7 +176,13 @@ struct sk_tls_lists *sk_tls_lists_new(struct sk_slice pem, X509_STORE *store, co
         X509_CRL_free(crl);
     }
     BIO_free(bio);
-    return good && lists && place(lists, store, why) ? lists : sk_tls_lists_free(lists);
+    return good ? lists : sk_tls_lists_free(lists);
+}
+
+struct sk_tls_lists *sk_tls_lists_new(struct sk_slice pem, X509_STORE *store, const STACK_OF(X509) *authorities, char why[SK_TLS_WHY])
+{
+    struct sk_tls_lists *lists = sk_tls_lists_read(pem, authorities, why);
+    return lists && place(lists, store, why) ? lists : sk_tls_lists_free(lists);
 }
 
 /* ---- looked into ---- */

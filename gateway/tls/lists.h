@@ -11,7 +11,9 @@
 
 struct sk_tls_lists; /* NULL: none */
 
-/* PEM. Full lists go into the store, whose authorities they must be of as far as these are in `authorities`. NULL with `why` set. */
+/* PEM: each is well made and, as far as its authority is in `authorities`, signed by that. NULL with `why` set: one is not, or there is none. */
+struct sk_tls_lists *sk_tls_lists_read(struct sk_slice pem, const STACK_OF(X509) *authorities, char why[SK_TLS_WHY]);
+/* The same to be looked into. Full lists go into the store. NULL with `why` set. */
 struct sk_tls_lists *sk_tls_lists_new(struct sk_slice pem, X509_STORE *store, const STACK_OF(X509) *authorities, char why[SK_TLS_WHY]);
 struct sk_tls_lists *sk_tls_lists_free(struct sk_tls_lists *lists);
 

@@ -124,10 +124,11 @@ static bool read_lists(struct sk_tls_trust *trust, struct sk_slice pem, char why
     return !pem.len || trust->lists;
 }
 
-struct sk_tls_trust *sk_tls_trust_new(struct sk_slice authorities, struct sk_slice crls, bool stale, char why[SK_TLS_WHY])
+struct sk_tls_trust *sk_tls_trust_new(struct sk_slice authorities, struct sk_slice crls, unsigned rules, char why[SK_TLS_WHY])
 {
+    const uint8_t byte = (uint8_t)rules;
     struct sk_tls_trust *trust = calloc(1, sizeof(*trust));
-    const struct sk_slice parts[] = {authorities, SK_LIT("\n"), crls, stale ? SK_LIT("+") : SK_LIT("-")};
+    const struct sk_slice parts[] = {authorities, SK_LIT("\n"), crls, sk_slice(&byte, 1)};
     (void)snprintf(why, SK_TLS_WHY, "no memory");
     if (!trust || authorities.len > INT_MAX) {
         free(trust);
@@ -135,12 +136,12 @@ struct sk_tls_trust *sk_tls_trust_new(struct sk_slice authorities, struct sk_sli
     }
     sk_digest_sha256_parts(parts, SK_COUNT(parts), trust->id);
     trust->refs = 1;
-    trust->stale = stale;
+    trust->stale = (rules & SK_TLS_STALE) != 0;
     trust->last = &trust->oldest;
     trust->store = X509_STORE_new();
     trust->names = sk_X509_NAME_new_null();
     trust->authorities = sk_X509_new_null();
-    bool good = trust->store && trust->names && trust->authorities && set_rules(trust, crls.len > 0) && read_authorities(trust, authorities, why) &&
+    bool good = trust->store && trust->names && trust->authorities && set_rules(trust, (rules & SK_TLS_LISTS) != 0) && read_authorities(trust, authorities, why) &&
                 read_lists(trust, crls, why);
     ERR_clear_error();
     return good ? trust : sk_tls_trust_unref(trust);
@@ -172,6 +173,15 @@ struct sk_tls_trust *sk_tls_trust_unref(struct sk_tls_trust *trust)
     sk_X509_NAME_pop_free(trust->names, X509_NAME_free);
     free(trust);
     return NULL;
+}
+
+bool sk_tls_trust_takes(const struct sk_tls_trust *trust, struct sk_slice crls, char why[SK_TLS_WHY])
+{
+    struct sk_tls_lists *lists = sk_tls_lists_read(crls, trust->authorities, why);
+    bool takes = lists != NULL;
+    (void)sk_tls_lists_free(lists);
+    ERR_clear_error();
+    return takes;
 }
 
 bool sk_tls_trust_same(const struct sk_tls_trust *a, const struct sk_tls_trust *b)

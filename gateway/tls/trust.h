@@ -17,9 +17,16 @@
 
 struct sk_tls_trust;
 
-/* PEM texts. `crls` may be empty: nothing is revoked then. `stale`: a list that is past its time counts still. NULL with `why` set. */
-struct sk_tls_trust *sk_tls_trust_new(struct sk_slice authorities, struct sk_slice crls, bool stale, char why[SK_TLS_WHY]);
+enum sk_tls_trust_rule {
+    SK_TLS_LISTS = 1, /* each authority needs a list */
+    SK_TLS_STALE = 2, /* one that is past its time counts still */
+};
+
+/* PEM texts; `crls` may be empty. `rules`: bits. NULL with `why` set. */
+struct sk_tls_trust *sk_tls_trust_new(struct sk_slice authorities, struct sk_slice crls, unsigned rules, char why[SK_TLS_WHY]);
 struct sk_tls_trust *sk_tls_trust_ref(struct sk_tls_trust *trust);
 struct sk_tls_trust *sk_tls_trust_unref(struct sk_tls_trust *trust);
+/* Are these lists well made, and signed by an authority of the trust as far as they are of one? `why` says why not. */
+bool sk_tls_trust_takes(const struct sk_tls_trust *trust, struct sk_slice crls, char why[SK_TLS_WHY]);
 /* Do both take the same certificates? Either may be NULL: none. */
 bool sk_tls_trust_same(const struct sk_tls_trust *a, const struct sk_tls_trust *b);

@@ -139,7 +139,7 @@ static void check_clients(struct checking *c, const struct sk_tenant_file *file)
             return;
         }
     }
-    struct sk_tls_trust *trust = sk_tls_trust_new(sk_buf_peek(&ca), sk_buf_peek(&crls), clients->stale_crl, why);
+    struct sk_tls_trust *trust = sk_tls_trust_new(sk_buf_peek(&ca), sk_buf_peek(&crls), sk_buf_len(&crls) ? SK_TLS_LISTS : 0, why);
     if (!trust) {
         REFUSE("client_certificates", "%s", why);
     }

@@ -59,6 +59,15 @@
         "itself.")                                                                                           \
     X(UPSTREAM_UP, "SK1302", INFO, "an upstream address is in service",                                      \
         "An attempt or the health check succeeded again, after SK1301.")                                     \
+    X(FETCH_FAILED, "SK1303", WARN, "a document could not be fetched: the one that is known stays in force",      \
+        "The line names the URL and why. It is tried again, at longer and longer intervals up to the usual one. Without any " \
+        "document nobody gets in by it; a revocation list that is past its time lets nobody in. See to the server, or to " \
+        "what the tenant file says of it.")                                                                  \
+    X(FETCHED, "SK1304", INFO, "a document was fetched, and is another than before",                         \
+        "A key set, a revocation list or a provider's metadata that a tenant file names by URL is new, and in force within a " \
+        "second. Nothing is left to do.")                                                                    \
+    X(TRUST_BAD, "SK1305", ERROR, "client certificates: fetched lists do not fit together; the tenant lets nobody in", \
+        "The line says what is wrong. A delta list came that continues a list which is not here; it ends when that is fetched.") \
     X(JOURNAL_OPENED, "SK1401", INFO, "journal opened",                                                      \
         "The journal was read and goes on. The line counts the records read, and the requests whose end nobody knows, " \
         "as the gateway ended in their midst: each has now a record that says so.")                          \

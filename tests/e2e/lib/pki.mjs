@@ -79,10 +79,10 @@ export class Authority {
     openssl('ca', '-config', this.file('cnf'), '-revoke', client.file);
   }
 
-  // A revocation list of now, good until so many days from now.
-  list(days = 1) {
+  // A revocation list of some days ago, good until so many days from now.
+  list(days = 1, since = -2) {
     const file = this.file('crl');
-    openssl('ca', '-config', this.file('cnf'), '-gencrl', '-crlexts', 'crl', '-crl_lastupdate', day(-2), '-crl_nextupdate', day(days), '-out', file);
+    openssl('ca', '-config', this.file('cnf'), '-gencrl', '-crlexts', 'crl', '-crl_lastupdate', day(since), '-crl_nextupdate', day(days), '-out', file);
     return fs.readFileSync(file, 'utf8');
   }
 }

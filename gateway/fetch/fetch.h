@@ -1,0 +1,26 @@
+/* What fetch's own files share. */
+#pragma once
+
+#include "base/table.h"
+#include "fetch/document.h"
+#include "fetch/transfer.h"
+#include "ipc/child.h"
+#include "ipc/control.h"
+
+struct fetch {
+    struct sk_child child;
+    struct sk_channel *auth;
+    struct transfers *transfers;
+    struct sk_table sources;
+    char folder[4097];
+};
+
+/* sources.c */
+/* Its document is fetched now, and again and again. */
+void fetch_source(struct fetch *fetch, const struct sk_control_source *m);
+void fetch_unsource(struct fetch *fetch, const uint8_t id[SK_ID_SIZE]);
+/* Now, unless that was tried a moment ago. */
+void fetch_refresh(struct fetch *fetch, const uint8_t id[SK_ID_SIZE]);
+void fetch_refresh_all(struct fetch *fetch);
+/* What nobody wants any more of what is in the folder goes. */
+void fetch_clear_folder(const struct fetch *fetch);
