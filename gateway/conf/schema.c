@@ -90,7 +90,7 @@ static const cyaml_strval_t words[] = {{"true", 1}, {"false", 0}, {"yes", 1}, {"
 static const cyaml_strval_t kinds[] = {{"api", SK_APP_API}, {"panel", SK_APP_PANEL}};
 static const cyaml_strval_t identities[] = {{"assertion", SK_IDENTITY_ASSERTION},
         {"forwarded-user", SK_IDENTITY_FORWARDED_USER}, {"auth-request", SK_IDENTITY_AUTH_REQUEST}, {"remote", SK_IDENTITY_REMOTE},
-        {"client-cert", SK_IDENTITY_CLIENT_CERT}};
+        {"client-cert", SK_IDENTITY_CLIENT_CERT}, {"client-cert-chain", SK_IDENTITY_CLIENT_CERT_CHAIN}};
 static const cyaml_strval_t backends[] = {{"local", SK_BACKEND_LOCAL}, {"pam", SK_BACKEND_PAM}, {"key", SK_BACKEND_KEY}};
 
 static const cyaml_schema_field_t app_fields[] = {TEXT("name", struct sk_conf_app, name),

@@ -15,6 +15,7 @@ enum {
     SK_IDENTITY_AUTH_REQUEST = 4,   /* X-Auth-Request-User, -Groups */
     SK_IDENTITY_REMOTE = 8,         /* Remote-User, -Groups */
     SK_IDENTITY_CLIENT_CERT = 16,   /* Client-Cert (RFC 9440) */
+    SK_IDENTITY_CLIENT_CERT_CHAIN = 32,
 };
 
 /* `checked`: an app has a health check, so that the apps are needed before the first request. `programs`: there are some. */

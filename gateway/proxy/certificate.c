@@ -120,17 +120,25 @@ struct sk_grant *sk_certificate_grant(struct sk_exchange *x)
     return sk_grant_certificate(x, sk_slice_str(x->conn->holder), sk_certificate_fingerprint(x->conn, digest));
 }
 
-struct sk_slice sk_certificate_field(struct sk_exchange *x)
+/* A byte sequence of RFC 8941, behind a comma when it is not the first. */
+static int put_sequence(void *context, struct sk_slice der)
 {
-    struct sk_buf der SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)32 << 10);
-    if (!sk_tls_has_certificate(x->conn->tls) || sk_tls_certificate_der(x->conn->tls, &der)) {
+    struct sk_buf *out = context;
+    char *text = malloc(SK_BASE64_SIZE(der.len));
+    int r = text ? 0 : -ENOMEM;
+    if (r == 0) {
+        struct sk_slice base64 = sk_slice(text, sk_base64_encode(der, text));
+        r = sk_buf_printf(out, "%s:%.*s:", sk_buf_len(out) ? ", " : "", (int)base64.len, base64.data);
+    }
+    free(text);
+    return r;
+}
+
+struct sk_slice sk_certificate_field(struct sk_exchange *x, bool chain)
+{
+    struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)64 << 10);
+    if (!sk_tls_has_certificate(x->conn->tls) || sk_tls_certificate_each(x->conn->tls, chain, put_sequence, &text)) {
         return SK_SLICE_NULL;
     }
-    char *text = sk_arena_alloc(x->arena, SK_BASE64_SIZE(sk_buf_len(&der)) + 2);
-    if (!text) {
-        return SK_SLICE_NULL;
-    }
-    size_t len = sk_base64_encode(sk_buf_peek(&der), text + 1);
-    text[0] = text[len + 1] = ':';
-    return sk_slice(text, len + 2);
+    return sk_buf_len(&text) ? sk_arena_copy(x->arena, sk_buf_peek(&text)) : SK_SLICE_NULL;
 }

@@ -15,5 +15,5 @@ bool sk_certificate_is_of(const struct sk_conn *conn, struct sk_slice subject);
 struct sk_slice sk_certificate_fingerprint(const struct sk_conn *conn, uint8_t digest[32]);
 /* The grant of its holder; NULL: it names none, or another site's page sent the request. */
 struct sk_grant *sk_certificate_grant(struct sk_exchange *x);
-/* The value of Client-Cert (RFC 9440 section 2.2); the null slice without a certificate. */
-struct sk_slice sk_certificate_field(struct sk_exchange *x);
+/* The value of Client-Cert, or with `chain` of Client-Cert-Chain (RFC 9440 sections 2.2, 2.3); the null slice when there is nothing to say. */
+struct sk_slice sk_certificate_field(struct sk_exchange *x, bool chain);

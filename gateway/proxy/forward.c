@@ -243,10 +243,10 @@ static void add_identity(struct outgoing *o)
         add(o, SK_LIT("x-auth-request-groups"), grant->roles);
     }
     if (identity & SK_IDENTITY_CLIENT_CERT) {
-        struct sk_slice certificate = sk_certificate_field(o->x);
-        if (certificate.len) {
-            add(o, SK_LIT("client-cert"), certificate);
-        }
+        add(o, SK_LIT("client-cert"), sk_certificate_field(o->x, false));
+    }
+    if (identity & SK_IDENTITY_CLIENT_CERT_CHAIN) {
+        add(o, SK_LIT("client-cert-chain"), sk_certificate_field(o->x, true));
     }
     if (identity & SK_IDENTITY_REMOTE) {
         add(o, SK_LIT("remote-user"), grant->subject);

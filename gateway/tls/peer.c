@@ -40,12 +40,28 @@ void sk_tls_certificate_fingerprint(const struct sk_tls *tls, uint8_t out[32])
     (void)X509_digest(SSL_get0_peer_certificate(tls->ssl), EVP_sha256(), out, &len);
 }
 
-int sk_tls_certificate_der(const struct sk_tls *tls, struct sk_buf *out)
+static int give_der(X509 *certificate, int (*each)(void *context, struct sk_slice der), void *context)
 {
     unsigned char *der = NULL;
-    int len = i2d_X509(SSL_get0_peer_certificate(tls->ssl), &der);
-    int r = len < 0 ? -ENOMEM : sk_buf_put(out, sk_slice(der, (size_t)len));
+    int len = i2d_X509(certificate, &der);
+    int r = len < 0 ? -ENOMEM : each(context, sk_slice(der, (size_t)len));
     OPENSSL_free(der);
+    return r;
+}
+
+int sk_tls_certificate_each(const struct sk_tls *tls, bool chain, int (*each)(void *context, struct sk_slice der), void *context)
+{
+    X509 *own = SSL_get0_peer_certificate(tls->ssl);
+    if (!chain) {
+        return give_der(own, each, context);
+    }
+    STACK_OF(X509) *path = X509_build_chain(own, SSL_get_peer_cert_chain(tls->ssl), sk_tls_trust_store(tls->choice.trust), 0, NULL, NULL);
+    int r = path ? 0 : -ENOMEM;
+    for (int i = 1; i < sk_X509_num(path) && r == 0; i++) {
+        r = give_der(sk_X509_value(path, i), each, context);
+    }
+    sk_X509_pop_free(path, X509_free);
+    ERR_clear_error();
     return r;
 }
 

@@ -14,7 +14,8 @@ bool sk_tls_has_certificate(const struct sk_tls *tls);
 bool sk_tls_certificate_holds(struct sk_tls *tls, struct sk_tls_trust *trust);
 /* 32 bytes: SHA-256 of the certificate. */
 void sk_tls_certificate_fingerprint(const struct sk_tls *tls, uint8_t out[32]);
-/* DER, appended. 0 or negative. */
-int sk_tls_certificate_der(const struct sk_tls *tls, struct sk_buf *out) sk_nodiscard;
+/* In DER, the client's own first; with `chain`, instead the authorities between it and the root, each below the next, as they were verified.
+ * `each` gives 0 or negative, which ends it. 0 or negative. */
+int sk_tls_certificate_each(const struct sk_tls *tls, bool chain, int (*each)(void *context, struct sk_slice der), void *context) sk_nodiscard;
 /* Appended, UTF-8 without control characters. 0; 1 when it has none, or more than one, or another; negative. */
 int sk_tls_certificate_name(const struct sk_tls *tls, enum sk_tls_name which, struct sk_buf *out) sk_nodiscard;

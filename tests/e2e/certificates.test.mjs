@@ -23,7 +23,7 @@ function rules(own) {
 
 function tenantFile(name, own, app = {}) {
   return openTenant(name, upstream.url, rules({
-    apps: [{ name: 'api', kind: 'api', path: '/api', upstreams: [upstream.url], identity: ['remote', 'client-cert'], ...app },
+    apps: [{ name: 'api', kind: 'api', path: '/api', upstreams: [upstream.url], identity: ['remote', 'client-cert', 'client-cert-chain'], ...app },
       { name: 'panel', kind: 'panel', path: '/', upstreams: [upstream.url], factors: 'password+certificate' }], ...own }));
 }
 
@@ -128,10 +128,14 @@ describe('a program with a certificate', () => {
   });
 
   test('is told to the upstream as RFC 9440 has it, and cannot be claimed', async () => {
-    const header = (await ask(clients.email)).json().headers['client-cert'];
-    const der = Buffer.from(/^:(.*):$/.exec(header)[1], 'base64');
-    assert.ok(clients.email.cert.replace(/\s/g, '').includes(der.toString('base64')));
-    assert.equal((await ask(undefined, { user: 'hanako' })).json().headers['client-cert'], undefined);
+    const [leaf, between] = clients.email.cert.match(/(?<=-----BEGIN CERTIFICATE-----)[^-]+/g).map((text) => `:${text.replace(/\s/g, '')}:`);
+    const { 'client-cert': header, 'client-cert-chain': chain } = (await ask(clients.email)).json().headers;
+    assert.deepEqual([header, chain], [leaf, between]);
+    // What is sent along and has no part in the chain is not passed on.
+    const more = { ...clients.email, cert: clients.email.cert + other.pem };
+    assert.equal((await ask(more)).json().headers['client-cert-chain'], between);
+    const without = (await ask(undefined, { user: 'hanako' })).json().headers;
+    assert.deepEqual([without['client-cert'], without['client-cert-chain']], [undefined, undefined]);
     for (const name of ['client-cert', 'Client_Cert', 'client-cert-chain']) {
       assert.equal((await ask(clients.email, { headers: { [name]: header } })).status, 400, name);
     }
