@@ -3,6 +3,7 @@
  * tenants alone whose file says whose certificates are. Whether there is such a user, and what it may, is looked up here.
  */
 #include "auth/factors.h"
+#include "auth/remember.h"
 
 #include "conf/conf.h"
 

@@ -3,6 +3,7 @@
  * them; one that was right is remembered, with who it says it is, no longer than it holds.
  */
 #include "auth/programs.h"
+#include "auth/remember.h"
 
 #include "base/clock.h"
 
@@ -114,7 +115,7 @@ int auth_take_bearer(struct job *job, struct sk_slice bearer)
         auth_refuse(job, "internal-error");
         return 1;
     }
-    if (bearer.len) {
+    if (bearer.data) {
         memcpy(job->bearer, bearer.data, bearer.len);
     }
     job->bearer_len = bearer.len;

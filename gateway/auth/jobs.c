@@ -2,6 +2,7 @@
  * with none when its asker is gone. */
 #include "auth/factors.h"
 #include "auth/programs.h"
+#include "auth/remember.h"
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -3,6 +3,7 @@
  * guesses: attempts are not counted. A key that was right is remembered like a password, no longer than it holds.
  */
 #include "auth/programs.h"
+#include "auth/remember.h"
 
 #include "base/clock.h"
 #include "base/text.h"

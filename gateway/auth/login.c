@@ -1,6 +1,7 @@
 /* Logins, on the page and with HTTP Basic: look the user up, verify, record, grant. */
 #include "auth/factors.h"
 #include "auth/programs.h"
+#include "auth/remember.h"
 
 #include "base/clock.h"
 #include "base/text.h"

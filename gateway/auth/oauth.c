@@ -4,6 +4,7 @@
  * nothing of it is kept.
  */
 #include "auth/programs.h"
+#include "auth/remember.h"
 
 #include "base/clock.h"
 #include "base/text.h"

@@ -1,5 +1,6 @@
 /* Verified passwords, remembered as keyed hashes so that a program's next request need not pay for Argon2id again. */
 #include "auth/auth.h"
+#include "auth/remember.h"
 
 #include "base/clock.h"
 #include "base/text.h"

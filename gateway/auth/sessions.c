@@ -1,5 +1,6 @@
 /* Sessions: checked, renewed, used, ended and listed. */
 #include "auth/programs.h"
+#include "auth/remember.h"
 
 #include "base/clock.h"
 #include "base/text.h"

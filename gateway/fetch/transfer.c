@@ -60,7 +60,7 @@ static bool set_up(struct transfer *t, const struct transfer_request *r)
     bool good = curl_easy_setopt(easy, CURLOPT_URL, r->url) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, r->plain ? "http,https" : "https") == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
-    good = good && (!r->ca.len || (curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &ca) == CURLE_OK && curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK));
+    good = good && (!r->ca.len || (curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &ca) == CURLE_OK && curl_easy_setopt(easy, CURLOPT_CAPATH, (char *)NULL) == CURLE_OK));
     good = good && curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;

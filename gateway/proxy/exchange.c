@@ -1,5 +1,6 @@
 /* A request's way through the steps (steps.def), and its answer's way back. Runs in the workers. */
 #include "proxy/certificate.h"
+#include "proxy/page.h"
 
 #include "base/clock.h"
 #include "base/text.h"

@@ -178,16 +178,6 @@ bool sk_oauth_is_metadata(const struct sk_exchange *x);
 void sk_api_serve(struct sk_exchange *x);
 void sk_api_told(struct sk_exchange *x, uint16_t code, const void *message);
 
-/* pages.c */
-bool sk_page_japanese(const struct sk_request *request);
-struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, struct sk_slice form_token, struct sk_slice back, struct sk_slice message,
-        struct sk_slice state, struct sk_slice prompts);
-struct sk_slice sk_page_denied(struct sk_arena *arena, bool japanese, struct sk_slice reason, struct sk_slice id, struct sk_slice subject);
-struct sk_slice sk_page_logout(struct sk_arena *arena, bool japanese, struct sk_slice form_token, bool done);
-struct sk_slice sk_page_problem(struct sk_arena *arena, uint16_t status, struct sk_slice reason, struct sk_slice id);
-/* Content-Security-Policy of every answer of the gateway's own: nothing but the style of its pages. Static. */
-struct sk_slice sk_page_policy(void);
-
 /* forward.c */
 /* Sends the judged request to an upstream of the app. */
 enum sk_go sk_forward(struct sk_exchange *x);

@@ -1,4 +1,4 @@
-/* What the gateway's own pages are written with: text is escaped, a page is whole or none. Between pages.c and account.c. */
+/* The gateway's own pages, and what they are written with: text is escaped, a page is whole or none. */
 #pragma once
 
 #include "proxy/exchange.h"
@@ -24,3 +24,13 @@ void sk_page_message(struct sk_page *page, struct sk_slice reason);
 void sk_page_ceremony(struct sk_page *page, const char *purpose, bool session, const char *action, struct sk_slice form_token);
 /* The script, at the end of a page that has such a form. */
 void sk_page_script(struct sk_page *page);
+
+/* pages.c: whole pages; the null slice when one would be too long. */
+bool sk_page_japanese(const struct sk_request *request);
+struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, struct sk_slice form_token, struct sk_slice back, struct sk_slice message,
+        struct sk_slice state, struct sk_slice prompts);
+struct sk_slice sk_page_denied(struct sk_arena *arena, bool japanese, struct sk_slice reason, struct sk_slice id, struct sk_slice subject);
+struct sk_slice sk_page_logout(struct sk_arena *arena, bool japanese, struct sk_slice form_token, bool done);
+struct sk_slice sk_page_problem(struct sk_arena *arena, uint16_t status, struct sk_slice reason, struct sk_slice id);
+/* Content-Security-Policy of every answer of the gateway's own: nothing but the style of its pages. Static. */
+struct sk_slice sk_page_policy(void);

@@ -1,4 +1,5 @@
 /* The gateway's own pages: login, logout, keys. Runs in the workers. */
+#include "proxy/page.h"
 #include "proxy/reserved.h"
 
 #include "base/clock.h"

@@ -1,8 +1,6 @@
 /* Tenants and their images. Runs in the workers. */
 #include "proxy/certificate.h"
 
-#include "base/log.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -325,11 +323,7 @@ static struct sk_tls_trust *make_trust(const struct sk_tenant_clients *m)
     if (sk_buf_put(&lists, m->crls) || sk_buf_put(&lists, m->fetched)) {
         return NULL;
     }
-    struct sk_tls_trust *trust = sk_tls_trust_new(m->ca, sk_buf_peek(&lists), rules, why);
-    if (!trust) {
-        sk_log(SK_EVENT_TRUST_BAD, SK_TEXT("why", why));
-    }
-    return trust;
+    return sk_tls_trust_new(m->ca, sk_buf_peek(&lists), rules, why);
 }
 
 bool sk_site_clients(struct sk_site *site)

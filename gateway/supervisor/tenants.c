@@ -215,12 +215,15 @@ static int name_managers(struct tenant *t, const struct sk_policy *policy)
 static int note_source(struct supervisor *s, const struct sk_conf *conf, struct tenant *t, const struct sk_tenant_source *m)
 {
     struct source **more = reallocarray(t->sources, t->sources_count + 1, sizeof(struct source *));
-    struct source *source = more ? source_ref(s, conf, m) : NULL;
-    t->sources = more ? more : t->sources;
-    if (!source) {
+    if (!more) {
         return -ENOMEM;
     }
-    t->sources[t->sources_count++] = source;
+    t->sources = more;
+    more[t->sources_count] = source_ref(s, conf, m);
+    if (!more[t->sources_count]) {
+        return -ENOMEM;
+    }
+    t->sources_count++;
     return 0;
 }
 
@@ -633,8 +636,10 @@ void tenants_refill(struct supervisor *s, const struct source *source)
     for (struct tenant *t = s->list; t; t = t->next) {
         t->changed = wants(t, source) && refill(s, t) == 0;
     }
-    int r = seal_images(s, &memory);
-    for (struct tenant *t = s->list; t && r == 0; t = t->next) {
+    if (seal_images(s, &memory) || !memory) {
+        return;
+    }
+    for (struct tenant *t = s->list; t; t = t->next) {
         if (t->changed) {
             memory_unref(t->memory);
             t->memory = memory;
@@ -646,7 +651,7 @@ void tenants_refill(struct supervisor *s, const struct source *source)
         }
     }
     memory_unref(memory);
-    if (r == 0 && s->synced) {
+    if (s->synced) {
         announce_loaded(s);
     }
 }

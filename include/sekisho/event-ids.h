@@ -66,8 +66,6 @@
     X(FETCHED, "SK1304", INFO, "a document was fetched, and is another than before",                         \
         "A key set, a revocation list or a provider's metadata that a tenant file names by URL is new, and in force within a " \
         "second. Nothing is left to do.")                                                                    \
-    X(TRUST_BAD, "SK1305", ERROR, "client certificates: fetched lists do not fit together; the tenant lets nobody in", \
-        "The line says what is wrong. A delta list came that continues a list which is not here; it ends when that is fetched.") \
     X(JOURNAL_OPENED, "SK1401", INFO, "journal opened",                                                      \
         "The journal was read and goes on. The line counts the records read, and the requests whose end nobody knows, " \
         "as the gateway ended in their midst: each has now a record that says so.")                          \

@@ -1,5 +1,6 @@
 /* gateway/auth/remember.c: a verified password is remembered for its tenant, user and time, and never as itself. */
 #include "auth/auth.h"
+#include "auth/remember.h"
 
 #include "base/clock.h"
 

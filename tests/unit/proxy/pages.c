@@ -1,5 +1,5 @@
 /* gateway/proxy/pages.c: the language that was asked for, and nothing of a request or a module that could be markup. */
-#include "proxy/exchange.h"
+#include "proxy/page.h"
 
 #include <criterion/criterion.h>
 

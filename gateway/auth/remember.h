@@ -1,0 +1,34 @@
+/* What was verified a short time ago, and is not verified again: passwords, keys, tokens. Between auth's own files. */
+#pragma once
+
+#include "auth/jobs.h"
+
+/* A verified password or key, as a keyed hash, for a short time. */
+struct remembered {
+    struct sk_table_node by_key, by_session;
+    struct remembered *newer, *older;
+    uint8_t tenant[SK_ID_SIZE];
+    uint8_t key[SK_SHA256_SIZE];
+    char session[65];
+    char name[257];
+    enum sk_policy_factor factor;
+    uint64_t until;      /* boot ns */
+    uint64_t expires;    /* wall ns, of a key or token; 0: never */
+    const struct issuer *issuer; /* of a token: who it is stands in `user`, and not in the store */
+    struct user user;
+    uint8_t credential[SK_SHA256_SIZE]; /* of a program: what tokens that it asks for are tied to */
+    char thumbprint[SK_FACTOR_THUMBPRINT + 1]; /* of the key that a token is bound to; empty: of none */
+    char *scope; /* of an access token, owned: "APP METHODS", semicolon between; NULL: of anything else */
+};
+
+/* A password is remembered for the network it was right from: from another, a guess that hits is an attempt like any other. */
+void auth_remember_key(const struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice network, struct sk_slice name,
+        struct sk_slice password, uint8_t key[SK_SHA256_SIZE]);
+struct remembered *auth_remembered(struct auth *auth, const uint8_t key[SK_SHA256_SIZE]);
+struct remembered *auth_remembered_session(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session);
+/* Whatever this issuer's tokens were remembered for is void: for the workers too. */
+void auth_forget_issuer(struct auth *auth, const struct issuer *issuer);
+/* Its session's name begins with "basic-", whatever it is; when `session` is empty a new one is made. */
+struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, const uint8_t key[SK_SHA256_SIZE],
+        enum sk_policy_factor factor, uint64_t expires, struct sk_slice session);
+void auth_forget(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session, struct sk_slice subject);
