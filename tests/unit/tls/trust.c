@@ -30,7 +30,7 @@ TestSuite(tls_trust, .init = begin, .fini = end, .timeout = 60);
 static struct sk_tls_trust *trust_in(const struct made *authority, bool stale)
 {
     char why[SK_TLS_WHY];
-    struct sk_tls_trust *trust = sk_tls_trust_new(sk_slice_str(authority->cert_pem), sk_slice_str(lists), stale, why);
+    struct sk_tls_trust *trust = sk_tls_trust_new(sk_slice_str(authority->cert_pem), sk_slice_str(lists), (lists[0] ? SK_TLS_LISTS : 0U) | (stale ? SK_TLS_STALE : 0U), why);
     cr_assert_not_null(trust, "%s", why);
     return trust;
 }
@@ -313,7 +313,7 @@ Test(tls_trust, remembers_by_the_lists_of_the_chain_alone)
     LIST(.issuer = &inner, .number = 1);
     LIST(.issuer = &other, .number = 1, .from = -MADE_HOUR, .to = -60);
     (void)snprintf(both, sizeof(both), "%s%s", root.cert_pem, other.cert_pem);
-    struct sk_tls_trust *trust = sk_tls_trust_new(sk_slice_str(both), sk_slice_str(lists), false, why);
+    struct sk_tls_trust *trust = sk_tls_trust_new(sk_slice_str(both), sk_slice_str(lists), lists[0] ? SK_TLS_LISTS : 0U, why);
     cr_assert_not_null(trust, "%s", why);
     uint64_t left = seconds_left(trust);
     between(left, MADE_HOUR - 60, MADE_HOUR);
@@ -326,7 +326,7 @@ Test(tls_trust, remembers_by_the_lists_of_the_chain_alone)
 static void refused(struct sk_slice authorities, const char *expected)
 {
     char why[SK_TLS_WHY];
-    cr_expect_null(sk_tls_trust_new(authorities, sk_slice_str(lists), false, why));
+    cr_expect_null(sk_tls_trust_new(authorities, sk_slice_str(lists), lists[0] ? SK_TLS_LISTS : 0U, why));
     cr_expect_not_null(strstr(why, expected), "'%s' in '%s'", expected, why);
 }
 
