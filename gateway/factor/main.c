@@ -106,6 +106,7 @@ static void verify_token(struct helper *helper, const struct sk_factor_token *m)
         told.id = text_of(&claims, SK_LIT("jti"), SK_FACTOR_TOKEN_ID_MAX);
         told.scope = text_of(&claims, SK_LIT("scope"), SK_FACTOR_TOKEN_MAX);
         told.thumbprint = sk_token_thumbprint(&claims);
+        told.certificate = sk_token_certificate(&claims);
     }
     answer(helper, SK_FACTOR_CLAIMS, &told);
     sk_token_claims_free(&claims);

@@ -171,11 +171,23 @@ void sk_token_claims_free(struct sk_token_claims *claims)
     *claims = SK_TOKEN_CLAIMS_INIT;
 }
 
+/* What `cnf` (RFC 7800) says by that name. A claim of that name that is no object could mean anything. */
+static struct sk_slice confirmed(const struct sk_token_claims *claims, const char *name)
+{
+    const json_t *cnf = json_object_get(claims->json, "cnf"), *member = json_object_get(cnf, name);
+    struct sk_slice text = sk_json_string(member);
+    bool malformed = (cnf && !json_is_object(cnf)) || (member && text.len != SK_FACTOR_THUMBPRINT);
+    return malformed ? SK_LIT("-") : text;
+}
+
 struct sk_slice sk_token_thumbprint(const struct sk_token_claims *claims)
 {
-    const json_t *member = json_object_get(json_object_get(claims->json, "cnf"), "jkt");
-    struct sk_slice text = sk_json_string(member);
-    return !member ? SK_SLICE_NULL : text.len == SK_FACTOR_THUMBPRINT ? text : SK_LIT("-");
+    return confirmed(claims, "jkt");
+}
+
+struct sk_slice sk_token_certificate(const struct sk_token_claims *claims)
+{
+    return confirmed(claims, "x5t#S256");
 }
 
 const char *sk_token_reason(enum sk_token_refusal refusal)

@@ -61,6 +61,8 @@ enum sk_token_refusal sk_token_verify(struct sk_slice token, const struct sk_jwk
 void sk_token_claims_free(struct sk_token_claims *claims);
 /* Of the key that the token is bound to (RFC 9449 section 6.1); empty: of none. What is malformed is no key's. */
 struct sk_slice sk_token_thumbprint(const struct sk_token_claims *claims);
+/* The same of the certificate that it is bound to (RFC 8705 section 3.1). */
+struct sk_slice sk_token_certificate(const struct sk_token_claims *claims);
 const char *sk_token_reason(enum sk_token_refusal refusal);
 
 /*

@@ -35,11 +35,11 @@ enum { SK_FACTOR_FROM_AUTH = 1, SK_FACTOR_FROM_HELPER = 2 };
  * `reason`: empty when the token is right; the rest has a meaning then alone. `roles`: names, comma between; one that is longer
  * than SK_FACTOR_ROLE_MAX or has a comma or a control character in it is left out. All others are here: they are shorter
  * than the token that they were in. `id`: `jti`, empty when it is longer than SK_FACTOR_TOKEN_ID_MAX.
- * `thumbprint`: of the key that the token is bound to, `cnf` with `jkt`; empty: of none.
+ * `thumbprint`: of the key that the token is bound to, `cnf` with `jkt`; empty: of none. `certificate`: of the one it is bound to, `x5t#S256`.
  */
 #define SK_FACTOR_CLAIMS_FIELDS(U, I, T)                                                                     \
     U(ticket) T(reason, 64) T(subject, SK_FACTOR_SUBJECT_MAX) T(roles, SK_FACTOR_TOKEN_MAX) U(expires) \
-    T(id, SK_FACTOR_TOKEN_ID_MAX) T(scope, SK_FACTOR_TOKEN_MAX) T(thumbprint, 64)
+    T(id, SK_FACTOR_TOKEN_ID_MAX) T(scope, SK_FACTOR_TOKEN_MAX) T(thumbprint, 64) T(certificate, 64)
 /*
  * A DPoP proof (factor/proof.h): of a request with this `method` and `uri`, which is https://HOST[:PORT]/PATH, and, where that brings a token, with this
  * `hash` of it, base64url of its SHA-256. Made `back` seconds before `now` at the earliest, and `ahead` behind it at the latest.

@@ -567,26 +567,38 @@ Test(factor_token, every_beginning_and_every_changed_byte_is_refused)
     }
 }
 
-static const char *thumbprint(const char *member)
+/* "KEY CERTIFICATE" */
+static const char *bound_to(const char *claims_text)
 {
-    static char out[64];
+    static char out[128];
     struct sk_token_claims claims;
-    const char *token = issuer_token(SK_JWK_ES256, HEADER, member);
+    const char *token = issuer_token(SK_JWK_ES256, HEADER, claims_text);
     cr_assert_eq(sk_token_verify(sk_slice_str(token), keys, &usual, &claims), SK_TOKEN_NONE);
-    struct sk_slice text = sk_token_thumbprint(&claims);
-    (void)snprintf(out, sizeof(out), "%.*s", (int)text.len, text.data ? text.data : "");
+    struct sk_slice key = sk_token_thumbprint(&claims), certificate = sk_token_certificate(&claims);
+    (void)snprintf(out, sizeof(out), "%.*s %.*s", (int)key.len, key.data ? key.data : "", (int)certificate.len, certificate.data ? certificate.data : "");
     sk_token_claims_free(&claims);
     return out;
 }
 
-Test(factor_token, what_it_is_bound_to_is_a_key_or_nobodys)
+#define KEY "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+#define CERTIFICATE "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"
+
+Test(factor_token, what_it_is_bound_to_is_a_key_or_a_certificate_or_nobodys)
 {
-    cr_expect_str_eq(thumbprint(TIMES("'cnf':{'jkt':'0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'}")), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
-    cr_expect_str_empty(thumbprint(TIMES("'cnf':{'x5t#S256':'x'}")));
-    cr_expect_str_empty(thumbprint(TIMES("'jkt':'x'")));
-    cr_expect_str_eq(thumbprint(TIMES("'cnf':{'jkt':7}")), "-");
-    cr_expect_str_eq(thumbprint(TIMES("'cnf':{'jkt':''}")), "-");
-    cr_expect_str_eq(thumbprint(TIMES("'cnf':{'jkt':'0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4IA'}")), "-");
+    cr_expect_str_eq(bound_to(TIMES("'cnf':{'jkt':'" KEY "'}")), KEY " ");
+    cr_expect_str_eq(bound_to(TIMES("'cnf':{'x5t#S256':'" CERTIFICATE "'}")), " " CERTIFICATE);
+    cr_expect_str_eq(bound_to(TIMES("'cnf':{'x5t#S256':'" CERTIFICATE "','jkt':'" KEY "'}")), KEY " " CERTIFICATE);
+    cr_expect_str_eq(bound_to(TIMES("'jkt':'x','x5t#S256':'x'")), " ");
+    cr_expect_str_eq(bound_to(TIMES("'cnf':{}")), " ");
+    cr_expect_str_eq(bound_to(TIMES("'cnf':{'jkt':7}")), "- ");
+    cr_expect_str_eq(bound_to(TIMES("'cnf':{'jkt':''}")), "- ");
+    cr_expect_str_eq(bound_to(TIMES("'cnf':{'jkt':'" KEY "A'}")), "- ");
+    cr_expect_str_eq(bound_to(TIMES("'cnf':{'x5t#S256':7}")), " -");
+    cr_expect_str_eq(bound_to(TIMES("'cnf':{'x5t#S256':null}")), " -");
+    cr_expect_str_eq(bound_to(TIMES("'cnf':{'x5t#S256':['" CERTIFICATE "']}")), " -");
+    cr_expect_str_eq(bound_to(TIMES("'cnf':{'x5t#S256':'" CERTIFICATE "='}")), " -");
+    cr_expect_str_eq(bound_to(TIMES("'cnf':'" CERTIFICATE "'")), "- -");
+    cr_expect_str_eq(bound_to(TIMES("'cnf':[]")), "- -");
 }
 
 /* What stands at `path`, with | behind each. */
