@@ -40,6 +40,7 @@ struct issuer {
     bool seen; /* since the last LOADED it was named again */
     bool restricted, client;
     uint8_t source[SK_ID_SIZE]; /* of its keys, when they are fetched; else zeros */
+    bool bound; /* a program whose access tokens are bound to its client certificate */
     struct sk_slice name, issuer, audience, types, roles_claim, map, roles, networks, scope, jwks;
 };
 
@@ -98,6 +99,13 @@ struct pool {
     bool pam;
     struct helper helpers[HELPERS_MAX];
     struct line *first, **last; /* tenants take turns: nobody's guesses keep another's users waiting */
+};
+
+/* What a token is bound to, as thumbprints; empty: nothing of that kind. */
+struct binding {
+    char key[SK_FACTOR_THUMBPRINT + 1];         /* of whoever proves his requests: RFC 9449 */
+    char certificate[SK_FACTOR_THUMBPRINT + 1]; /* of the client's connection: RFC 8705 */
+    bool held; /* the program proved itself with that certificate alone: it must be the program's still */
 };
 
 struct auth {

@@ -13,7 +13,7 @@
 
 #define LIFETIME_MAX 300U /* s that an assertion may have left */
 
-const struct issuer *auth_client_keys(const struct tenant *tenant, struct sk_slice name)
+const struct issuer *auth_client_entry(const struct tenant *tenant, struct sk_slice name)
 {
     const struct issuer *i = tenant->issuers;
     while (i && !(i->client && sk_slice_eq(i->name, name))) {
@@ -109,10 +109,11 @@ void auth_client(struct auth *auth, uint64_t worker, const struct sk_auth_client
     TAKE_ORIGIN(job, m);
     auth_copy(job->name, sizeof(job->name), m->user);
     sk_random(job->key, sizeof(job->key)); /* nothing is found by it again */
-    job->issuer = auth_client_keys(job->tenant, m->user);
     if (!auth_take_authority(job, m->authority)) {
         return;
     }
+    const struct issuer *entry = auth_client_entry(job->tenant, m->user);
+    job->issuer = entry && entry->jwks.len ? entry : NULL;
     if (!job->issuer) {
         auth_deny(job, "login-failed", "no-client-keys");
     } else if (auth_take_bearer(job, m->bearer) == 0) {

@@ -61,7 +61,8 @@ static void answer_active(struct job *job)
         return;
     }
     struct sk_auth_introspected m = {.ticket = job->ticket, .active = 1, .subject = job->user.name, .scope = sk_buf_peek(&scope),
-            .id = auth_token_id(job), .expires = job->expires / SK_SECOND, .thumbprint = sk_slice_str(job->thumbprint)};
+            .id = auth_token_id(job), .expires = job->expires / SK_SECOND, .thumbprint = sk_slice_str(job->binding.key),
+            .certificate = sk_slice_str(job->binding.certificate)};
     (void)auth_answer(job->auth, job->worker, SK_AUTH_INTROSPECTED, &m);
     auth_job_free(job);
 }

@@ -30,7 +30,8 @@ void auth_set_issuer(struct auth *auth, const struct sk_control_issuer *m)
     }
     struct sk_slice *to[TEXTS];
     for (struct issuer *i = tenant ? tenant->issuers : NULL; i; i = i->next) {
-        bool same = i->restricted == (m->restricted != 0) && i->client == (m->client != 0) && memcmp(i->source, m->source, SK_ID_SIZE) == 0;
+        bool same = i->restricted == (m->restricted != 0) && i->client == (m->client != 0) && memcmp(i->source, m->source, SK_ID_SIZE) == 0 &&
+                    i->bound == (m->bound != 0);
         texts_of(i, to);
         for (size_t n = 0; same && n < TEXTS; n++) {
             same = sk_slice_eq(*to[n], from[n]);
@@ -57,11 +58,15 @@ void auth_set_issuer(struct auth *auth, const struct sk_control_issuer *m)
     issuer->restricted = m->restricted;
     issuer->client = m->client;
     memcpy(issuer->source, m->source, SK_ID_SIZE);
+    issuer->bound = m->bound;
     struct issuer **last = &tenant->issuers;
     while (*last) {
         last = &(*last)->next;
     }
     *last = issuer;
+    if (issuer->bound) {
+        auth_revoke(auth, tenant->id, SK_SLICE_NULL, issuer->name); /* what tokens it has may not be */
+    }
 }
 
 void auth_begin_issuers(struct tenant *tenant)
@@ -169,12 +174,12 @@ static void admit(struct job *job, const struct sk_factor_claims *m)
         auth_refuse(job, "internal-error");
         return;
     }
-    const char *fault = auth_proof_fault(job, m->thumbprint);
+    auth_take_binding(job, m);
+    const char *fault = auth_binding_fault(job, &job->binding, job->name);
     if (fault) {
         auth_deny_token(job, fault);
         return;
     }
-    auth_copy(job->thumbprint, sizeof(job->thumbprint), m->thumbprint);
     job->expires = (m->expires + AUTH_TOKEN_LEEWAY) * SK_SECOND;
     auth_admit_program(job, SK_POLICY_FACTOR_TOKEN);
 }
@@ -248,7 +253,7 @@ void auth_claims(struct job *job, const struct sk_factor_claims *m)
 static void look_up(struct job *job, struct sk_slice bearer)
 {
     struct remembered *r = auth_remembered(job->auth, job->key);
-    const char *fault = r ? auth_proof_fault(job, sk_slice_str(r->thumbprint)) : NULL;
+    const char *fault = r ? auth_binding_fault(job, &r->binding, r->name) : NULL;
     bool own = auth_is_own_token(job->auth, bearer);
     if (fault) {
         auth_deny_token(job, fault);
@@ -282,6 +287,8 @@ void auth_token(struct auth *auth, uint64_t worker, const struct sk_auth_token *
         return;
     }
     TAKE_ORIGIN(job, m);
+    auth_take_certificate(job, m->fingerprint);
+    auth_copy(job->holder, sizeof(job->holder), m->holder);
     if (!auth_take_authority(job, m->authority)) {
         return;
     }

@@ -32,10 +32,11 @@ struct job {
     char authority[262]; /* the host with its port, as the client has it */
     struct dpop *dpop;  /* owned; NULL: no proof goes with it */
     bool proving;       /* that is being verified now */
-    char thumbprint[SK_FACTOR_THUMBPRINT + 1]; /* of the key that the token is bound to; empty: of none */
+    struct binding binding; /* of a token, brought or to be issued */
     char *scope;        /* of an access token, owned: "APP METHODS", semicolon between; NULL: of anything else */
     uint8_t credential[SK_SHA256_SIZE]; /* of a program: what tokens that it asks for are tied to */
-    char certificate[65]; /* the client's, that a key came with: its SHA-256; empty: none */
+    char certificate[SK_FACTOR_THUMBPRINT + 1]; /* of the connection: its thumbprint; empty: none */
+    char holder[257];   /* whose that is by the tenant's map; empty: nobody's in particular */
     char why[65];       /* it was refused */
     uint64_t used;      /* boot ns */
     char token[45];     /* of a new session */

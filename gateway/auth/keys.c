@@ -28,7 +28,7 @@ static enum found find_key(struct job *job)
     sk_digest_sha256(sk_slice(job->password, job->password_len), job->credential);
     for (struct sk_slice keys = job->user.hash; auth_next_key(&keys, key, &until, &bound) == 0;) {
         if (sk_digest_equal(sk_slice(key, sizeof(key)), sk_slice(job->credential, sizeof(job->credential)))) {
-            bool with = bound.len == 0 || sk_slice_eq(bound, sk_slice_str(job->certificate));
+            bool with = bound.len == 0 || auth_certificate_is(job->certificate, bound);
             found = until <= now ? EXPIRED : with ? RIGHT : UNBOUND;
             job->expires = until;
         }
@@ -79,9 +79,7 @@ void auth_key(struct auth *auth, uint64_t worker, const struct sk_auth_key *m)
         auth_renew_remembered(job, r);
         return;
     }
-    if (m->fingerprint.len == SK_SHA256_SIZE) {
-        sk_hex_encode((const uint8_t *)m->fingerprint.data, SK_SHA256_SIZE, job->certificate);
-    }
+    auth_take_certificate(job, m->fingerprint);
     memcpy(job->password, m->secret.data, m->secret.len);
     job->password_len = m->secret.len;
     auth_ask_user(job, m->user, key_user);

@@ -49,13 +49,14 @@ static bool is_tied(struct job *job, struct sk_slice id)
     for (struct sk_slice keys = job->user.hash; auth_next_key(&keys, credential, &until, &bound) == 0;) {
         make_id(job, bytes, credential, own);
         /* A key that is good with a certificate alone gives no token that is good without. */
-        if (bound.len == 0 && until > sk_clock_wall() && sk_digest_equal(sk_slice_str(own), id)) {
+        bool with = bound.len == 0 || auth_certificate_is(job->binding.certificate, bound);
+        if (with && until > sk_clock_wall() && sk_digest_equal(sk_slice_str(own), id)) {
             job->expires = until < job->expires ? until : job->expires;
             return true;
         }
     }
-    const struct issuer *client = auth_client_keys(job->tenant, job->user.name);
-    if (!client) {
+    const struct issuer *client = auth_client_entry(job->tenant, job->user.name);
+    if (!client || !client->jwks.len) {
         return false;
     }
     auth_client_credential(client, credential);
@@ -89,6 +90,21 @@ bool auth_take_authority(struct job *job, struct sk_slice authority)
     return ok;
 }
 
+/* RFC 7800: what the token is bound to. */
+static int put_confirmation(const struct job *job, struct sk_buf *claims)
+{
+    struct sk_slice key = auth_proof_thumbprint(job);
+    const char *certificate = job->binding.certificate;
+    int r = 0;
+    if (key.len || certificate[0]) {
+        r = sk_buf_put(claims, SK_LIT(",\"cnf\":{"));
+        r = r || !key.len ? r : sk_buf_printf(claims, "\"jkt\":\"%.*s\"%s", (int)key.len, key.data, certificate[0] ? "," : "");
+        r = r || !certificate[0] ? r : sk_buf_printf(claims, "\"x5t#S256\":\"%s\"", certificate);
+        r = r ? r : sk_buf_put(claims, SK_LIT("}"));
+    }
+    return r;
+}
+
 /* The claims; `scope` in OAuth's spelling. */
 static int put_claims(const struct job *job, struct sk_slice scope, uint64_t now, uint64_t expires, struct sk_buf *claims)
 {
@@ -106,10 +122,7 @@ static int put_claims(const struct job *job, struct sk_slice scope, uint64_t now
         r = r ? r : sk_buf_put(claims, SK_LIT(",\"scope\":"));
         r = r ? r : sk_json_put_string(claims, scope);
     }
-    struct sk_slice key = auth_proof_thumbprint(job);
-    if (key.len) {
-        r = r ? r : sk_buf_printf(claims, ",\"cnf\":{\"jkt\":\"%.*s\"}", (int)key.len, key.data);
-    }
+    r = r ? r : put_confirmation(job, claims);
     return r ? r
              : sk_buf_printf(claims, ",\"jti\":\"%s\",\"iat\":%llu,\"exp\":%llu}", job->session + sizeof(SESSION_PREFIX) - 1,
                        (unsigned long long)now, (unsigned long long)expires);
@@ -146,6 +159,38 @@ static void deny_issue(struct job *job, const char *error, const char *detail)
     auth_deny(job, error, detail);
 }
 
+/* The certificate that the key is good with alone which the token is asked for with; empty: it is good without, or it is no key. */
+static struct sk_slice certificate_of_key(const struct job *job)
+{
+    uint8_t key[SK_SHA256_SIZE];
+    struct sk_slice bound;
+    uint64_t until;
+    for (struct sk_slice keys = job->user.hash; auth_next_key(&keys, key, &until, &bound) == 0;) {
+        if (sk_digest_equal(sk_slice(key, sizeof(key)), sk_slice(job->credential, sizeof(job->credential)))) {
+            return bound;
+        }
+    }
+    return SK_SLICE_NULL;
+}
+
+/* Binds the token to the connection's certificate, where the program or what it proved itself with wants that. Why it cannot be; NULL. */
+static const char *bind_certificate(struct job *job)
+{
+    const struct issuer *entry = auth_client_entry(job->tenant, job->user.name);
+    struct sk_slice bound = certificate_of_key(job);
+    if (!bound.len && !(entry && entry->bound)) {
+        return NULL;
+    }
+    if (!job->certificate[0]) {
+        return "certificate-missing";
+    }
+    if (bound.len && !auth_certificate_is(job->certificate, bound)) {
+        return "certificate-of-another";
+    }
+    memcpy(job->binding.certificate, job->certificate, sizeof(job->binding.certificate));
+    return NULL;
+}
+
 /* What the token is for: as it was asked, if the program may all of that. */
 static void issue_user(struct job *job, uint16_t code, const void *message)
 {
@@ -161,6 +206,11 @@ static void issue_user(struct job *job, uint16_t code, const void *message)
     }
     if (!is_program(job)) {
         deny_issue(job, "invalid_client", "no-program");
+        return;
+    }
+    const char *fault = bind_certificate(job);
+    if (fault) {
+        deny_issue(job, "invalid_request", fault);
         return;
     }
     int r = auth_scope_within(sk_slice_str(job->scope), job->user.scope, &scope);
@@ -211,6 +261,7 @@ void auth_issue(struct auth *auth, uint64_t worker, const struct sk_auth_issue *
         return;
     }
     TAKE_ORIGIN(job, m);
+    auth_take_certificate(job, m->fingerprint);
     if (!auth_take_authority(job, m->authority) || !auth_take_program(job)) {
         return;
     }
@@ -321,14 +372,16 @@ int auth_take_claims(struct job *job, const struct sk_factor_claims *m)
     }
     auth_copy(job->name, sizeof(job->name), m->subject);
     (void)snprintf(job->session, sizeof(job->session), SESSION_PREFIX "%.*s", (int)m->id.len, m->id.data);
-    auth_copy(job->thumbprint, sizeof(job->thumbprint), m->thumbprint);
+    auth_take_binding(job, m);
     job->expires = m->expires * SK_SECOND;
     return 0;
 }
 
 static void own_holds(struct job *job, const char *fault)
 {
-    fault = fault ? fault : auth_proof_fault(job, sk_slice_str(job->thumbprint));
+    const struct issuer *entry = auth_client_entry(job->tenant, job->user.name);
+    bool must = entry && entry->bound; /* it was perhaps issued before */
+    fault = fault ? fault : must && !job->binding.certificate[0] ? "certificate-not-bound" : auth_binding_fault(job, &job->binding, job->name);
     if (fault) {
         auth_deny_token(job, fault);
     } else {

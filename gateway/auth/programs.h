@@ -12,8 +12,8 @@ int auth_scope_within(struct sk_slice wanted, struct sk_slice scope, struct sk_b
 
 /* clients.c */
 void auth_client(struct auth *auth, uint64_t worker, const struct sk_auth_client *m);
-/* The program's keys, as the tenant's file has them; NULL: it has none. */
-const struct issuer *auth_client_keys(const struct tenant *tenant, struct sk_slice name);
+/* What the tenant's file says of the program beside its user: keys it signs with (or none), and whether its tokens are bound; NULL: nothing. */
+const struct issuer *auth_client_entry(const struct tenant *tenant, struct sk_slice name);
 /* What tokens are tied to that it asks for with those keys. */
 void auth_client_credential(const struct issuer *client, uint8_t credential[SK_SHA256_SIZE]);
 /* Asks the factor helper. 0 or negative. */
@@ -45,6 +45,16 @@ void auth_own_claims(struct job *job, const struct sk_factor_claims *m);
 void auth_revoke_token(struct auth *auth, uint64_t worker, const struct sk_auth_revoke_token *m);
 void auth_introspect(struct auth *auth, uint64_t worker, const struct sk_auth_introspect *m);
 void auth_inspect_claims(struct job *job, const struct sk_factor_claims *m);
+
+/* certificates.c */
+/* The certificate of the job's connection, by its SHA-256; empty: none. */
+void auth_take_certificate(struct job *job, struct sk_slice fingerprint);
+/* Is this thumbprint of the certificate with that fingerprint, in hexadecimal digits? */
+bool auth_certificate_is(const char thumbprint[SK_FACTOR_THUMBPRINT + 1], struct sk_slice digits);
+/* What the factor helper says that the token is bound to. */
+void auth_take_binding(struct job *job, const struct sk_factor_claims *m);
+/* Why a token of `name` that is bound so may not be presented as the job does; NULL: it may, and the job's proof is used up. */
+const char *auth_binding_fault(struct job *job, const struct binding *binding, const char *name);
 
 /* proofs.c */
 typedef void auth_proof_then(struct job *job, const char *fault);

@@ -17,7 +17,7 @@ struct remembered {
     const struct issuer *issuer; /* of a token: who it is stands in `user`, and not in the store */
     struct user user;
     uint8_t credential[SK_SHA256_SIZE]; /* of a program: what tokens that it asks for are tied to */
-    char thumbprint[SK_FACTOR_THUMBPRINT + 1]; /* of the key that a token is bound to; empty: of none */
+    struct binding binding; /* of a token */
     char *scope; /* of an access token, owned: "APP METHODS", semicolon between; NULL: of anything else */
 };
 

@@ -275,15 +275,15 @@ static int put_issuer(struct compiling *c, unsigned n)
     return r == -EMSGSIZE ? sk_conf_refuse(c->error, c->file, c->text, where, "a key set has at most 48k") : r;
 }
 
-/* The keys of a program that signs. */
+/* The keys of a program that signs, and whether its tokens are bound. */
 static int put_client(struct compiling *c, unsigned n)
 {
     const struct sk_conf_user *user = &c->tenant->users[n];
     struct sk_buf jwks SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)1 << 20);
     char where[64];
     (void)snprintf(where, sizeof(where), "users[%u].jwks_file", n);
-    int r = read_named(c, where, user->jwks_file, &jwks);
-    struct sk_tenant_issuer m = {.name = sk_slice_str(user->name), .client = 1, .jwks = sk_buf_peek(&jwks)};
+    int r = user->jwks_file ? read_named(c, where, user->jwks_file, &jwks) : 0;
+    struct sk_tenant_issuer m = {.name = sk_slice_str(user->name), .client = 1, .bound = user->certificate_bound, .jwks = sk_buf_peek(&jwks)};
     r = r ? r : put_message(c->image, SK_TENANT_ISSUER, &m);
     return r == -EMSGSIZE ? sk_conf_refuse(c->error, c->file, c->text, where, "a key set has at most 48k") : r;
 }
@@ -443,7 +443,7 @@ int sk_image_compile(const struct sk_conf *conf, const struct sk_conf_tenant *te
         r = put_issuer(&c, i);
     }
     for (unsigned i = 0; r == 0 && i < tenant->users_count; i++) {
-        r = tenant->users[i].jwks_file ? put_client(&c, i) : 0;
+        r = tenant->users[i].jwks_file || tenant->users[i].certificate_bound ? put_client(&c, i) : 0;
     }
     r = r ? r : put_fido2(&c);
     header.size = (uint32_t)sk_buf_len(image);

@@ -340,8 +340,12 @@ static int check_keys(const struct loading *l, const struct sk_conf_tenant *t, c
     char path[96];
     (void)snprintf(path, sizeof(path), "users[%u]", n);
     bool key = user->backend == SK_BACKEND_KEY;
-    if (!key && (user->keys_count || user->scope_count || user->jwks_file)) {
-        return sk_conf_refuse(l->error, l->file, l->text, path, "keys, jwks_file and scope are of programs: backend: key");
+    if (!key && (user->keys_count || user->scope_count || user->jwks_file || user->certificate_bound)) {
+        return sk_conf_refuse(l->error, l->file, l->text, path, "keys, jwks_file, certificate_bound and scope are of programs: backend: key");
+    }
+    if (user->certificate_bound && !t->client_certificates.ca_file) {
+        (void)snprintf(path, sizeof(path), "users[%u].certificate_bound", n);
+        return sk_conf_refuse(l->error, l->file, l->text, path, "the tenant asks for no certificate: client_certificates");
     }
     if (key && (user->password_hash || !key_name_ok(user->name) || user->keys_count > SK_CONF_KEYS_MAX)) {
         return sk_conf_refuse(l->error, l->file, l->text, path,

@@ -123,6 +123,7 @@ static const cyaml_schema_field_t user_fields[] = {TEXT("name", struct sk_conf_u
         TEXT_OPTIONAL("password_hash", struct sk_conf_user, password_hash),
         LIST("keys", struct sk_conf_user, keys, &key_value), TEXTS_OPTIONAL("scope", struct sk_conf_user, scope),
         TEXT_OPTIONAL("jwks_file", struct sk_conf_user, jwks_file),
+        YES_OR_NO("certificate_bound", struct sk_conf_user, certificate_bound),
         YES_OR_NO("disabled", struct sk_conf_user, disabled), CYAML_FIELD_END};
 static const cyaml_schema_value_t user_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_user, user_fields)};
 

@@ -150,6 +150,7 @@ struct sk_conf_user {
     const char **scope;
     unsigned scope_count;
     const char *jwks_file; /* of a program that signs */
+    bool certificate_bound; /* its access tokens, to its client certificate */
     bool disabled;
 };
 

@@ -21,13 +21,15 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 /* The holder of a client certificate, who has just proven its key: as the tenant's map names it, and the certificate's SHA-256. */
 #define SK_AUTH_CERTIFICATE_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(user, 256) T(fingerprint, 32)
 /* A token that somebody else signed, or auth itself. `authority`: the host as the client wrote it, with its port. `bound` 1: as
- * DPoP (RFC 9449), with this `proof` of the request. */
+ * DPoP (RFC 9449), with this `proof` of the request. `fingerprint`: of the client certificate that it came with, or empty; `holder`: whose that is by the
+ * tenant's map, or empty. */
 #define SK_AUTH_TOKEN_FIELDS(U, I, T)                                                                        \
-    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(bearer, 8192) U(bound) T(proof, 4096) T(method, 64) T(path, 8192)
+    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(bearer, 8192) U(bound) T(proof, 4096) T(method, 64) T(path, 8192) \
+    T(fingerprint, 32) T(holder, 256)
 /* An access token for the program whose key the session is of. `scope`: "APP METHODS", semicolon between; empty: all that the program may.
- * `dpop`: a proof, to whose key it is to be bound. */
+ * `dpop`: a proof, to whose key it is to be bound. `fingerprint`: of the connection's client certificate, or empty. */
 #define SK_AUTH_ISSUE_FIELDS(U, I, T)                                                                        \
-    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(session, 64) T(proof, 64) T(scope, 2048) T(dpop, 4096)
+    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(session, 64) T(proof, 64) T(scope, 2048) T(dpop, 4096) T(fingerprint, 32)
 /* `used`: boot time of the last request under the grant that this one renews, or 0. */
 #define SK_AUTH_CHECK_FIELDS(U, I, T) U(ticket) I(tenant) T(host, 261) T(token, 64) U(used)
 /* Renews a grant by its session where the worker holds no token any more: open streams. */
@@ -102,8 +104,8 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
     U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(session, 64) T(proof, 64) T(bearer, 8192)
 /* `scope`: as OAuth writes it. `lifetime`: s. */
 #define SK_AUTH_ISSUED_FIELDS(U, I, T) U(ticket) T(token, 8192) T(scope, 4096) U(lifetime) U(bound)
-/* `active` 0: it is not, and the rest says nothing. `expires`: Unix seconds. */
-#define SK_AUTH_INTROSPECTED_FIELDS(U, I, T) U(ticket) U(active) T(subject, 256) T(scope, 4096) T(id, 64) U(expires) T(thumbprint, 64)
+/* `active` 0: it is not, and the rest says nothing. `expires`: Unix seconds. `thumbprint`, `certificate`: as in CLAIMS of ipc/factor.h. */
+#define SK_AUTH_INTROSPECTED_FIELDS(U, I, T) U(ticket) U(active) T(subject, 256) T(scope, 4096) T(id, 64) U(expires) T(thumbprint, 64) T(certificate, 64)
 #define SK_AUTH_DONE_FIELDS(U, I, T) U(ticket) U(count)
 #define SK_AUTH_SESSION_FIELDS(U, I, T) U(ticket) T(session, 64) T(subject, 256) U(started) U(used) T(address, 16)
 /* `scope`: enum sk_ban_scope of ipc/store.h. `until`: wall ns; 0: until it is ended. */

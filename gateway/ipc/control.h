@@ -32,7 +32,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 /* Behind its tenant's: as the image has it (ipc/tenant.h). */
 #define SK_CONTROL_ISSUER_FIELDS(U, I, T)                                                                    \
     I(tenant) T(name, 64) T(issuer, 512) T(audience, 1024) T(types, 256) T(roles_claim, 512) T(map, 4096)    \
-    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) U(client) I(source) T(jwks, 49152)
+    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) U(client) U(bound) I(source) T(jwks, 49152)
 #define SK_CONTROL_FIDO2_FIELDS(U, I, T)                                                                     \
     I(tenant) T(rp_id, 253) U(policy) U(verification) T(roots, 24576) T(allow, 4096) T(deny, 4096) U(most)
 /* To fetch: a document to have at hand and keep new (ipc/fetch.h, ipc/tenant.h); and one that nobody wants any more. */

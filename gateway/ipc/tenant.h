@@ -32,11 +32,12 @@ enum {
 /* In the order of the policy's apps, from index 1. `inject`: names of headers whose values the store holds. */
 #define SK_TENANT_APP_FIELDS(U, I, T) U(identity) T(inject, 1024) T(health, 1024) U(interval) T(ca, 65536)
 /* Somebody else who signs tokens. Lists with a byte between: types and roles and networks a comma, roles_claim and map ("VALUE,ROLE")
- * a line feed, scope a semicolon. For auth alone. `client`: a program of the tenant, of which name and jwks say how it proves itself, and nothing else does.
+ * a line feed, scope a semicolon. For auth alone. `client`: a program of the tenant, of which name and jwks (which may be empty) say how it proves itself,
+ * `bound` that its access tokens are bound to its client certificate, and nothing else says anything.
  * `source`: of the keys, when they are fetched; else zeros. */
 #define SK_TENANT_ISSUER_FIELDS(U, I, T)                                                                     \
     T(name, 64) T(issuer, 512) T(audience, 1024) T(types, 256) T(roles_claim, 512) T(map, 4096)              \
-    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) U(client) I(source) T(jwks, 49152)
+    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) U(client) U(bound) I(source) T(jwks, 49152)
 /* What is to be fetched for the tenant (ipc/fetch.h). `kind`: enum sk_source. `ca`: of keys and providers, whose certificates their server may have
  * (empty: the system's authorities); of lists, who may sign them. For the supervisor alone. */
 #define SK_TENANT_SOURCE_FIELDS(U, I, T) I(id) U(kind) T(url, 2048) T(ca, 32768)

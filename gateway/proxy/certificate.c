@@ -108,6 +108,11 @@ struct sk_slice sk_certificate_fingerprint(const struct sk_conn *conn, uint8_t d
     return sk_slice(digest, 32);
 }
 
+struct sk_slice sk_certificate_holder(const struct sk_conn *conn)
+{
+    return conn->holder ? sk_slice_str(conn->holder) : SK_SLICE_NULL;
+}
+
 struct sk_grant *sk_certificate_grant(struct sk_exchange *x)
 {
     const struct sk_request *r = &x->stream->request;
@@ -117,7 +122,7 @@ struct sk_grant *sk_certificate_grant(struct sk_exchange *x)
     if (!sk_exchange_of_own_page(r) || (site && !sk_slice_eq(*site, SK_LIT("same-origin")) && !sk_slice_eq(*site, SK_LIT("none")))) {
         return NULL;
     }
-    return sk_grant_certificate(x, sk_slice_str(x->conn->holder), sk_certificate_fingerprint(x->conn, digest));
+    return sk_grant_certificate(x, sk_certificate_holder(x->conn), sk_certificate_fingerprint(x->conn, digest));
 }
 
 /* A byte sequence of RFC 8941, behind a comma when it is not the first. */

@@ -13,6 +13,8 @@ void sk_certificates_tick(struct sk_gate *gate);
 bool sk_certificate_is_of(const struct sk_conn *conn, struct sk_slice subject);
 /* The certificate's SHA-256 into `digest`; the null slice when the connection has none. */
 struct sk_slice sk_certificate_fingerprint(const struct sk_conn *conn, uint8_t digest[32]);
+/* Whose it is by the tenant's map; the null slice: nobody's in particular, or there is none. Lives as long as the connection. */
+struct sk_slice sk_certificate_holder(const struct sk_conn *conn);
 /* The grant of its holder; NULL: it names none, or another site's page sent the request. */
 struct sk_grant *sk_certificate_grant(struct sk_exchange *x);
 /* The value of Client-Cert, or with `chain` of Client-Cert-Chain (RFC 9440 sections 2.2, 2.3); the null slice when there is nothing to say. */

@@ -287,7 +287,8 @@ void sk_exchange_deny(struct sk_exchange *x, uint16_t status, enum sk_audit_deci
         fields[count++] = (struct sk_field){SK_LIT("content-type"), is_panel(x) ? SK_LIT("text/html; charset=utf-8") : SK_LIT("application/problem+json")};
         if (status == 401) {
             fields[count++] = (struct sk_field){SK_LIT("www-authenticate"), SK_LIT("Basic realm=\"Sekisho\", charset=\"UTF-8\"")};
-            fields[count++] = (struct sk_field){SK_LIT("www-authenticate"), SK_LIT("Bearer realm=\"Sekisho\"")};
+            fields[count++] = (struct sk_field){SK_LIT("www-authenticate"),
+                    x->bearer ? SK_LIT("Bearer realm=\"Sekisho\", error=\"invalid_token\"") : SK_LIT("Bearer realm=\"Sekisho\"")};
             if (x->bound) {
                 fields[count++] = (struct sk_field){SK_LIT("www-authenticate"), SK_LIT("DPoP realm=\"Sekisho\", error=\"invalid_token\", algs=\"" SK_DPOP_ALGORITHMS "\"")};
             }

@@ -67,7 +67,8 @@ struct sk_exchange {
     struct sk_buf form;
     size_t form_most; /* bytes of it */
     bool wants_form;
-    bool bound; /* its token came as DPoP */
+    bool bearer; /* its token or key came as Bearer */
+    bool bound;  /* its token came as DPoP */
 };
 
 /* conn.c */

@@ -199,6 +199,18 @@ static void grant_key(struct sk_exchange *x, const char *kind, struct sk_slice c
     sk_digest_sha256_parts(parts, SK_COUNT(parts), key);
 }
 
+/* Of a credential that may be good with one certificate alone, and as long as that is the same holder's: with another, and without, it is asked for anew. */
+static void grant_key_here(struct sk_exchange *x, const char *kind, struct sk_slice credential, struct sk_slice fingerprint, uint8_t key[32])
+{
+    uint8_t plain[32];
+    grant_key(x, kind, credential, plain);
+    const struct sk_slice parts[] = {sk_slice(plain, sizeof(plain)), fingerprint, sk_certificate_holder(x->conn)};
+    memcpy(key, plain, sizeof(plain));
+    if (fingerprint.len) {
+        sk_digest_sha256_parts(parts, SK_COUNT(parts), key);
+    }
+}
+
 static struct sk_grant *find(struct sk_gate *gate, const uint8_t key[32])
 {
     uint64_t hash;
@@ -296,28 +308,29 @@ struct sk_grant *sk_grant_key(struct sk_exchange *x, struct sk_slice token, stru
 {
     uint8_t key[32], digest[32];
     uint64_t used;
-    /* A key may be good with one certificate alone: with another, and without, it is asked for anew. */
-    const struct sk_slice parts[] = {token, sk_certificate_fingerprint(x->conn, digest)};
-    grant_key(x, "key", parts[1].len ? sk_arena_join(x->arena, parts, SK_COUNT(parts)) : token, key);
+    struct sk_slice fingerprint = sk_certificate_fingerprint(x->conn, digest);
+    grant_key_here(x, "key", token, fingerprint, key);
     struct sk_grant *grant = good(x, key, &used);
     if (grant) {
         return grant;
     }
-    struct sk_auth_key m = {.user = user, .secret = secret, .fingerprint = parts[1]};
+    struct sk_auth_key m = {.user = user, .secret = secret, .fingerprint = fingerprint};
     SK_FILL_ORIGIN(&m, x);
     return ask_grant(x, key, SK_AUTH_KEY, &m);
 }
 
 struct sk_grant *sk_grant_token(struct sk_exchange *x, struct sk_slice token)
 {
-    uint8_t key[32];
+    uint8_t key[32], digest[32];
     uint64_t used;
-    grant_key(x, "token", token, key);
+    struct sk_slice fingerprint = sk_certificate_fingerprint(x->conn, digest);
+    grant_key_here(x, "token", token, fingerprint, key);
     struct sk_grant *grant = good(x, key, &used);
     if (grant) {
         return grant;
     }
-    struct sk_auth_token m = {.authority = x->stream->request.authority, .bearer = token};
+    struct sk_auth_token m = {.authority = x->stream->request.authority, .bearer = token, .fingerprint = fingerprint,
+            .holder = sk_certificate_holder(x->conn)};
     SK_FILL_ORIGIN(&m, x);
     return ask_grant(x, key, SK_AUTH_TOKEN, &m);
 }
@@ -340,7 +353,9 @@ struct sk_grant *sk_grant_certificate(struct sk_exchange *x, struct sk_slice use
 struct sk_grant *sk_grant_bound(struct sk_exchange *x, struct sk_slice token, struct sk_slice proof)
 {
     const struct sk_request *r = &x->stream->request;
-    struct sk_auth_token m = {.authority = r->authority, .bearer = token, .bound = 1, .proof = proof, .method = r->method, .path = r->path};
+    uint8_t digest[32];
+    struct sk_auth_token m = {.authority = r->authority, .bearer = token, .bound = 1, .proof = proof, .method = r->method, .path = r->path,
+            .fingerprint = sk_certificate_fingerprint(x->conn, digest), .holder = sk_certificate_holder(x->conn)};
     SK_FILL_ORIGIN(&m, x);
     return ask_grant(x, NULL, SK_AUTH_TOKEN, &m);
 }

@@ -121,6 +121,7 @@ int sk_identify(struct sk_exchange *x, bool panel)
     if (x->app < 0) {
         return 0;
     }
+    x->bearer = bearer.len > 0;
     if (key.len) {
         identify_key(x, key);
     } else if (sk_slice_starts(bearer, SK_LIT(KEY_PREFIX))) {

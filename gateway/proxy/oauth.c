@@ -2,6 +2,7 @@
  * The token endpoint (RFC 6749): a program gets an access token for its key, or for what it signs with one. What it asks is a form of no page, so the program's own credential
  * alone counts, never a cookie. It has its tokens revoked (RFC 7009) and looked at (RFC 7662) here too. Runs in the workers; auth decides.
  */
+#include "proxy/certificate.h"
 #include "proxy/reserved.h"
 
 #include "base/clock.h"
@@ -123,8 +124,9 @@ static void show_metadata(struct sk_exchange *x)
             "\",\"introspection_endpoint\":\"https://%.*s" INTROSPECT "\",\"jwks_uri\":\"https://%.*s/.well-known/sekisho/jwks.json\""
             ",\"response_types_supported\":[],\"grant_types_supported\":[\"client_credentials\"]"
             ENDPOINT("token") ENDPOINT("revocation") ENDPOINT("introspection")
-            ",\"dpop_signing_alg_values_supported\":" ALGORITHMS "}\n",
-            len, at.data, len, at.data, len, at.data, len, at.data, len, at.data);
+            ",\"dpop_signing_alg_values_supported\":" ALGORITHMS "%s}\n",
+            len, at.data, len, at.data, len, at.data, len, at.data, len, at.data,
+            x->site->clients.ca.len ? ",\"tls_client_certificate_bound_access_tokens\":true" : "");
     x->reason = SK_LIT("oauth-metadata");
     if (json.data) {
         sk_reserved_json(x, json);
@@ -269,8 +271,9 @@ static bool is_scope(struct sk_exchange *x, struct sk_slice scope)
 static void ask_token(struct sk_exchange *x)
 {
     struct sk_slice type = value(x, "grant_type"), scope = value(x, "scope");
+    uint8_t digest[32];
     struct sk_auth_issue m = {.authority = x->stream->request.authority, .session = x->grant->session, .proof = x->grant->proof, .scope = scope,
-            .dpop = sk_identify_proof(&x->stream->request)};
+            .dpop = sk_identify_proof(&x->stream->request), .fingerprint = sk_certificate_fingerprint(x->conn, digest)};
     if (!m.dpop.len && sk_field_find(x->stream->request.fields, x->stream->request.fields_count, SK_LIT("dpop"))) {
         refuse(x, SK_LIT("invalid_dpop_proof"));
     } else if (!type.data) {
@@ -329,6 +332,11 @@ static void told_issued(struct sk_exchange *x, const struct sk_auth_issued *m)
     sk_wipe(json.data, json.size);
 }
 
+static int put_thumbprint(struct sk_buf *json, const char *name, struct sk_slice thumbprint)
+{
+    return thumbprint.len ? sk_buf_printf(json, "\"%s\":\"%.*s\"", name, (int)thumbprint.len, thumbprint.data) : 0;
+}
+
 static void told_introspected(struct sk_exchange *x, const struct sk_auth_introspected *m)
 {
     struct sk_buf json SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(16384);
@@ -339,8 +347,12 @@ static void told_introspected(struct sk_exchange *x, const struct sk_auth_intros
     }
     int r = sk_buf_printf(&json, "{\"active\":true,\"token_type\":\"%s\",\"iss\":\"https://%.*s\",\"jti\":\"%.*s\",\"exp\":%llu", m->thumbprint.len ? "DPoP" : "Bearer", (int)at.len, at.data,
             (int)m->id.len, m->id.data, (unsigned long long)m->expires);
-    if (m->thumbprint.len) {
-        r = r ? r : sk_buf_printf(&json, ",\"cnf\":{\"jkt\":\"%.*s\"}", (int)m->thumbprint.len, m->thumbprint.data);
+    if (m->thumbprint.len || m->certificate.len) {
+        r = r ? r : sk_buf_put(&json, SK_LIT(",\"cnf\":{"));
+        r = r ? r : put_thumbprint(&json, "jkt", m->thumbprint);
+        r = r || !m->thumbprint.len || !m->certificate.len ? r : sk_buf_put(&json, SK_LIT(","));
+        r = r ? r : put_thumbprint(&json, "x5t#S256", m->certificate);
+        r = r ? r : sk_buf_put(&json, SK_LIT("}"));
     }
     r = r ? r : sk_buf_put(&json, SK_LIT(",\"sub\":"));
     r = r ? r : sk_json_put_string(&json, m->subject);

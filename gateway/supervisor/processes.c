@@ -549,7 +549,7 @@ static void announce_issuer(struct process *p, const struct tenant *t, const str
 {
     struct sk_control_issuer m = {.name = i->name, .issuer = i->issuer, .audience = i->audience, .types = i->types,
             .roles_claim = i->roles_claim, .map = i->map, .roles = i->roles, .networks = i->networks, .scope = i->scope,
-            .restricted = i->restricted, .client = i->client, .jwks = i->jwks};
+            .restricted = i->restricted, .client = i->client, .bound = i->bound, .jwks = i->jwks};
     memcpy(m.tenant, t->id, SK_ID_SIZE);
     memcpy(m.source, i->source, SK_ID_SIZE);
     process_send(p, SK_CONTROL_ISSUER, &m, NULL);

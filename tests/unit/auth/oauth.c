@@ -48,12 +48,32 @@ static void durable(void)
     rig_durable(&rig);
 }
 
-static void ask_token(uint64_t ticket, const char *authority, struct sk_slice dpop)
+/* A certificate's SHA-256 that begins so, and its thumbprint. */
+static struct sk_slice fingerprint(char first)
+{
+    static char bytes[SK_SHA256_SIZE];
+    bytes[0] = first;
+    return sk_slice(bytes, first ? sizeof(bytes) : 0);
+}
+
+static const char *thumbprint(char first)
+{
+    static char text[SK_BASE64_SIZE(SK_SHA256_SIZE)];
+    text[sk_base64url_encode(fingerprint(first), text)] = '\0';
+    return text;
+}
+
+static void ask_token_with(uint64_t ticket, const char *authority, struct sk_slice dpop, char certificate)
 {
     struct sk_auth_issue m = {.ticket = ticket, .address = RIG_ADDRESS, .host = SK_LIT("one.test"), .authority = sk_slice_str(authority),
-            .session = grant.session_text, .proof = grant.proof_text, .dpop = dpop};
+            .session = grant.session_text, .proof = grant.proof_text, .dpop = dpop, .fingerprint = fingerprint(certificate)};
     rig_tenant(1, m.tenant);
     rig_from_worker(&rig, 0, SK_AUTH_ISSUE, &m);
+}
+
+static void ask_token(uint64_t ticket, const char *authority, struct sk_slice dpop)
+{
+    ask_token_with(ticket, authority, dpop, 0);
 }
 
 static void issued(uint64_t ticket)
@@ -68,16 +88,21 @@ static void issued(uint64_t ticket)
     (void)snprintf(id, sizeof(id), "%.48s", jti + 7);
 }
 
-/* A program has logged in at worker 0, and has a token. */
-static void begin(void)
+static void log_in(void)
 {
     struct sk_auth_key m = {.ticket = 1, .address = RIG_ADDRESS, .host = SK_LIT("one.test"), .user = SK_LIT("bot"), .secret = SK_LIT(SECRET)};
-    rig_start(&rig);
     rig_tenant(1, m.tenant);
     rig_from_worker(&rig, 0, SK_AUTH_KEY, &m);
     program(SECRET);
     durable();
     keep(rig_granted(&rig, 0, 1, "bot"));
+}
+
+/* A program has logged in at worker 0, and has a token. */
+static void begin(void)
+{
+    rig_start(&rig);
+    log_in();
     ask_token(2, "one.test", SK_SLICE_NULL);
     program(SECRET);
     durable();
@@ -91,30 +116,41 @@ static void end(void)
 
 TestSuite(auth_oauth, .init = begin, .fini = end, .timeout = 60);
 
-static void use(unsigned worker, uint64_t ticket, struct sk_slice dpop)
+static void use_on(unsigned worker, uint64_t ticket, struct sk_slice dpop, char certificate, const char *holder)
 {
     struct sk_auth_token m = {.ticket = ticket, .address = RIG_ADDRESS, .host = SK_LIT("one.test"), .authority = SK_LIT("one.test"), .bearer = token_text(),
-            .bound = dpop.len > 0, .proof = dpop, .method = SK_LIT("GET"), .path = SK_LIT("/api")};
+            .bound = dpop.len > 0, .proof = dpop, .method = SK_LIT("GET"), .path = SK_LIT("/api"), .fingerprint = fingerprint(certificate),
+            .holder = sk_slice_str(holder)};
     rig_tenant(1, m.tenant);
     rig_from_worker(&rig, worker, SK_AUTH_TOKEN, &m);
 }
 
-/* The helper finds that the token is right, and bound to that key. */
-static void right(const char *subject, const char *thumbprint)
+static void use(unsigned worker, uint64_t ticket, struct sk_slice dpop)
+{
+    use_on(worker, ticket, dpop, 0, "");
+}
+
+/* The helper finds that the token is right, and bound to that key and certificate. */
+static void right_with(const char *subject, const char *key, const char *certificate)
 {
     const struct sk_factor_token *m = rig_hear(rig.factor, &sk_factor_interface, SK_FACTOR_TOKEN);
     struct sk_factor_claims said = {.ticket = m->ticket, .subject = sk_slice_str(subject), .expires = sk_clock_wall() / SK_SECOND + 300,
-            .id = sk_slice_str(id), .thumbprint = sk_slice_str(thumbprint)};
+            .id = sk_slice_str(id), .thumbprint = sk_slice_str(key), .certificate = sk_slice_str(certificate)};
     cr_expect(sk_slice_eq(m->token, token_text()));
     cr_expect(sk_slice_eq(m->issuer, SK_LIT("https://one.test")));
     cr_expect(sk_slice_eq(m->types, SK_LIT("at+jwt")));
     rig_tell(rig.factor, &sk_factor_interface, SK_FACTOR_CLAIMS, &said);
 }
 
-static void proved(const char *thumbprint, const char *jti, uint64_t issued_at)
+static void right(const char *subject, const char *key)
+{
+    right_with(subject, key, "");
+}
+
+static void proved(const char *key, const char *jti, uint64_t issued_at)
 {
     const struct sk_factor_proof *m = rig_hear(rig.factor, &sk_factor_interface, SK_FACTOR_PROOF);
-    struct sk_factor_proved said = {.ticket = m->ticket, .thumbprint = sk_slice_str(thumbprint), .id = sk_slice_str(jti), .issued = issued_at};
+    struct sk_factor_proved said = {.ticket = m->ticket, .thumbprint = sk_slice_str(key), .id = sk_slice_str(jti), .issued = issued_at};
     rig_tell(rig.factor, &sk_factor_interface, SK_FACTOR_PROVED, &said);
 }
 
@@ -125,9 +161,9 @@ static void not_spent(void)
     rig_result(&rig, m->ticket, 0, 0);
 }
 
-static void accepted(unsigned worker, uint64_t ticket, const char *thumbprint)
+static void accepted(unsigned worker, uint64_t ticket, const char *key)
 {
-    right("bot", thumbprint);
+    right("bot", key);
     program(SECRET);
     not_spent();
     durable();
@@ -266,4 +302,110 @@ Test(auth_oauth, a_helper_that_ends_over_a_proof_is_no_verdict)
     rig.factor = rig_peer(&rig, SK_PEER_FACTOR, 0);
     durable();
     rig_refused(&rig, 0, 10, "verification-failed");
+}
+
+/* Remembered or not, at whichever worker. */
+Test(auth_oauth, a_token_that_is_bound_to_a_certificate_is_good_with_that_alone)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        use_on(turn, 10, SK_SLICE_NULL, 'a', "");
+        if (turn == 0) {
+            right_with("bot", "", thumbprint('a'));
+        }
+        program(SECRET);
+        if (turn == 0) {
+            not_spent();
+            durable();
+        }
+        (void)rig_granted(&rig, turn, 10, "bot");
+        use_on(turn, 11, SK_SLICE_NULL, 'b', "");
+        durable();
+        rig_refused(&rig, turn, 11, "login-failed");
+        use_on(turn, 12, SK_SLICE_NULL, 0, "");
+        durable();
+        rig_refused(&rig, turn, 12, "login-failed");
+    }
+}
+
+Test(auth_oauth, a_token_that_is_bound_to_a_certificate_is_refused_when_it_is_first_seen_with_another)
+{
+    for (uint64_t ticket = 10; ticket < 12; ticket++) {
+        use_on(0, ticket, SK_SLICE_NULL, ticket == 10 ? 'b' : 0, "");
+        right_with("bot", "", thumbprint('a'));
+        program(SECRET);
+        not_spent();
+        durable();
+        rig_refused(&rig, 0, ticket, "login-failed");
+    }
+}
+
+Test(auth_oauth, a_token_that_is_bound_to_key_and_certificate_needs_both)
+{
+    uint64_t later = sk_clock_wall() / SK_SECOND + 100;
+    use_on(0, 10, SK_LIT("proof"), 'a', "");
+    proved("key", "jti", later);
+    right_with("bot", "key", thumbprint('a'));
+    program(SECRET);
+    not_spent();
+    durable();
+    (void)rig_granted(&rig, 0, 10, "bot");
+    use_on(0, 11, SK_SLICE_NULL, 'a', "");
+    durable();
+    rig_refused(&rig, 0, 11, "login-failed");
+    use_on(0, 12, SK_LIT("proof"), 0, "");
+    proved("key", "jti2", later);
+    durable();
+    rig_refused(&rig, 0, 12, "login-failed");
+}
+
+/* What the tenant's file says of the program. */
+static void set_bound(void)
+{
+    struct sk_control_tenant tenant = {.name = SK_LIT("one"), .service = SK_LIT("svc"), .inactivity = 60 * SK_SECOND, .expiration = 600 * SK_SECOND,
+            .max_retries = 5, .find_time = SK_SECOND, .ban_time = SK_SECOND, .certificates = 1, .hosts = SK_LIT("one.test,")};
+    struct sk_control_issuer m = {.name = SK_LIT("bot"), .client = 1, .bound = 1};
+    struct sk_control_loaded loaded = {.generation = 2};
+    rig_tenant(1, tenant.tenant);
+    rig_tenant(1, m.tenant);
+    rig_tell(rig.control, &sk_control_interface, SK_CONTROL_TENANT, &tenant);
+    rig_tell(rig.control, &sk_control_interface, SK_CONTROL_ISSUER, &m);
+    rig_tell(rig.control, &sk_control_interface, SK_CONTROL_LOADED, &loaded);
+    (void)rig_hear(rig.control, &sk_control_interface, SK_CONTROL_READY);
+    for (unsigned i = 0; i < RIG_WORKERS; i++) {
+        cr_expect(sk_slice_eq(((const struct sk_auth_revoked *)rig_at_worker(&rig, i, SK_AUTH_REVOKED))->subject, SK_LIT("bot")));
+    }
+}
+
+Test(auth_oauth, a_program_whose_tokens_are_bound_gets_and_brings_no_other)
+{
+    set_bound();
+    log_in();
+    ask_token(10, "one.test", SK_SLICE_NULL);
+    program(SECRET);
+    durable();
+    rig_refused(&rig, 0, 10, "invalid_request");
+    ask_token_with(11, "one.test", SK_SLICE_NULL, 'a');
+    program(SECRET);
+    durable();
+    issued(11);
+    cr_expect_not_null(strstr(rig_claims(token_text()), thumbprint('a')));
+    use_on(0, 12, SK_SLICE_NULL, 'a', "");
+    right_with("bot", "", ""); /* one from before */
+    program(SECRET);
+    not_spent();
+    durable();
+    rig_refused(&rig, 0, 12, "login-failed");
+}
+
+Test(auth_oauth, a_token_of_before_is_asked_for_anew_when_its_program_s_are_bound)
+{
+    use(0, 10, SK_SLICE_NULL);
+    accepted(0, 10, "");
+    set_bound();
+    use(0, 11, SK_SLICE_NULL);
+    right("bot", "");
+    program(SECRET);
+    not_spent();
+    durable();
+    rig_refused(&rig, 0, 11, "login-failed");
 }

@@ -30,7 +30,7 @@ TestSuite(conf_image, .init = begin, .fini = end, .timeout = 100);
 static int compile(const char *text, struct sk_buf *image)
 {
     struct sk_conf_tenant *tenant;
-    *image = SK_BUF_INIT((size_t)8 << 20);
+    *image = SK_BUF_INIT((size_t)16 << 20);
     int r = files_load_tenant(text, &tenant, &error);
     if (r) {
         return r;
@@ -205,6 +205,25 @@ Test(conf_image, what_cannot_be_compiled_is_refused_with_its_line)
     refused("http://127.0.0.1:8081", "https://name@127.0.0.1:8081", 12, "ca_file");
     refused("    path: /\n", "    path: /\n    ca_file: none.pem\n", 15, "none.pem");
     refused("api GET /**", "apo GET /**", 22, "roles[0].allow[0]");
+}
+
+Test(conf_image, tokens_are_bound_where_certificates_are_asked_for)
+{
+    struct sk_buf image;
+    refused("backend: pam", "backend: pam\n    certificate_bound: true", 28, "backend: key");
+    refused("backend: pam", "backend: key\n    certificate_bound: true", 31, "client_certificates");
+    const char *bound = "backend: key\n    certificate_bound: true\nclient_certificates: {ca_file: cert.pem}";
+    cr_assert_eq(compile(files_with(files_tenant, "backend: pam", bound), &image), 0, "%s", error.text);
+    struct sk_image read;
+    union sk_ipc_any m;
+    uint16_t code = 0;
+    cr_assert_eq(sk_image_open(&read, sk_buf_peek(&image)), 0);
+    while (code != SK_TENANT_ISSUER) {
+        cr_assert_eq(sk_image_next(&read.rest, &m, &code), 0);
+    }
+    const struct sk_tenant_issuer *entry = (const void *)&m;
+    cr_expect(sk_slice_eq(entry->name, SK_LIT("jiro")) && entry->client && entry->bound && entry->jwks.len == 0);
+    sk_buf_free(&image);
 }
 
 /* The system's bundle of authorities is larger than this: whoever names it must read why it is not taken. */
