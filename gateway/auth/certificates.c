@@ -43,6 +43,12 @@ void auth_take_binding(struct job *job, const struct sk_factor_claims *m)
     auth_copy(job->binding.certificate, sizeof(job->binding.certificate), m->certificate);
 }
 
+void auth_certificate_credential(const char thumbprint[SK_FACTOR_THUMBPRINT + 1], uint8_t credential[SK_SHA256_SIZE])
+{
+    const struct sk_slice parts[] = {SK_LIT("certificate\n"), sk_slice_str(thumbprint)};
+    sk_digest_sha256_parts(parts, SK_COUNT(parts), credential);
+}
+
 const char *auth_binding_fault(struct job *job, const struct binding *binding, const char *name)
 {
     if (binding->certificate[0] && !job->certificate[0]) {
@@ -72,6 +78,7 @@ static void holder(struct job *job, uint16_t code, const void *message)
     } else if (job->user.backend == SK_BACKEND_PAM) {
         auth_deny(job, "login-failed", "password-needed"); /* whether the account still holds is PAM's to say */
     } else {
+        auth_certificate_credential(job->certificate, job->credential);
         auth_admit_program(job, SK_POLICY_FACTOR_CERTIFICATE);
     }
 }
@@ -84,6 +91,7 @@ void auth_certificate(struct auth *auth, uint64_t worker, const struct sk_auth_c
     }
     TAKE_ORIGIN(job, m);
     auth_copy(job->name, sizeof(job->name), m->user);
+    auth_take_certificate(job, m->fingerprint);
     if (!job->tenant->certificates) {
         auth_deny(job, "login-failed", "no-certificate-map");
         return;

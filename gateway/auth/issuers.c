@@ -256,6 +256,7 @@ static void look_up(struct job *job, struct sk_slice bearer)
     const char *fault = r ? auth_binding_fault(job, &r->binding, r->name) : NULL;
     bool own = auth_is_own_token(job->auth, bearer);
     if (fault) {
+        auth_copy(job->name, sizeof(job->name), sk_slice_str(r->name));
         auth_deny_token(job, fault);
         return;
     }

@@ -1,6 +1,6 @@
 /*
- * Access tokens of the gateway's own: JWTs (RFC 9068) for programs, asked for with their key (RFC 6749 section 4.4). A token is good at the host
- * that it was asked for at, and no longer than the program, its scope and the key it was asked for with. Its `jti` ties it to that key;
+ * Access tokens of the gateway's own: JWTs (RFC 9068) for programs, asked for with their key or certificate (RFC 6749 section 4.4). A token is good
+ * at the host that it was asked for at, and no longer than the program, its scope and what it was asked for with. Its `jti` ties it to that;
  * nothing of it is kept.
  */
 #include "auth/programs.h"
@@ -56,12 +56,17 @@ static bool is_tied(struct job *job, struct sk_slice id)
         }
     }
     const struct issuer *client = auth_client_entry(job->tenant, job->user.name);
-    if (!client || !client->jwks.len) {
-        return false;
+    if (client && client->jwks.len) {
+        auth_client_credential(client, credential);
+        make_id(job, bytes, credential, own);
+        if (sk_digest_equal(sk_slice_str(own), id)) {
+            return true;
+        }
     }
-    auth_client_credential(client, credential);
+    auth_certificate_credential(job->binding.certificate, credential);
     make_id(job, bytes, credential, own);
-    return sk_digest_equal(sk_slice_str(own), id);
+    job->binding.held = job->tenant->certificates && sk_digest_equal(sk_slice_str(own), id);
+    return job->binding.held;
 }
 
 static bool is_program(const struct job *job)
@@ -159,7 +164,7 @@ static void deny_issue(struct job *job, const char *error, const char *detail)
     auth_deny(job, error, detail);
 }
 
-/* The certificate that the key is good with alone which the token is asked for with; empty: it is good without, or it is no key. */
+/* The certificate that the key is good with alone which the token is asked for with; empty: it is good without, or it was no key. */
 static struct sk_slice certificate_of_key(const struct job *job)
 {
     uint8_t key[SK_SHA256_SIZE];
@@ -178,13 +183,16 @@ static const char *bind_certificate(struct job *job)
 {
     const struct issuer *entry = auth_client_entry(job->tenant, job->user.name);
     struct sk_slice bound = certificate_of_key(job);
-    if (!bound.len && !(entry && entry->bound)) {
+    bool alone = job->proven[SK_POLICY_FACTOR_CERTIFICATE]; /* else its token would outlive the certificate */
+    uint8_t credential[SK_SHA256_SIZE];
+    if (!alone && !bound.len && !(entry && entry->bound)) {
         return NULL;
     }
     if (!job->certificate[0]) {
         return "certificate-missing";
     }
-    if (bound.len && !auth_certificate_is(job->certificate, bound)) {
+    auth_certificate_credential(job->certificate, credential);
+    if ((alone && memcmp(credential, job->credential, sizeof(credential)) != 0) || (bound.len && !auth_certificate_is(job->certificate, bound))) {
         return "certificate-of-another";
     }
     memcpy(job->binding.certificate, job->certificate, sizeof(job->binding.certificate));
@@ -231,7 +239,7 @@ static void issue_user(struct job *job, uint16_t code, const void *message)
 bool auth_take_program(struct job *job)
 {
     const struct remembered *r = auth_remembered_session(job->auth, job->tenant->id, sk_slice_str(job->session));
-    if (!r || r->factor != SK_POLICY_FACTOR_KEY) {
+    if (!r || (r->factor != SK_POLICY_FACTOR_KEY && r->factor != SK_POLICY_FACTOR_CERTIFICATE)) {
         auth_refuse(job, "login-required");
         return false;
     }

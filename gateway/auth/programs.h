@@ -32,7 +32,7 @@ int auth_take_narrowed(struct job *job, const struct sk_store_got_user *got) sk_
 bool auth_is_own_token(const struct auth *auth, struct sk_slice bearer);
 /* Asks the factor helper. 0 or negative. */
 int auth_own_token_ask(const struct job *job, struct sk_channel *helper) sk_nodiscard;
-/* The program whose key the session is of. False: it is of none, and the job is refused. */
+/* The program whose key or certificate the session is of. False: it is of none, and the job is refused. */
 bool auth_take_program(struct job *job) sk_nodiscard;
 /* What the helper read of a token that is right: whose it is, its session, scope and end. 0; 1 auth did not sign that. */
 int auth_take_claims(struct job *job, const struct sk_factor_claims *m) sk_nodiscard;
@@ -51,6 +51,8 @@ void auth_inspect_claims(struct job *job, const struct sk_factor_claims *m);
 void auth_take_certificate(struct job *job, struct sk_slice fingerprint);
 /* Is this thumbprint of the certificate with that fingerprint, in hexadecimal digits? */
 bool auth_certificate_is(const char thumbprint[SK_FACTOR_THUMBPRINT + 1], struct sk_slice digits);
+/* What tokens are tied to that a program asks for with that certificate alone. */
+void auth_certificate_credential(const char thumbprint[SK_FACTOR_THUMBPRINT + 1], uint8_t credential[SK_SHA256_SIZE]);
 /* What the factor helper says that the token is bound to. */
 void auth_take_binding(struct job *job, const struct sk_factor_claims *m);
 /* Why a token of `name` that is bound so may not be presented as the job does; NULL: it may, and the job's proof is used up. */

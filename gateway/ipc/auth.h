@@ -26,7 +26,7 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 #define SK_AUTH_TOKEN_FIELDS(U, I, T)                                                                        \
     U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(bearer, 8192) U(bound) T(proof, 4096) T(method, 64) T(path, 8192) \
     T(fingerprint, 32) T(holder, 256)
-/* An access token for the program whose key the session is of. `scope`: "APP METHODS", semicolon between; empty: all that the program may.
+/* An access token for the program whose key or certificate the session is of. `scope`: "APP METHODS", semicolon between; empty: all that the program may.
  * `dpop`: a proof, to whose key it is to be bound. `fingerprint`: of the connection's client certificate, or empty. */
 #define SK_AUTH_ISSUE_FIELDS(U, I, T)                                                                        \
     U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(session, 64) T(proof, 64) T(scope, 2048) T(dpop, 4096) T(fingerprint, 32)
@@ -99,7 +99,7 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
 #define SK_AUTH_TOLD_FIELDS(U, I, T) U(ticket) T(text, 1024)
 /* A program that proves itself with a signature, good once (RFC 7523), to the token endpoint. */
 #define SK_AUTH_CLIENT_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(user, 64) T(bearer, 8192)
-/* An access token of the program whose key the session is of: it is to end (DONE; `count` 0: there was none), or is it good? */
+/* An access token of the program whose key or certificate the session is of: it is to end (DONE; `count` 0: there was none), or is it good? */
 #define SK_AUTH_INSPECT_FIELDS(U, I, T)                                                                      \
     U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(session, 64) T(proof, 64) T(bearer, 8192)
 /* `scope`: as OAuth writes it. `lifetime`: s. */

@@ -1,5 +1,5 @@
 /*
- * The token endpoint (RFC 6749): a program gets an access token for its key, or for what it signs with one. What it asks is a form of no page, so the program's own credential
+ * The token endpoint (RFC 6749): a program gets an access token for its key, for what it signs with one, or for its client certificate. What it asks is a form of no page, so the program's own credential
  * alone counts, never a cookie. It has its tokens revoked (RFC 7009) and looked at (RFC 7662) here too. Runs in the workers; auth decides.
  */
 #include "proxy/certificate.h"
@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "tls/peer.h"
 
 #define FORM_MAX ((size_t)24 << 10)
 #define TOKEN "/.sekisho/oauth/token"
@@ -104,17 +105,18 @@ static bool is_twice(struct sk_exchange *x)
 
 /* ---- metadata ---- */
 
-#define METHODS "[\"client_secret_basic\",\"client_secret_post\",\"private_key_jwt\"]"
+#define METHODS "[\"client_secret_basic\",\"client_secret_post\",\"private_key_jwt\"%s]"
 #define ALGORITHMS "[\"RS256\",\"PS256\",\"ES256\",\"ES384\",\"EdDSA\"]"
 #define ENDPOINT(name) \
     ",\"" name "_endpoint_auth_methods_supported\":" METHODS ",\"" name "_endpoint_auth_signing_alg_values_supported\":" ALGORITHMS
 
-/* RFC 8414, of this host. */
+/* RFC 8414, of this host. Where clients are asked for certificates, they are at each of its endpoints: there are no others for them (mtls_endpoint_aliases). */
 static void show_metadata(struct sk_exchange *x)
 {
     const struct sk_request *r = &x->stream->request;
     struct sk_slice at = r->authority;
     int len = (int)at.len;
+    const char *by_certificate = x->site->clients.map.len ? ",\"tls_client_auth\"" : "";
     if (!sk_slice_eq(r->method, SK_LIT("GET")) && !sk_slice_eq(r->method, SK_LIT("HEAD"))) {
         sk_exchange_deny(x, 405, SK_AUDIT_DECISION_DENY, SK_LIT("method-not-allowed"));
         return;
@@ -125,7 +127,7 @@ static void show_metadata(struct sk_exchange *x)
             ",\"response_types_supported\":[],\"grant_types_supported\":[\"client_credentials\"]"
             ENDPOINT("token") ENDPOINT("revocation") ENDPOINT("introspection")
             ",\"dpop_signing_alg_values_supported\":" ALGORITHMS "%s}\n",
-            len, at.data, len, at.data, len, at.data, len, at.data, len, at.data,
+            len, at.data, len, at.data, len, at.data, len, at.data, len, at.data, by_certificate, by_certificate, by_certificate,
             x->site->clients.ca.len ? ",\"tls_client_certificate_bound_access_tokens\":true" : "");
     x->reason = SK_LIT("oauth-metadata");
     if (json.data) {
@@ -204,7 +206,18 @@ static enum client ask_assertion(struct sk_exchange *x, struct sk_slice name, st
     return fits && sk_grant_client(x, name, assertion) ? CLIENT_ASKED : CLIENT_WRONG;
 }
 
-/* Has the program's grant in x->grant, or asked for. It proves itself in one way, not two. */
+/* tls_client_auth (RFC 8705 section 2.1): whose the connection's certificate is, the tenant's map says. */
+static enum client ask_certificate(struct sk_exchange *x, struct sk_slice name)
+{
+    struct sk_slice holder = sk_certificate_holder(x->conn);
+    if (!sk_slice_eq(name, holder)) {
+        x->detail = holder.len ? SK_LIT("certificate-of-another") : SK_LIT("certificate-of-nobody");
+        return CLIENT_WRONG;
+    }
+    return sk_certificate_grant(x) ? CLIENT_ASKED : CLIENT_WRONG;
+}
+
+/* Has the program's grant in x->grant, or asked for. It proves itself in one way, not two: a certificate counts where nothing else is there. */
 static enum client ask_client(struct sk_exchange *x)
 {
     const struct sk_request *r = &x->stream->request;
@@ -215,6 +228,9 @@ static enum client ask_client(struct sk_exchange *x)
     }
     if (assertion.data) {
         return ask_assertion(x, name, assertion);
+    }
+    if (!header && !secret.data && name.len && sk_tls_has_certificate(x->conn->tls)) {
+        return ask_certificate(x, name);
     }
     if (!header) {
         return ask_secret(x, name, secret);

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { constants, createHash, createHmac, createPublicKey, createSign, generateKeyPairSync, randomBytes, randomUUID, sign, verify } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { openTenant, startGateway, until } from './lib/gateway.mjs';
 import { allRecords, openDownload, endedAfter, problemOf } from './lib/person.mjs';
+import { Authority } from './lib/pki.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
 const b64 = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
@@ -614,6 +616,271 @@ describe('introspection', () => {
     assert.equal((await revoke('scoped', text)).status, 200);
     assert.deepEqual((await introspect('scoped', text)).json(), { active: false });
     assert.equal((await post({ token: text }, { path: '/.sekisho/oauth/introspect' })).status, 401);
+  });
+});
+
+// Programs with client certificates: who they are by one, and tokens that are good with one alone (RFC 8705).
+describe('with client certificates', () => {
+  const mine = ['robot', 'second', 'bound', 'pinned', 'both'];
+  const own = Object.fromEntries(mine.map((name) => [name, randomBytes(32).toString('base64url')]));
+  const thumbprint = (client) => Buffer.from(client.fingerprint, 'hex').toString('base64url');
+  const shown = (client) => client && { tls: { cert: client.cert, key: client.key } };
+  const clients = {};
+  let folder, root;
+
+  // `swap`: the certificates of robot and second are each the other's.
+  function certFile(name, { swap = false, change = {}, map = true, ca = root } = {}) {
+    const program = (user, more = {}) => ({ name: user, backend: 'key', roles: ['all'],
+      keys: [{ sha256: createHash('sha256').update(own[user]).digest('hex'), expires: '2099-01-01', ...more.key }], ...more.user, ...change[user] });
+    fs.writeFileSync(path.join(folder, `${name}.pem`), ca.pem);
+    return openTenant(name, upstream.url, {
+      apps: [{ name: 'api', kind: 'api', path: '/api', upstreams: [upstream.url], identity: ['forwarded-user'] }, { name: 'stream', kind: 'api', path: '/stream', upstreams: [sink.url] }],
+      roles: [{ name: 'all', allow: ['api * /**', 'stream * /**'] }],
+      users: [{ name: 'hanako', roles: ['all'] }, program('robot'), program('second'), program('bound', { user: { certificate_bound: true } }),
+        program('pinned', { key: { certificate: clients.robot.fingerprint } }), program('both'), { name: 'bare', backend: 'key', roles: ['all'], ...change.bare }],
+      client_certificates: { ca_file: path.join(folder, `${name}.pem`), ...(map ? { map: [
+        { by: 'fingerprint', value: clients.robot.fingerprint, user: swap ? 'second' : 'robot' }, { by: 'fingerprint', value: clients.spare.fingerprint, user: 'robot' },
+        { by: 'fingerprint', value: clients.second.fingerprint, user: swap ? 'robot' : 'second' }, { by: 'fingerprint', value: clients.person.fingerprint, user: 'hanako' },
+        { by: 'fingerprint', value: clients.bare.fingerprint, user: 'bare' }, { by: 'subject' }] } : {}) },
+      issuers: [{ name: 'ci', issuer: 'https://ci.test', audience: 'acme', jwks_file: 'ci.jwks', roles: ['all'] }],
+    });
+  }
+  before(async () => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sekisho-pki-'));
+    root = new Authority(folder, 'root');
+    for (const name of ['robot', 'spare', 'second', 'person', 'bare', 'nobody']) {
+      clients[name] = root.client(name);
+    }
+    for (const [name, how] of [['cert', {}], ['twin', {}], ['nomap', { map: false }]]) {
+      assert.equal((await gateway.reload(() => gateway.tenant(certFile(name, how)))).id, 'SK1102');
+    }
+  });
+  after(async () => {
+    for (const name of ['cert', 'twin', 'nomap', 'other']) {
+      fs.rmSync(file(`${name}.yaml`));
+    }
+    assert.equal((await gateway.reload()).id, 'SK1102');
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  const at = (client, more = {}) => ({ host: 'cert.test', ...shown(client), ...more });
+  const byCertificate = (client, name, more = {}) => post({ grant_type: 'client_credentials', client_id: name, ...more.form }, at(client, more));
+  const byKey = (name, client, more = {}) => post({ grant_type: 'client_credentials', ...more.form }, { ...at(client, more), headers: { ...basic(name, own[name]), ...more.headers } });
+  const tokenOf = (response) => {
+    assert.equal(response.status, 200, response.text);
+    return response.json().access_token;
+  };
+  const bring = (text, client, more = {}) => use(text, at(client, more));
+
+  test('a program gets a token for its certificate, over HTTP/1.1 and HTTP/2, and the token is bound to it', async () => {
+    for (const version of [1, 2]) {
+      const from = await count(), response = await byCertificate(clients.robot, 'robot', { version }), text = tokenOf(response);
+      assert.equal(response.json().token_type, 'Bearer');
+      const { sub, client_id: id, cnf, jti } = partOf(text, 1);
+      assert.deepEqual([sub, id, cnf], ['robot', 'robot', { 'x5t#S256': thumbprint(clients.robot) }]);
+      for (const used of [1, 2, version]) {
+        const answer = await bring(text, clients.robot, { version: used });
+        assert.equal(answer.status, 200);
+        assert.equal(answer.json().headers['x-forwarded-user'], 'robot');
+      }
+      await recorded(from, { op: 'token-issued', subject: 'robot', decision: 'allow', session: `basic-${jti}` });
+    }
+    assert.equal((await bring(tokenOf(await byCertificate(clients.bare, 'bare')), clients.bare)).status, 200, 'without any key');
+    assert.equal(partOf(tokenOf(await byCertificate(clients.spare, 'robot')), 1).cnf['x5t#S256'], thumbprint(clients.spare));
+  });
+
+  const strangers = [
+    ['another program\'s name', () => byCertificate(clients.robot, 'second'), { op: 'request', detail: 'certificate-of-another' }],
+    ['a name that nobody has', () => byCertificate(clients.robot, 'nobody'), { op: 'request', detail: 'certificate-of-another' }],
+    ['a certificate of nobody, where the map says none', () => byCertificate(clients.nobody, 'robot', { host: 'nomap.test' }), { op: 'request', detail: 'certificate-of-nobody' }],
+    ['a certificate of somebody who is none', () => byCertificate(clients.nobody, 'CN=nobody'), { op: 'login', reason: 'unknown-user' }],
+    ['a person\'s certificate', () => byCertificate(clients.person, 'hanako'), { op: 'token-issued', reason: 'no-program' }],
+    ['no certificate', () => byCertificate(undefined, 'robot'), { op: 'request', reason: 'invalid-client' }],
+    ['a certificate and no name', () => post({ grant_type: 'client_credentials' }, at(clients.robot)), { op: 'request', reason: 'invalid-client' }],
+    ['a page of another site', () => byCertificate(clients.robot, 'robot', { headers: { origin: 'https://evil.test' } }), { op: 'request', reason: 'invalid-client' }],
+    ['a certificate and a wrong secret', () => byCertificate(clients.robot, 'robot', { form: { client_secret: own.second } }), { op: 'login', reason: 'wrong-key' }],
+  ];
+  for (const [what, make, record] of strangers) {
+    test(`hostile: ${what} is invalid_client`, async () => {
+      for (let turn = 0; turn < 2; turn++) {
+        const from = await count(), response = await make();
+        assert.equal(response.status, 401, response.text);
+        assert.deepEqual(response.json(), { error: 'invalid_client' });
+        await recorded(from, { decision: 'deny', ...record });
+      }
+    });
+  }
+
+  test('an expired certificate, and one of an authority of another tenant, get no connection', async () => {
+    const other = new Authority(folder, 'elsewhere');
+    assert.equal((await gateway.reload(() => gateway.tenant(certFile('other', { ca: other })))).id, 'SK1102');
+    await assert.rejects(byCertificate(root.client('expired', { from: -5, to: -1 }), 'robot'));
+    await assert.rejects(byCertificate(other.client('stranger'), 'robot'));
+    await assert.rejects(byCertificate(clients.robot, 'robot', { host: 'other.test' }));
+    assert.equal((await byCertificate(clients.robot, 'robot', { servername: 'twin.test' })).status, 421);
+  });
+
+  test('two credentials are one too many; a certificate beside one is none', async () => {
+    for (const response of [
+      await post({ grant_type: 'client_credentials', client_id: 'robot', client_secret: own.robot }, { ...at(clients.robot), headers: basic('robot', own.robot) }),
+      await post({ grant_type: 'client_credentials', client_id: 'robot', client_secret: own.robot, client_assertion: assertion() }, at(clients.robot)),
+      await byCertificate(clients.robot, 'robot', { form: { client_assertion: assertion() } }),
+      await post(`grant_type=client_credentials&client_id=robot&client_id=robot`, at(clients.robot))]) {
+      assert.equal(response.status, 400, response.text);
+      assert.deepEqual(response.json(), { error: 'invalid_request' });
+    }
+    assert.equal(partOf(tokenOf(await byKey('second', clients.robot)), 1).sub, 'second');
+  });
+
+  test('a program asks for bound tokens in its file, or has a key that is good with one certificate; others\' are not bound', async () => {
+    for (const [name, client] of [['bound', clients.nobody], ['bound', clients.second], ['pinned', clients.robot]]) {
+      const text = tokenOf(await byKey(name, client));
+      assert.deepEqual(partOf(text, 1).cnf, { 'x5t#S256': thumbprint(client) }, name);
+      assert.equal((await bring(text, client)).status, 200);
+      assert.equal((await bring(text)).status, 401);
+    }
+    const from = await count(), refused = await byKey('bound');
+    assert.deepEqual([refused.status, refused.json()], [400, { error: 'invalid_request' }]);
+    await recorded(from, { op: 'token-issued', subject: 'bound', decision: 'deny', reason: 'certificate-missing' });
+    assert.equal((await byKey('pinned', clients.second)).status, 401);
+    const free = tokenOf(await byKey('both', clients.robot));
+    assert.equal(partOf(free, 1).cnf, undefined);
+    for (const client of [undefined, clients.second]) {
+      assert.equal((await bring(free, client)).status, 200);
+    }
+  });
+
+  const thieves = [
+    ['no certificate', undefined, 'certificate-missing'],
+    ['another certificate of the same program', 'spare', 'certificate-of-another'],
+    ['another program\'s', 'second', 'certificate-of-another'],
+    ['nobody\'s', 'nobody', 'certificate-of-another'],
+  ];
+  for (const [what, name, reason] of thieves) {
+    for (const known of [false, true]) {
+      test(`hostile: a bound token ${known ? 'that is remembered ' : ''}with ${what} is refused: ${reason}`, async () => {
+        const text = tokenOf(await byCertificate(clients.robot, 'robot'));
+        const agents = Array.from({ length: 4 }, () => gateway.agent());
+        if (known) { // at every worker
+          assert.deepEqual((await Promise.all(agents.map((agent) => bring(text, clients.robot, { agent })))).map(({ status }) => status), Array(4).fill(200));
+        }
+        for (const version of [1, 2, 1, 2]) {
+          const from = await count(), response = await bring(text, clients[name], { version });
+          assert.equal(response.status, 401);
+          assert.match(response.headers['www-authenticate'], /Bearer realm="Sekisho", error="invalid_token"/);
+          await recorded(from, { op: 'login', subject: 'robot', decision: 'deny', reason });
+        }
+        assert.equal((await bring(text, clients.robot)).status, 200, 'and the right one is right');
+        agents.forEach((agent) => agent.destroy());
+      });
+    }
+  }
+
+  test('a bound token is good at its tenant alone, whose certificate it is', async () => {
+    const text = tokenOf(await byCertificate(clients.robot, 'robot')), from = await count();
+    assert.equal((await bring(text, clients.robot, { host: 'twin.test' })).status, 401);
+    await recorded(from, { op: 'login', reason: 'token-issuer', decision: 'deny' });
+    assert.equal((await bring(text, clients.robot, { servername: 'twin.test' })).status, 421);
+    assert.equal((await bring(text, undefined, { headers: { 'x-client-cert': clients.robot.cert.replaceAll('\n', '') } })).status, 400, 'nor by what a header says');
+  });
+
+  test('a token may be bound to a key and to a certificate, and needs both', async () => {
+    const proofAt = (claims) => proof({ claims: { htu: 'https://cert.test/.sekisho/oauth/token', ...claims } });
+    const response = await until(async () => { const r = await byCertificate(clients.robot, 'robot', { headers: { dpop: proofAt() } }); return r.status === 200 ? r : null; }, 'a token', 30000, 250);
+    const text = tokenOf(response);
+    assert.equal(response.json().token_type, 'DPoP');
+    assert.deepEqual(Object.keys(partOf(text, 1).cnf), ['jkt', 'x5t#S256']);
+    const dpop = () => proof({ token: text, claims: { htu: 'https://cert.test/api/x' } });
+    const both = (client) => gateway.request({ path: '/api/x', ...at(client), headers: { authorization: `DPoP ${text}`, dpop: dpop() } });
+    for (let turn = 0; turn < 2; turn++) {
+      assert.equal((await both(clients.robot)).status, 200);
+      assert.equal((await both()).status, 401);
+      assert.equal((await both(clients.spare)).status, 401);
+      assert.equal((await bring(text, clients.robot)).status, 401);
+    }
+    assert.deepEqual((await post({ token: text, client_id: 'robot' }, { ...at(clients.robot), path: '/.sekisho/oauth/introspect' })).json().cnf, partOf(text, 1).cnf);
+  });
+
+  test('somebody else\'s token that is bound is held to it too', async () => {
+    const foreign = (cnf) => {
+      const input = `${b64({ alg: 'ES256', typ: 'JWT', kid: 'ci' })}.${b64({ iss: 'https://ci.test', aud: 'acme', sub: 'bot', exp: now() + 60, cnf })}`;
+      return `${input}.${signatureOf('ES256', input, issuerPair.privateKey)}`;
+    };
+    const text = foreign({ 'x5t#S256': thumbprint(clients.nobody) });
+    for (let turn = 0; turn < 2; turn++) {
+      assert.equal((await bring(text)).status, 401);
+      assert.equal((await bring(text, clients.robot)).status, 401);
+      assert.equal((await bring(text, clients.nobody)).status, 200);
+    }
+    assert.equal((await bring(text, clients.nobody, { host: 'nomap.test' })).status, 200, 'whoever the map says it is');
+    assert.equal((await use(text)).status, 401, 'and never where no certificate is asked for');
+    for (const cnf of [{ 'x5t#S256': 7 }, { 'x5t#S256': '' }, { 'x5t#S256': clients.nobody.fingerprint }, thumbprint(clients.nobody), []]) {
+      assert.equal((await bring(foreign(cnf), clients.nobody)).status, 401, JSON.stringify(cnf));
+    }
+  });
+
+  test('introspection and revocation take a certificate, and tell what a token is bound to', async () => {
+    const text = tokenOf(await byCertificate(clients.robot, 'robot'));
+    const inspect = (what, client, more = {}) => post({ token: text, client_id: 'robot', ...more }, { ...at(client), path: `/.sekisho/oauth/${what}` });
+    const said = (await inspect('introspect', clients.spare)).json();
+    assert.deepEqual([said.active, said.token_type, said.cnf], [true, 'Bearer', { 'x5t#S256': thumbprint(clients.robot) }]);
+    assert.equal((await inspect('introspect', clients.second)).status, 401);
+    assert.equal((await inspect('introspect', undefined)).status, 401);
+    assert.deepEqual((await inspect('introspect', clients.second, { client_id: 'second' })).json(), { active: false });
+    assert.equal((await inspect('revoke', clients.second, { client_id: 'second' })).json().error, 'unauthorized_client');
+    assert.equal((await inspect('revoke', clients.robot)).status, 200);
+    assert.equal((await bring(text, clients.robot)).status, 401);
+  });
+
+  test('outlives auth and store, which are killed, and is held to its certificate still', async () => {
+    const text = tokenOf(await byCertificate(clients.robot, 'robot'));
+    for (const process of ['auth', 'store']) {
+      gateway.kill(process);
+      await until(() => gateway.ready(), 'an open gate');
+      await until(async () => (await bring(text, clients.robot)).status === 200, 'an answer');
+      assert.equal((await bring(text)).status, 401);
+      assert.equal((await bring(text, clients.spare)).status, 401);
+    }
+  });
+
+  test('ends when the certificate is another\'s, and a program\'s other tokens when they are to be bound', async () => {
+    const text = tokenOf(await byCertificate(clients.robot, 'robot')), free = tokenOf(await byKey('both'));
+    assert.equal((await bring(text, clients.robot)).status, 200);
+    assert.equal((await bring(free)).status, 200);
+    gateway.tenant({ ...certFile('cert', { swap: true, change: { both: { certificate_bound: true } } }), certificates: gateway.certificates.cert });
+    const start = performance.now(), from = await count();
+    gateway.child.kill('SIGHUP');
+    await until(async () => (await bring(text, clients.robot)).status === 401, '401 for the certificate of another', 5000, 5);
+    await until(async () => (await bring(free)).status === 401, '401 for the token that is not bound', 5000, 5);
+    assert.ok(performance.now() - start < 1000, `${performance.now() - start} ms`);
+    await recorded(from, { op: 'login', subject: 'robot', reason: 'certificate-of-another', decision: 'deny' });
+    await recorded(from, { op: 'login', subject: 'both', reason: 'certificate-not-bound', decision: 'deny' });
+    assert.equal((await byCertificate(clients.robot, 'robot')).status, 401);
+    assert.equal(partOf(tokenOf(await byCertificate(clients.robot, 'second')), 1).sub, 'second');
+    assert.equal((await gateway.reload(() => gateway.tenant(certFile('cert')))).id, 'SK1102');
+  });
+
+  test('the metadata says so where it is so', async () => {
+    const metadata = async (host) => (await gateway.request({ host, path: '/.well-known/oauth-authorization-server' })).json();
+    const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'];
+    for (const [host, bound, how] of [['cert.test', true, [...methods, 'tls_client_auth']], ['nomap.test', true, methods], ['acme.test', undefined, methods]]) {
+      const said = await metadata(host);
+      assert.equal(said.tls_client_certificate_bound_access_tokens, bound, host);
+      assert.equal(said.mtls_endpoint_aliases, undefined);
+      for (const endpoint of ['token', 'revocation', 'introspection']) {
+        assert.deepEqual(said[`${endpoint}_endpoint_auth_methods_supported`], how, host);
+      }
+    }
+  });
+
+  test('a file that binds what cannot be bound is refused with its line', async () => {
+    for (const [user, what] of [[{ name: 'a', roles: ['all'], certificate_bound: true }, /certificate_bound and scope are of programs/],
+      [{ name: 'a', backend: 'key', roles: ['all'], certificate_bound: true }, /asks for no certificate: client_certificates/]]) {
+      const line = await gateway.reload(() => gateway.tenant(openTenant('bad', upstream.url, { users: [user] })));
+      assert.equal(line.id, 'SK1101');
+      assert.match(JSON.stringify(line), what);
+      fs.rmSync(path.join(gateway.folder, 'tenants/bad.yaml'));
+    }
   });
 });
 

@@ -409,3 +409,81 @@ Test(auth_oauth, a_token_of_before_is_asked_for_anew_when_its_program_s_are_boun
     durable();
     rig_refused(&rig, 0, 11, "login-failed");
 }
+
+/* A program has logged in with a certificate alone, at a tenant whose map says whose it is. */
+static void show(uint64_t ticket, char certificate)
+{
+    struct sk_auth_certificate m = {.ticket = ticket, .address = RIG_ADDRESS, .host = SK_LIT("one.test"), .user = SK_LIT("bot"), .fingerprint = fingerprint(certificate)};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_CERTIFICATE, &m);
+    program(SECRET);
+    durable();
+    keep(rig_granted(&rig, 0, ticket, "bot"));
+}
+
+Test(auth_oauth, a_token_for_a_certificate_is_bound_to_it_and_good_while_it_is_the_program_s)
+{
+    show(10, 'a');
+    ask_token_with(11, "one.test", SK_SLICE_NULL, 'a');
+    program("BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"); /* the keys are others meanwhile */
+    durable();
+    issued(11);
+    cr_expect_not_null(strstr(rig_claims(token_text()), thumbprint('a')));
+    use_on(0, 12, SK_SLICE_NULL, 'a', "bot");
+    right_with("bot", "", thumbprint('a'));
+    program(SECRET);
+    not_spent();
+    durable();
+    (void)rig_granted(&rig, 0, 12, "bot");
+    static const char *const holders[] = {"", "other"};
+    for (uint64_t i = 0; i < SK_COUNT(holders); i++) {
+        use_on(1, 13 + i, SK_SLICE_NULL, 'a', holders[i]);
+        durable();
+        rig_refused(&rig, 1, 13 + i, "login-failed");
+    }
+    use_on(1, 15, SK_SLICE_NULL, 'a', "bot");
+    program(SECRET);
+    (void)rig_granted(&rig, 1, 15, "bot");
+}
+
+Test(auth_oauth, a_token_for_a_certificate_is_refused_when_it_is_first_seen_with_another_s)
+{
+    show(10, 'a');
+    ask_token_with(11, "one.test", SK_SLICE_NULL, 'a');
+    program(SECRET);
+    durable();
+    issued(11);
+    use_on(0, 12, SK_SLICE_NULL, 'a', "other");
+    right_with("bot", "", thumbprint('a'));
+    program(SECRET);
+    not_spent();
+    durable();
+    rig_refused(&rig, 0, 12, "login-failed");
+    use_on(0, 13, SK_SLICE_NULL, 'b', "bot"); /* nor is it tied to this one, whatever it said */
+    right_with("bot", "", thumbprint('b'));
+    program(SECRET);
+    durable();
+    rig_refused(&rig, 0, 13, "login-failed");
+}
+
+Test(auth_oauth, a_grant_for_a_certificate_gives_no_token_with_another_or_none)
+{
+    show(10, 'a');
+    ask_token_with(11, "one.test", SK_SLICE_NULL, 'b');
+    program(SECRET);
+    durable();
+    rig_refused(&rig, 0, 11, "invalid_request");
+    ask_token_with(12, "one.test", SK_SLICE_NULL, 0);
+    program(SECRET);
+    durable();
+    rig_refused(&rig, 0, 12, "invalid_request");
+}
+
+Test(auth_oauth, a_person_gets_no_token_for_a_certificate)
+{
+    show(10, 'a');
+    ask_token_with(11, "one.test", SK_SLICE_NULL, 'a');
+    rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "bot", "all");
+    durable();
+    rig_refused(&rig, 0, 11, "invalid_client");
+}
