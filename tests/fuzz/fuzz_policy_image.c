@@ -26,7 +26,9 @@ static struct sk_slice compiled(void)
                                                                      .from_count = 1,
                                                                      .deny = deny,
                                                                      .deny_count = 1}};
-    const struct sk_policy_source source = {true, hosts, 2, from, 1, networks, 1, apps, 2, roles, 2};
+    const struct sk_policy_source source = {.open = true,
+            .hosts = hosts, .hosts_count = 2, .from = from, .from_count = 1, .networks = networks, .networks_count = 1,
+            .apps = apps, .apps_count = 2, .roles = roles, .roles_count = 2};
     struct sk_policy_error error;
     if (sk_buf_len(&image) == 0 && sk_policy_compile(&source, &image, &error)) {
         abort();
