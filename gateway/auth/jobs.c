@@ -318,6 +318,9 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
     case SK_AUTH_LIST_AUTHENTICATORS:
         auth_list_authenticators(auth, worker, message);
         break;
+    case SK_AUTH_LIST_API_KEYS:
+        auth_list_api_keys(auth, worker, message);
+        break;
     case SK_AUTH_DROP_AUTHENTICATORS:
         auth_drop_authenticators(auth, worker, message);
         break;
@@ -347,7 +350,8 @@ void auth_from_store(struct auth *auth, uint16_t code, const void *message)
     }
     /* Every other message of the store begins with the ticket of what was asked. */
     struct job *job = job_find(auth, *(const uint64_t *)message);
-    bool more = code == SK_STORE_GOT_SECRET || code == SK_STORE_GOT_BAN || (code == SK_STORE_GOT_SESSION && job && job->kind == SK_AUTH_LIST) ||
+    bool more = code == SK_STORE_GOT_SECRET || code == SK_STORE_GOT_BAN || code == SK_STORE_GOT_API_KEY ||
+                (code == SK_STORE_GOT_SESSION && job && job->kind == SK_AUTH_LIST) ||
                 (code == SK_STORE_GOT_AUTHENTICATOR && job && job->kind != SK_AUTH_ASSERT);
     if (job && job->store_done) {
         auth_then *then = job->store_done;

@@ -174,7 +174,7 @@ void auth_logout(struct auth *auth, uint64_t worker, const struct sk_auth_logout
 void auth_list(struct auth *auth, uint64_t worker, const struct sk_auth_list *m);
 void auth_revoke_sessions(struct auth *auth, uint64_t worker, const struct sk_auth_revoke *m);
 /* Grants by a password that was verified before: the user alone is looked up. */
-void auth_renew_remembered(struct job *job, const struct remembered *r);
+void auth_renew_remembered(struct job *job, struct remembered *r);
 
 /* verify.c: the password's verdict comes back through these of login.c. */
 #define AUTH_TOKEN_LEEWAY 30U /* s by which an issuer's clock may be wrong */

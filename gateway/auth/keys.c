@@ -1,6 +1,7 @@
 /*
  * Keys of programs: sekisho_NAME_SECRET. The secret has 256 bits, so its SHA-256 is all that is kept of it, and nobody
- * guesses: attempts are not counted. A key that was right is remembered like a password, no longer than it holds.
+ * guesses: attempts are not counted. A key that was right is remembered like a password, no longer than it holds; when it was last used, the store
+ * hears once in a while.
  */
 #include "auth/programs.h"
 #include "auth/remember.h"
@@ -8,6 +9,9 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "conf/conf.h"
+
+#define NOTE_EVERY (300 * SK_SECOND) /* each time is a write to the disk */
+#define LIST_MOST 200 /* keys in one answer */
 
 enum found { RIGHT, WRONG, EXPIRED, UNBOUND };
 
@@ -60,6 +64,46 @@ static void key_user(struct job *job, uint16_t code, const void *message)
         auth_admit_program(job, SK_POLICY_FACTOR_KEY);
     }
 }
+
+/* ---- last used ---- */
+
+void auth_key_used(struct auth *auth, struct remembered *r)
+{
+    uint64_t now = sk_clock_boot();
+    struct sk_store_use_api_key m = {.user = sk_slice_str(r->name), .sha256 = sk_slice(r->credential, sizeof(r->credential)), .used = sk_clock_wall()};
+    if (r->noted && now < r->noted + NOTE_EVERY) {
+        return;
+    }
+    r->noted = now;
+    memcpy(m.tenant, r->tenant, SK_ID_SIZE);
+    if (auth->store) {
+        (void)!sk_channel_send(auth->store, SK_STORE_USE_API_KEY, &m, NULL);
+    }
+}
+
+static void row(struct job *job, uint16_t code, const void *message)
+{
+    const struct sk_store_got_api_key *got = message;
+    if (code != SK_STORE_GOT_API_KEY) {
+        auth_done_rows(job, code, message);
+        return;
+    }
+    struct sk_auth_api_key m = {.ticket = job->ticket, .user = got->user, .sha256 = got->sha256, .expires = got->expires,
+            .certificate = got->certificate, .used = got->used};
+    (void)auth_answer(job->auth, job->worker, SK_AUTH_API_KEY, &m);
+}
+
+void auth_list_api_keys(struct auth *auth, uint64_t worker, const struct sk_auth_list_api_keys *m)
+{
+    struct job *job = auth_job_under(auth, worker, m->ticket, SK_AUTH_LIST_API_KEYS, m->tenant, SK_SLICE_NULL, m->session, m->proof);
+    if (job) {
+        struct sk_store_list_api_keys list = {.ticket = job->id, .user = m->user, .most = LIST_MOST};
+        memcpy(list.tenant, job->tenant->id, SK_ID_SIZE);
+        auth_ask_store(job, SK_STORE_LIST_API_KEYS, &list, row);
+    }
+}
+
+/* ---- verified ---- */
 
 void auth_key(struct auth *auth, uint64_t worker, const struct sk_auth_key *m)
 {

@@ -113,6 +113,9 @@ void auth_admit_program(struct job *job, enum sk_policy_factor factor)
     r->scope = scope ? scope : r->scope;
     memcpy(r->credential, job->credential, sizeof(r->credential));
     r->binding = job->binding;
+    if (job->kind == SK_AUTH_KEY) {
+        auth_key_used(job->auth, r);
+    }
     auth_copy(job->session, sizeof(job->session), sk_slice_str(r->session));
     job->proven[factor] = SK_POLICY_PROVEN_NOW;
     auth_record(job, SK_AUDIT_LOGIN, SK_AUDIT_DECISION_ALLOW, "login", login_recorded);

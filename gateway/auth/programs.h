@@ -79,6 +79,9 @@ void auth_proofs_drop_tenant(struct auth *auth, const struct tenant *tenant);
 /* Takes the next of a program's keys, as the store has them; `bound`: to a certificate with this fingerprint, or empty. 0; 1 there are no more. */
 int auth_next_key(struct sk_slice *keys, uint8_t hash[SK_SHA256_SIZE], uint64_t *until, struct sk_slice *bound) sk_nodiscard;
 void auth_key(struct auth *auth, uint64_t worker, const struct sk_auth_key *m);
+/* The key that is remembered so is used now: the store will know it, to some minutes. */
+void auth_key_used(struct auth *auth, struct remembered *r);
+void auth_list_api_keys(struct auth *auth, uint64_t worker, const struct sk_auth_list_api_keys *m);
 
 /* issuers.c */
 void auth_token(struct auth *auth, uint64_t worker, const struct sk_auth_token *m);

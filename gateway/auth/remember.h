@@ -18,6 +18,7 @@ struct remembered {
     struct user user;
     uint8_t credential[SK_SHA256_SIZE]; /* of a program: what tokens that it asks for are tied to */
     struct binding binding; /* of a token */
+    uint64_t noted; /* boot ns: of a key, when the store was told that it is used; else 0 */
     char *scope; /* of an access token, owned: "APP METHODS", semicolon between; NULL: of anything else */
 };
 

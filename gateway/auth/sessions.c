@@ -46,9 +46,12 @@ static void renewed_user(struct job *job, uint16_t code, const void *message)
     auth_grant(job, left < tenant->inactivity ? left : tenant->inactivity);
 }
 
-void auth_renew_remembered(struct job *job, const struct remembered *r)
+void auth_renew_remembered(struct job *job, struct remembered *r)
 {
     job->basic_hit = true;
+    if (r->noted) {
+        auth_key_used(job->auth, r);
+    }
     auth_copy(job->session, sizeof(job->session), sk_slice_str(r->session));
     auth_copy(job->name, sizeof(job->name), sk_slice_str(r->name));
     job->proven[r->factor] = SK_POLICY_PROVEN_NOW;

@@ -70,6 +70,8 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
 #define SK_AUTH_LIST_AUTHENTICATORS_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) T(proof, 64) T(user, 256)
 #define SK_AUTH_DROP_AUTHENTICATORS_FIELDS(U, I, T)                                                          \
     U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(user, 256) T(id, 16)
+/* Keys of one program, or of all when `user` is empty: some of them, and DONE's count says how many there are. */
+#define SK_AUTH_LIST_API_KEYS_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) T(proof, 64) T(user, 256)
 /* New recovery codes for the session's user, who must have proven an authenticator freshly; and one of them used. */
 #define SK_AUTH_MAKE_CODES_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64)
 #define SK_AUTH_RECOVER_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(code, 64)
@@ -95,6 +97,8 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
     U(ticket) T(challenge, 64) T(rp_id, 253) T(handle, 64) T(user, 256) T(credentials, 16500) U(verification) U(attestation)
 #define SK_AUTH_AUTHENTICATOR_FIELDS(U, I, T)                                                                \
     U(ticket) I(id) T(label, 64) T(format, 32) U(synced) U(attested) I(aaguid) U(created) U(used)
+/* As GOT_API_KEY of ipc/store.h. */
+#define SK_AUTH_API_KEY_FIELDS(U, I, T) U(ticket) T(user, 256) T(sha256, 32) U(expires) T(certificate, 64) U(used)
 /* Recovery codes, one a line, or a link's secret: told once, kept nowhere. */
 #define SK_AUTH_TOLD_FIELDS(U, I, T) U(ticket) T(text, 1024)
 /* A program that proves itself with a signature, good once (RFC 7523), to the token endpoint. */
@@ -147,6 +151,8 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
     M(AUTH_INTROSPECT, auth_introspect, 63, SK_AUTH_FROM_WORKER, 0, SK_AUTH_INSPECT_FIELDS)                  \
     M(AUTH_INTROSPECTED, auth_introspected, 66, SK_AUTH_FROM_AUTH, 0, SK_AUTH_INTROSPECTED_FIELDS)           \
     M(AUTH_ISSUED, auth_issued, 65, SK_AUTH_FROM_AUTH, 0, SK_AUTH_ISSUED_FIELDS)                             \
+    M(AUTH_LIST_API_KEYS, auth_list_api_keys, 16, SK_AUTH_FROM_WORKER, 0, SK_AUTH_LIST_API_KEYS_FIELDS)      \
+    M(AUTH_API_KEY, auth_api_key, 53, SK_AUTH_FROM_AUTH, 0, SK_AUTH_API_KEY_FIELDS)                          \
     M(AUTH_OFFER, auth_offer, 50, SK_AUTH_FROM_AUTH, 0, SK_AUTH_OFFER_FIELDS)                                \
     M(AUTH_AUTHENTICATOR, auth_authenticator, 51, SK_AUTH_FROM_AUTH, 0, SK_AUTH_AUTHENTICATOR_FIELDS)        \
     M(AUTH_TOLD, auth_told, 52, SK_AUTH_FROM_AUTH, 0, SK_AUTH_TOLD_FIELDS)                                   \

@@ -98,6 +98,10 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
  * is, else 0. */
 #define SK_STORE_SPEND_FIELDS(U, I, T) U(ticket) I(tenant) T(id, 64) U(ends) U(now)
 #define SK_STORE_IS_SPENT_FIELDS(U, I, T) U(ticket) I(tenant) T(id, 64)
+/* A program's key was used: of its `user`, by its SHA-256, 32 bytes. Nothing when he has no such key. No answer. */
+#define SK_STORE_USE_API_KEY_FIELDS(U, I, T) I(tenant) T(user, 256) T(sha256, 32) U(used)
+/* The keys of one program, or of all when `user` is empty; of those `most`. `count`: how many there are. */
+#define SK_STORE_LIST_API_KEYS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) U(most)
 #define SK_STORE_GET_KEY_FIELDS(U, I, T) U(ticket)
 #define SK_STORE_PUT_KEY_FIELDS(U, I, T) U(ticket) T(der, 1024)
 
@@ -111,6 +115,8 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
 #define SK_STORE_GOT_BAN_FIELDS(U, I, T) U(ticket) U(scope) T(user, 256) T(network, 16) U(until)
 #define SK_STORE_GOT_AUTHENTICATOR_FIELDS(U, I, T)                                                           \
     U(ticket) I(id) SK_STORE_AUTHENTICATOR_FIELDS(U, I, T) U(counter) U(used)
+/* `certificate`: hexadecimal digits, or empty. `used` 0: never. */
+#define SK_STORE_GOT_API_KEY_FIELDS(U, I, T) U(ticket) T(user, 256) T(sha256, 32) U(expires) T(certificate, 64) U(used)
 #define SK_STORE_GOT_VOUCHER_FIELDS(U, I, T) U(ticket) T(user, 256)
 #define SK_STORE_GOT_SECRET_FIELDS(U, I, T) U(ticket) T(header, 128) T(value, 4096)
 #define SK_STORE_GOT_SESSION_FIELDS(U, I, T)                                                                 \
@@ -153,6 +159,9 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
     M(STORE_PASSWORD, store_password, 47, SK_STORE_IN_ROW, 0, SK_STORE_PASSWORD_FIELDS)                      \
     M(STORE_SPEND, store_spend, 60, SK_STORE_FROM_AUTH, 0, SK_STORE_SPEND_FIELDS)                            \
     M(STORE_IS_SPENT, store_is_spent, 61, SK_STORE_FROM_AUTH, 0, SK_STORE_IS_SPENT_FIELDS)                   \
+    M(STORE_USE_API_KEY, store_use_api_key, 62, SK_STORE_FROM_AUTH, 0, SK_STORE_USE_API_KEY_FIELDS)          \
+    M(STORE_LIST_API_KEYS, store_list_api_keys, 63, SK_STORE_FROM_AUTH, 0, SK_STORE_LIST_API_KEYS_FIELDS)    \
+    M(STORE_GOT_API_KEY, store_got_api_key, 37, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_API_KEY_FIELDS)         \
     M(STORE_GOT_AUTHENTICATOR, store_got_authenticator, 48, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_AUTHENTICATOR_FIELDS) \
     M(STORE_GOT_VOUCHER, store_got_voucher, 49, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_VOUCHER_FIELDS)         \
     M(STORE_RESULT, store_result, 30, SK_STORE_FROM_STORE, 0, SK_STORE_RESULT_FIELDS)                        \

@@ -57,6 +57,10 @@ int sk_engine_take_voucher(struct sk_engine *engine, const struct sk_store_take_
 int sk_engine_spend(struct sk_engine *engine, const struct sk_store_spend *spend) sk_nodiscard;
 /* 0: it is not; 4: it is. */
 int sk_engine_is_spent(struct sk_engine *engine, const struct sk_store_is_spent *ask) sk_nodiscard;
+/* 1: the program has no such key. */
+int sk_engine_use_api_key(struct sk_engine *engine, const struct sk_store_use_api_key *use) sk_nodiscard;
+/* `count`: how many there are, of which at most list->most are told. */
+int sk_engine_list_api_keys(struct sk_engine *engine, const struct sk_store_list_api_keys *list, void (*each)(void *context, const struct sk_store_got_api_key *key), void *context, uint64_t *count) sk_nodiscard;
 /* auth's signing key, the operator's. */
 int sk_engine_get_key(struct sk_engine *engine, struct sk_buf *der) sk_nodiscard;
 int sk_engine_put_key(struct sk_engine *engine, struct sk_slice der) sk_nodiscard;

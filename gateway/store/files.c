@@ -16,6 +16,12 @@ static const char *const sql[SK_SQL_COUNT] = {
                              "ON CONFLICT (name_hash) DO UPDATE SET sealed = excluded.sealed, seen = excluded.seen"),
         [SK_SQL_OLD_USERS] = "SELECT name_hash, sealed FROM users WHERE seen <> ?1",
         [SK_SQL_DROP_USERS] = "DELETE FROM users WHERE seen <> ?1",
+        [SK_SQL_LIST_USERS] = "SELECT sealed FROM users",
+        [SK_SQL_USE_API_KEY] = ("INSERT INTO api_keys (key, used, seen) VALUES (?1, ?2, 0) "
+                                "ON CONFLICT (key) DO UPDATE SET used = excluded.used WHERE used < excluded.used"),
+        [SK_SQL_GET_API_KEY] = "SELECT used FROM api_keys WHERE key = ?1",
+        [SK_SQL_KEEP_API_KEY] = "UPDATE api_keys SET seen = ?2 WHERE key = ?1",
+        [SK_SQL_DROP_API_KEYS] = "DELETE FROM api_keys WHERE seen <> ?1",
         [SK_SQL_GET_SECRETS] = "SELECT header_hash, sealed FROM secrets WHERE app_hash = ?1",
         [SK_SQL_PUT_SECRET] = ("INSERT INTO secrets (app_hash, header_hash, sealed, seen) VALUES (?1, ?2, ?3, ?4) "
                                "ON CONFLICT (app_hash, header_hash) DO UPDATE SET sealed = excluded.sealed, seen = excluded.seen"),

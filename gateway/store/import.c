@@ -132,6 +132,7 @@ struct note {
     struct sk_engine *engine;
     struct sk_file *file;
     struct sk_buf *changed; /* names */
+    int64_t mark;
     struct sk_buf *ended;   /* hashes of the names of users whose sessions end */
     uint64_t cost;          /* of the most costly password */
     char decoy[128];        /* a hash of nobody's password that costs as much, or empty */
@@ -199,6 +200,7 @@ static int compare_user(struct note *note, const struct part *part, struct sk_sl
     }
     if (r == 0) {
         note_cost(note, user);
+        r = sk_api_keys_keep(note->file, user, note->mark);
     }
     if (r == 0 && (user->disabled || !before || !same_password(user, before))) {
         r = note_ended(note, part->hash);
@@ -209,7 +211,7 @@ static int compare_user(struct note *note, const struct part *part, struct sk_sl
     return r;
 }
 
-static int write_part(struct note *note, int64_t mark, const struct part *part, struct sk_slice sealed)
+static int write_part(struct note *note, const struct part *part, struct sk_slice sealed)
 {
     int at = 0, r = part->secret ? 0 : compare_user(note, part, sealed);
     sqlite3_stmt *put = sk_file_statement(note->file, part->secret ? SK_SQL_PUT_SECRET : SK_SQL_PUT_USER);
@@ -219,18 +221,18 @@ static int write_part(struct note *note, int64_t mark, const struct part *part, 
     }
     sk_file_bind(put, ++at, sealed);
     if (put) {
-        (void)sqlite3_bind_int64(put, ++at, mark);
+        (void)sqlite3_bind_int64(put, ++at, note->mark);
     }
     return r ? r : sk_file_run(put);
 }
 
 /* Names of users that the file no longer has, for their grants and sessions to be dropped. */
-static int note_gone(struct note *note, int64_t mark)
+static int note_gone(struct note *note)
 {
     sqlite3_stmt *old = sk_file_statement(note->file, SK_SQL_OLD_USERS);
     int r = old ? 0 : -EIO, step = SQLITE_DONE;
     if (old) {
-        (void)sqlite3_bind_int64(old, 1, mark);
+        (void)sqlite3_bind_int64(old, 1, note->mark);
     }
     while (r == 0 && (step = sqlite3_step(old)) == SQLITE_ROW) {
         struct sk_buf plain SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
@@ -278,20 +280,21 @@ static int drop_sessions(struct sk_file *file, struct sk_buf *ended)
 static int write_import(struct sk_engine *e, struct sk_file *file, struct sk_buf *changed)
 {
     struct sk_buf ended SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(ENDED_MAX);
-    struct note note = {.engine = e, .file = file, .changed = changed, .ended = &ended};
     int64_t mark = (int64_t)(sk_clock_wall() & INT64_MAX);
+    struct note note = {.engine = e, .file = file, .changed = changed, .mark = mark, .ended = &ended};
     struct sk_slice parts = sk_buf_peek(&e->parts);
     int r = sk_engine_transaction(file);
     while (r == 0 && parts.len) {
         struct part part;
         memcpy(&part, parts.data, sizeof(part));
         parts = sk_slice_from(parts, sizeof(part));
-        r = write_part(&note, mark, &part, sk_slice_cut(parts, part.len));
+        r = write_part(&note, &part, sk_slice_cut(parts, part.len));
         parts = sk_slice_from(parts, part.len);
     }
-    r = r ? r : note_gone(&note, mark);
+    r = r ? r : note_gone(&note);
     r = r ? r : drop_old(file, mark, SK_SQL_DROP_USERS);
     r = r ? r : drop_old(file, mark, SK_SQL_DROP_SECRETS);
+    r = r ? r : drop_old(file, mark, SK_SQL_DROP_API_KEYS);
     /* Who comes back under the name of somebody who went gets nothing that was theirs. */
     r = r ? r : sk_file_run(sk_file_statement(file, SK_SQL_ORPHAN_AUTHENTICATORS));
     r = r ? r : sk_file_run(sk_file_statement(file, SK_SQL_ORPHAN_VOUCHERS));

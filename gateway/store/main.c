@@ -72,6 +72,12 @@ static void each_authenticator(void *context, const struct sk_store_got_authenti
     send(l->store, l->store->auth, SK_STORE_GOT_AUTHENTICATOR, got);
 }
 
+static void each_api_key(void *context, const struct sk_store_got_api_key *key)
+{
+    struct listing *l = context;
+    send(l->store, l->store->auth, SK_STORE_GOT_API_KEY, key);
+}
+
 static void each_session(void *context, const struct sk_store_got_session *session)
 {
     struct listing *l = context;
@@ -173,6 +179,9 @@ static bool factors_from_auth(struct store *store, struct sk_channel *channel, u
     case SK_STORE_PUT_PASSWORD:
         r = sk_engine_put_password(e, message);
         break;
+    case SK_STORE_LIST_API_KEYS:
+        r = sk_engine_list_api_keys(e, message, each_api_key, &listing, &count);
+        break;
     case SK_STORE_PUT_VOUCHERS:
         r = sk_engine_put_vouchers(e, message);
         break;
@@ -233,6 +242,12 @@ static void from_auth(struct sk_channel *channel, uint16_t code, const void *mes
         r = sk_engine_touch_session(e, message);
         if (r < 0) {
             failed("touch session", r);
+        }
+        break;
+    case SK_STORE_USE_API_KEY:
+        r = sk_engine_use_api_key(e, message);
+        if (r < 0) {
+            failed("use key", r);
         }
         break;
     case SK_STORE_DROP_SESSIONS:

@@ -57,5 +57,8 @@ bool sk_password_replaces(const struct sk_file *file, const struct sk_own_passwo
 int sk_meta_get(struct sk_file *file, const char *key, struct sk_buf *out) sk_nodiscard;
 int sk_meta_put(struct sk_file *file, const char *key, struct sk_slice value) sk_nodiscard;
 
+/* api_keys.c: inside a transaction. What is known of the user's keys is marked, and so kept. */
+int sk_api_keys_keep(struct sk_file *file, const struct sk_store_user *user, int64_t mark) sk_nodiscard;
+
 /* sessions.c: inside a transaction. Drops the sessions of these users, given by their names' hashes in order. */
 int sk_sessions_drop_users(struct sk_file *file, const uint8_t (*users)[SK_NAME_HASH], size_t count) sk_nodiscard;

@@ -8,3 +8,4 @@ extern const char sk_schema_tenant_2[];
 extern const char sk_schema_tenant_3[];
 extern const char sk_schema_tenant_4[];
 extern const char sk_schema_tenant_5[];
+extern const char sk_schema_tenant_6[];

@@ -88,12 +88,30 @@ static void issued(uint64_t ticket)
     (void)snprintf(id, sizeof(id), "%.48s", jti + 7);
 }
 
+static void bring_key(unsigned worker, uint64_t ticket)
+{
+    struct sk_auth_key m = {.ticket = ticket, .address = RIG_ADDRESS, .host = SK_LIT("one.test"), .user = SK_LIT("bot"), .secret = SK_LIT(SECRET)};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, worker, SK_AUTH_KEY, &m);
+    program(SECRET);
+}
+
+/* The store hears of this use of the key. */
+static void noted(void)
+{
+    uint8_t hash[SK_SHA256_SIZE], tenant[SK_ID_SIZE];
+    const struct sk_store_use_api_key *m = rig_at_store(&rig, SK_STORE_USE_API_KEY);
+    sk_digest_sha256(SK_LIT(SECRET), hash);
+    rig_tenant(1, tenant);
+    cr_expect(sk_slice_eq(m->user, SK_LIT("bot")) && sk_slice_eq(m->sha256, sk_slice(hash, sizeof(hash))));
+    cr_expect_arr_eq(m->tenant, tenant, SK_ID_SIZE);
+    cr_expect(m->used <= sk_clock_wall() && m->used + 60 * SK_SECOND > sk_clock_wall());
+}
+
 static void log_in(void)
 {
-    struct sk_auth_key m = {.ticket = 1, .address = RIG_ADDRESS, .host = SK_LIT("one.test"), .user = SK_LIT("bot"), .secret = SK_LIT(SECRET)};
-    rig_tenant(1, m.tenant);
-    rig_from_worker(&rig, 0, SK_AUTH_KEY, &m);
-    program(SECRET);
+    bring_key(0, 1);
+    noted();
     durable();
     keep(rig_granted(&rig, 0, 1, "bot"));
 }
@@ -486,4 +504,32 @@ Test(auth_oauth, a_person_gets_no_token_for_a_certificate)
     rig_user(&rig, rig_asked(&rig, SK_STORE_GET_USER), "bot", "all");
     durable();
     rig_refused(&rig, 0, 11, "invalid_client");
+}
+
+Test(auth_oauth, a_key_s_use_is_a_write_once_in_a_while_and_a_token_s_is_none)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        bring_key(i % 2, 10 + i);
+        (void)rig_granted(&rig, i % 2, 10 + i, "bot");
+    }
+    use(0, 20, SK_SLICE_NULL);
+    accepted(0, 20, "");
+    show(21, 'a');
+    rig_changed(&rig, 1, "bot"); /* what was remembered of it is void */
+    for (unsigned i = 0; i < RIG_WORKERS; i++) {
+        (void)rig_at_worker(&rig, i, SK_AUTH_REVOKED);
+    }
+    log_in();
+}
+
+Test(auth_oauth, a_key_that_is_wrong_is_not_used)
+{
+    struct sk_auth_key m = {.ticket = 10, .address = RIG_ADDRESS, .host = SK_LIT("one.test"), .user = SK_LIT("bot"), .secret = SK_LIT("no")};
+    rig_tenant(1, m.tenant);
+    rig_from_worker(&rig, 0, SK_AUTH_KEY, &m);
+    program(SECRET);
+    durable();
+    rig_refused(&rig, 0, 10, "login-failed");
+    bring_key(0, 11); /* the store's next message */
+    (void)rig_granted(&rig, 0, 11, "bot");
 }
