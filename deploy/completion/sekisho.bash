@@ -5,7 +5,7 @@ _sekisho() {
   COMPREPLY=()
   case $COMP_CWORD:${COMP_WORDS[1]} in
     1:*)
-      mapfile -t COMPREPLY < <(compgen -W 'hash-password new-key config policy journal session bans enroll reset-password authenticators --help --version' -- "$word")
+      mapfile -t COMPREPLY < <(compgen -W 'hash-password new-key config policy journal session bans enroll reset-password authenticators keys --help --version' -- "$word")
       return
       ;;
     2:config) mapfile -t COMPREPLY < <(compgen -W 'check schema --help' -- "$word") && return ;;
@@ -13,6 +13,7 @@ _sekisho() {
     2:journal) mapfile -t COMPREPLY < <(compgen -W 'show --help' -- "$word") && return ;;
     2:bans) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
     2:authenticators) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
+    2:keys) mapfile -t COMPREPLY < <(compgen -W 'list --help' -- "$word") && return ;;
     2:session) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
   esac
   case $before in
@@ -31,7 +32,7 @@ _sekisho() {
       'config schema') command='--tenant' ;;
       'policy explain') command='--user --role --factor --address --method --host --path -o' ;;
       'journal show') command='--tenant' ;;
-      'bans list') command="$connection --of -o" ;;
+      'bans list' | 'keys list') command="$connection --of -o" ;;
       'bans revoke') command="$connection --of --network" ;;
       enroll | reset-password | 'authenticators revoke') command=$connection ;;
       'authenticators list') command="$connection -o" ;;

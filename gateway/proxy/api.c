@@ -1,4 +1,4 @@
-/* The API below /.sekisho/api, an app of its own that the policy has judged: sessions, bans, authenticators, links. Runs in the workers. */
+/* The API below /.sekisho/api, an app of its own that the policy has judged: sessions, bans, authenticators, keys, links. Runs in the workers. */
 #include "proxy/reserved.h"
 
 #include "base/clock.h"
@@ -9,6 +9,7 @@
 #define SESSIONS SK_POLICY_BUILTIN_PATH "/v1/sessions"
 #define BANS SK_POLICY_BUILTIN_PATH "/v1/bans"
 #define AUTHENTICATORS SK_POLICY_BUILTIN_PATH "/v1/authenticators"
+#define KEYS SK_POLICY_BUILTIN_PATH "/v1/keys"
 #define LINKS SK_POLICY_BUILTIN_PATH "/v1/links"
 
 static bool under(struct sk_slice path, struct sk_slice resource)
@@ -100,6 +101,21 @@ static void authenticators(struct sk_exchange *x, struct sk_slice user)
     }
 }
 
+/* They are made and ended in the tenant's file. */
+static void keys(struct sk_exchange *x, struct sk_slice user)
+{
+    const struct sk_request *r = &x->stream->request;
+    if (r->path.len != sizeof(KEYS) - 1) {
+        sk_exchange_deny(x, 404, SK_AUDIT_DECISION_DENY, SK_LIT("no-such-resource"));
+    } else if (sk_slice_eq(r->method, SK_LIT("GET"))) {
+        struct sk_auth_list_api_keys m = {.session = x->grant->session, .proof = x->grant->proof, .user = user};
+        memcpy(m.tenant, x->site->tenant->id, SK_ID_SIZE);
+        sk_reserved_ask(x, SK_AUTH_LIST_API_KEYS, &m);
+    } else {
+        no_such_method(x);
+    }
+}
+
 static void links(struct sk_exchange *x, struct sk_slice user)
 {
     const struct sk_request *r = &x->stream->request;
@@ -129,6 +145,8 @@ void sk_api_serve(struct sk_exchange *x)
         bans(x, user);
     } else if (under(r->path, SK_LIT(AUTHENTICATORS)) && user.len <= 256) {
         authenticators(x, user);
+    } else if (under(r->path, SK_LIT(KEYS)) && user.len <= 256) {
+        keys(x, user);
     } else if (under(r->path, SK_LIT(LINKS)) && user.len <= 256) {
         links(x, user);
     } else {
@@ -200,6 +218,21 @@ static void gather_authenticator(struct sk_exchange *x, const struct sk_auth_aut
     gather(x, &row, r);
 }
 
+static void gather_key(struct sk_exchange *x, const struct sk_auth_api_key *m)
+{
+    struct sk_buf row SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
+    char expires[32], used[32], sha256[2 * 32 + 1];
+    sk_time_text(m->expires, expires);
+    sk_time_text(m->used, used);
+    sk_hex_encode((const uint8_t *)m->sha256.data, m->sha256.len, sha256);
+    int r = sk_buf_put(&row, SK_LIT("{\"user\":"));
+    r = r ? r : sk_json_put_string(&row, m->user);
+    r = r ? r : sk_buf_printf(&row, ",\"sha256\":\"%s\",\"expires\":\"%s\",\"certificate\":", sha256, expires);
+    r = r ? r : m->certificate.len ? sk_json_put_string(&row, m->certificate) : sk_buf_put(&row, SK_LIT("null"));
+    r = r ? r : m->used ? sk_buf_printf(&row, ",\"used\":\"%s\"}", used) : sk_buf_put(&row, SK_LIT(",\"used\":null}"));
+    gather(x, &row, r);
+}
+
 /* Where its user registers: at this host, as the asker has come to it. */
 static void told_link(struct sk_exchange *x, const struct sk_auth_told *m)
 {
@@ -217,7 +250,10 @@ static void told_link(struct sk_exchange *x, const struct sk_auth_told *m)
 static void done(struct sk_exchange *x, const struct sk_auth_done *m)
 {
     const struct sk_request *r = &x->stream->request;
-    const char *name = under(r->path, SK_LIT(BANS)) ? "bans" : under(r->path, SK_LIT(AUTHENTICATORS)) ? "authenticators" : "sessions";
+    const char *name = under(r->path, SK_LIT(BANS))             ? "bans"
+                       : under(r->path, SK_LIT(AUTHENTICATORS)) ? "authenticators"
+                       : under(r->path, SK_LIT(KEYS))           ? "keys"
+                                                                : "sessions";
     unsigned long long count = (unsigned long long)m->count;
     struct sk_slice list = sk_buf_peek(&x->told);
     struct sk_slice body = sk_slice_eq(r->method, SK_LIT("GET"))
@@ -244,6 +280,9 @@ void sk_api_told(struct sk_exchange *x, uint16_t code, const void *message)
         break;
     case SK_AUTH_AUTHENTICATOR:
         gather_authenticator(x, message);
+        break;
+    case SK_AUTH_API_KEY:
+        gather_key(x, message);
         break;
     case SK_AUTH_TOLD:
         told_link(x, message);

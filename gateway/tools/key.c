@@ -1,5 +1,5 @@
-/* sekisho new-key: a key for a program, and its entry for a tenant file. The key itself is kept nowhere. */
-#include "tools/tools.h"
+/* sekisho new-key: a key for a program, and its entry for a tenant file; the key itself is kept nowhere. sekisho keys list: when each was last used. */
+#include "tools/api.h"
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -47,3 +47,25 @@ const struct sk_tool_command sk_tool_new_key = {.name = "new-key",
         .help = "Make a key for a program: the key on the first line, shown this once, and its entry for `keys` of the tenant file.",
         .options = options,
         .run = run};
+
+/* ---- listed ---- */
+
+enum { OF = SK_API_OWN_OPTIONS, OUTPUT };
+
+static int run_list(const struct sk_tool_values *operands sk_unused, const struct sk_tool_values *list)
+{
+    static const struct sk_api_column columns[] = {{"user", "USER", 16, NULL}, {"used", "USED", 25, "never"}, {"expires", "EXPIRES", 25, NULL},
+            {"sha256", "SHA256", 0, NULL}, {NULL}};
+    const struct sk_api_request request = {.resource = "keys", .which = "", .query = {{"user", sk_tool_value(&list[OF], NULL)}}};
+    return sk_api_list(list, &list[OUTPUT], &request, columns);
+}
+
+static const struct sk_tool_option list_options[] = {SK_API_OPTIONS, {"--of", "NAME", "the keys of this program alone", false},
+        {"-o", "FORM", "table (default) or json", false}, {NULL}};
+
+const struct sk_tool_command sk_tool_keys_list = {.group = "keys",
+        .name = "list",
+        .operands = "",
+        .help = "List the keys of the server's tenant, and when each was last used.",
+        .options = list_options,
+        .run = run_list};

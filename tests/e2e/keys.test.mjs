@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { PASSWORD, deadline, openTenant, startGateway, until } from './lib/gateway.mjs';
-import { SEKISHO, allRecords, loggedIn, openDownload, endedAfter, problemOf, sekisho } from './lib/person.mjs';
+import { SEKISHO, allRecords, loggedIn, openDownload, endedAfter, problemOf, sekisho, sekishoLive } from './lib/person.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
 const day = (days) => new Date(Date.now() + days * 86400000).toISOString().replace(/\.\d+/, '');
@@ -31,8 +31,8 @@ function tenantFile(name, change = {}) {
       { name: 'panel', kind: 'panel', path: '/', upstreams: [upstream.url] },
     ],
     roles: [{ name: 'all', allow: ['api * /**', 'other * /**', 'injecting * /**', 'stream * /**', 'panel * /**', 'panel GET /'], deny: ['api DELETE /api/no'] },
-      { name: 'admin', allow: ['sekisho GET /.sekisho/api/v1/sessions'] }],
-    users: [{ name: 'hanako', roles: ['all'] }, program('reader'), program('scoped', { scope: ['api GET,HEAD'] }), program('home', { from: ['one'] }),
+      { name: 'admin', allow: ['sekisho GET /.sekisho/api/v1/sessions', 'sekisho * /.sekisho/api/v1/keys/**', 'sekisho * /.sekisho/api/v1/keys'] }],
+    users: [{ name: 'hanako', roles: ['all'] }, { name: 'sakura', roles: ['admin'] }, program('reader'), program('scoped', { scope: ['api GET,HEAD'] }), program('home', { from: ['one'] }),
       program('switchedoff', { disabled: true }), program('twin', { keys: [keys.twin.entry, next.entry] }), program('stream'),
       { name: 'expired', backend: 'key', roles: ['all'], keys: [old.entry] }, program('admin', { roles: ['admin'] }),
       ...(change.gone === null ? [] : [program('gone')])],
@@ -184,6 +184,96 @@ describe('a change of keys', () => {
     await until(async () => await get() === 401, 'the end of the key', 8000);
     assert.ok(Date.now() >= Date.parse(key.entry.expires) - 20, 'not before');
     assert.ok(Date.now() < Date.parse(key.entry.expires) + 1000, 'and not long after');
+  });
+});
+
+describe('the last use of a key', () => {
+  const API = '/.sekisho/api/v1/keys';
+  const list = (query = '', options = {}) => gateway.request({ host: 'used.test', path: `${API}${query}`, user: 'sakura', ...options });
+  const rows = async (query, options) => (await list(query, options)).json().keys;
+  const usedOf = async (key, options) => (await rows('', options)).find(({ sha256 }) => sha256 === key.entry.sha256)?.used;
+  // Auth tells the store without waiting for an answer.
+  const known = (key) => until(() => usedOf(key), 'a last use');
+  const tool = (...args) => sekishoLive(['keys', 'list', '--server', `https://used.test:${gateway.port}`, '--user', 'sakura', '--cacert', gateway.authority.cert,
+    '--resolve', `used.test:${gateway.port}:127.0.0.1`, ...args], { env: { SEKISHO_PASSWORD: PASSWORD } });
+  const get = (key, options = {}) => ask(key, { host: 'used.test', ...options });
+
+  before(async () => {
+    for (const name of ['used', 'also']) {
+      assert.equal((await gateway.reload(() => gateway.tenant(tenantFile(name)))).id, 'SK1102');
+    }
+  });
+
+  test('is told for each key, to some minutes, for the tenant it was used at', async () => {
+    const all = (await list()).json();
+    assert.equal(all.total, 10);
+    assert.deepEqual(all.keys.map(({ used }) => used), Array(10).fill(null));
+    assert.deepEqual((await rows('?user=reader')), [{ user: 'reader', sha256: keys.reader.entry.sha256, expires: `${keys.reader.entry.expires.slice(0, 19)}.000Z`, certificate: null, used: null }]);
+    assert.equal((await get(keys.twin)).status, 200);
+    const used = await known(keys.twin);
+    assert.ok(Math.abs(Date.parse(used) - Date.now()) < 10000, used);
+    for (let i = 0; i < 6; i++) {
+      assert.equal((await get(keys.twin)).status, 200);
+    }
+    assert.equal(await usedOf(keys.twin), used, 'not a write for each request');
+    assert.deepEqual((await rows('?user=twin')).map((row) => row.used).sort(), [used, null].sort(), 'its other key is another');
+    assert.deepEqual((await rows('', { host: 'also.test' })).map((row) => row.used), Array(10).fill(null), 'and another tenant\'s too');
+  });
+
+  test('is told of no key that was refused', async () => {
+    const wrong = { text: keys.reader.text.slice(0, -4) + (keys.reader.text.endsWith('AAAA') ? 'BBBB' : 'AAAA') };
+    for (const key of [wrong, old, keys.switchedoff]) {
+      assert.equal((await get(key)).status, 401);
+    }
+    assert.equal((await get(keys.scoped)).status, 200);
+    await known(keys.scoped);
+    for (const key of [keys.reader, old, keys.switchedoff]) {
+      assert.equal(await usedOf(key), null);
+    }
+  });
+
+  test('outlives auth, store and a restart', async () => {
+    const used = await known(keys.twin);
+    for (const process of ['auth', 'store']) {
+      gateway.kill(process);
+      await until(() => gateway.ready(), 'an open gate');
+      await until(async () => (await list()).status === 200, 'an answer');
+      assert.equal(await usedOf(keys.twin), used);
+    }
+    assert.equal((await get(keys.twin)).status, 200);
+    await until(async () => await usedOf(keys.twin) > used, 'a later use, of an auth that remembers none');
+  });
+
+  test('goes with the key', async () => {
+    assert.equal((await get(keys.gone)).status, 200);
+    await known(keys.gone);
+    const change = async (own) => assert.equal((await gateway.reload(() => gateway.tenant({ ...tenantFile('used', own), certificates: gateway.certificates.used }))).id, 'SK1102');
+    await change({ gone: null, twin: { keys: [next.entry] } });
+    assert.equal(await usedOf(keys.gone), undefined);
+    assert.equal(await usedOf(keys.twin), undefined);
+    await change({});
+    assert.equal(await usedOf(keys.gone), null);
+    assert.equal(await usedOf(keys.twin), null);
+    assert.ok(await usedOf(keys.scoped));
+  });
+
+  test('is for who may ask, and there is nothing else to do about keys', async () => {
+    for (const [options, status, reason] of [[{ user: undefined }, 401, 'login-required'], [{ user: 'hanako' }, 403, 'not-permitted'], [{ method: 'DELETE' }, 405, 'method-not-allowed'],
+      [{ path: `${API}/x` }, 404, 'no-such-resource'], [{ path: `${API}-x` }, 403, 'not-permitted']]) {
+      const response = await list('', options);
+      assert.deepEqual([response.status, problemOf(response).reason], [status, reason]);
+    }
+    assert.deepEqual((await list('?user=nobody')).json(), { keys: [], total: 0 });
+    assert.deepEqual((await list('?user=hanako')).json(), { keys: [], total: 0 });
+  });
+
+  test('is shown by sekisho keys list', async () => {
+    const table = await tool(), json = await tool('--of', 'scoped', '-o', 'json');
+    assert.equal(table.status, 0, table.stderr);
+    assert.match(table.stdout, /^USER +USED +EXPIRES +SHA256\n/);
+    assert.match(table.stdout, new RegExp(`^scoped +20\\d\\d-\\S+ +20\\d\\d-\\S+ +${keys.scoped.entry.sha256}$`, 'm'));
+    assert.match(table.stdout, new RegExp(`^reader +never +20\\d\\d-\\S+ +${keys.reader.entry.sha256}$`, 'm'));
+    assert.deepEqual(JSON.parse(json.stdout), await rows('?user=scoped'));
   });
 });
 
