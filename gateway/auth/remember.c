@@ -1,4 +1,5 @@
-/* Verified passwords, remembered as keyed hashes so that a program's next request need not pay for Argon2id again. */
+/* Verified passwords, remembered as keyed hashes so that a program's next request need not pay for Argon2id again. As they were typed:
+ * auth does not know their normal form, and another spelling of the same password is verified once more. */
 #include "auth/auth.h"
 #include "auth/remember.h"
 

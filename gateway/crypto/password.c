@@ -1,12 +1,14 @@
-/* Rules for new passwords. The factor helpers and the command line. */
+/* Passwords' normal form, and rules for new ones. The factor helpers and the command line. */
 #include "crypto/password.h"
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "crypto/digest.h"
+
+#include <utf8proc.h>
 
 #define LETTERS_BESIDE 4 /* that a context word must have beside it */
 #define TAKEN '\0'       /* no password has it */
+#define PARTS_MAX (2 * (size_t)SK_PASSWORD_MAX) /* code points: three of two bytes are the most that a byte comes apart in */
 #define REPEATED 9       /* what repeats after fewer characters is as good as those alone */
 
 /* Made by blocklist.py at build. */
@@ -124,27 +126,61 @@ static enum sk_password_fault check_lower(char *text, size_t len, struct sk_slic
     return is_context(text, len, context) ? SK_PASSWORD_CONTEXT : SK_PASSWORD_GOOD;
 }
 
-enum sk_password_fault sk_password_check(struct sk_slice password, size_t least, struct sk_slice context)
+/* Neither a control character, whose way through a keyboard or form nobody knows, nor one that a later Unicode may give another form. */
+static bool is_typed(int32_t c)
 {
-    char lower[SK_PASSWORD_MAX];
-    size_t characters = 0;
-    if (password.len > sizeof(lower)) {
-        return SK_PASSWORD_LONG;
+    utf8proc_category_t category = utf8proc_category(c);
+    return category != UTF8PROC_CATEGORY_CC && category != UTF8PROC_CATEGORY_CN;
+}
+
+int sk_password_normal(struct sk_slice typed, char out[SK_PASSWORD_MAX], size_t *len)
+{
+    const utf8proc_option_t form = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
+    int32_t parts[PARTS_MAX + 1] sk_uninitialized; /* the text is written into the same place, and a NUL behind it */
+    utf8proc_ssize_t count = SK_PASSWORD_MAX + 1;
+    if (typed.len <= SK_PASSWORD_MAX) {
+        count = utf8proc_decompose((const uint8_t *)typed.data, (utf8proc_ssize_t)typed.len, parts, (utf8proc_ssize_t)PARTS_MAX, form);
+        count = count < 0 ? count : utf8proc_reencode(parts, count, form);
     }
-    for (struct sk_slice rest = password; rest.len; characters++) {
-        size_t len = sk_utf8_len(rest);
-        if (len == 0 || (uint8_t)rest.data[0] < 0x20 || rest.data[0] == 0x7f) {
-            return SK_PASSWORD_NO_TEXT;
+    int r = count < 0 ? 1 : count > (utf8proc_ssize_t)SK_PASSWORD_MAX ? 2 : 0;
+    *len = r ? 0 : (size_t)count;
+    memcpy(out, parts, *len);
+    sk_wipe(parts, sizeof(parts));
+    return r;
+}
+
+/* Of text in normal form. 0, or 1 when there is a character that none types. */
+static int count_typed(struct sk_slice text, size_t *characters)
+{
+    *characters = 0;
+    for (int32_t c; text.len; ++*characters) {
+        text = sk_slice_from(text, (size_t)utf8proc_iterate((const uint8_t *)text.data, (utf8proc_ssize_t)text.len, &c));
+        if (!is_typed(c)) {
+            return 1;
         }
-        rest = sk_slice_from(rest, len);
     }
-    if (characters < least) {
-        return SK_PASSWORD_SHORT;
+    return 0;
+}
+
+enum sk_password_fault sk_password_check(struct sk_slice typed, size_t least, struct sk_slice context)
+{
+    char text[SK_PASSWORD_MAX];
+    size_t len, characters;
+    enum sk_password_fault fault;
+    int r = sk_password_normal(typed, text, &len);
+    if (r) {
+        return r == 1 ? SK_PASSWORD_NO_TEXT : SK_PASSWORD_LONG;
     }
-    for (size_t i = 0; i < password.len; i++) {
-        lower[i] = sk_ascii_lower(password.data[i]);
+    if (count_typed(sk_slice(text, len), &characters)) {
+        fault = SK_PASSWORD_NO_TEXT;
+    } else if (characters < least) {
+        fault = SK_PASSWORD_SHORT;
+    } else {
+        for (size_t i = 0; i < len; i++) {
+            text[i] = sk_ascii_lower(text[i]);
+        }
+        fault = check_lower(text, len, context);
     }
-    enum sk_password_fault fault = check_lower(lower, password.len, context);
-    sk_wipe(lower, sizeof(lower));
+    sk_wipe(text, sizeof(text));
     return fault;
 }

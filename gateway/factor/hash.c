@@ -2,6 +2,7 @@
 #include "factor/hash.h"
 
 #include "base/clock.h"
+#include "crypto/password.h"
 
 #include <argon2.h>
 #include <errno.h>
@@ -49,23 +50,35 @@ int sk_hash_warm(void)
 
 int sk_hash_verify(struct sk_slice text, struct sk_slice password)
 {
-    char encoded[SK_HASH_TEXT];
+    char encoded[SK_HASH_TEXT], normal[SK_PASSWORD_MAX];
+    size_t len;
     struct sk_hash_costs costs;
     if (sk_hash_parse(text, &costs)) {
         return 2;
     }
     memcpy(encoded, text.data, text.len);
     encoded[text.len] = '\0';
-    int r = argon2id_verify(encoded, password.len ? password.data : "", password.len);
+    bool none = sk_password_normal(password, normal, &len) != 0;
+    int r = argon2id_verify(encoded, normal, len);
+    sk_wipe(normal, sizeof(normal));
     sk_wipe(encoded, sizeof(encoded));
-    return r == ARGON2_OK ? 0 : r == ARGON2_VERIFY_MISMATCH ? 1 : 2;
+    if (r == ARGON2_OK && !none) {
+        return 0;
+    }
+    return r == ARGON2_OK || r == ARGON2_VERIFY_MISMATCH ? 1 : 2;
 }
 
 int sk_hash_make(struct sk_slice password, char out[SK_HASH_TEXT])
 {
     uint8_t salt[16];
+    char normal[SK_PASSWORD_MAX];
+    size_t len;
+    if (sk_password_normal(password, normal, &len)) {
+        return -EINVAL;
+    }
     sk_random(salt, sizeof(salt));
-    int r = argon2id_hash_encoded(PASSES, MEMORY_KIB, LANES, password.data ? password.data : "", password.len, salt, sizeof(salt), 32, out, SK_HASH_TEXT);
+    int r = argon2id_hash_encoded(PASSES, MEMORY_KIB, LANES, normal, len, salt, sizeof(salt), 32, out, SK_HASH_TEXT);
+    sk_wipe(normal, sizeof(normal));
     return r == ARGON2_OK ? 0 : -ENOMEM;
 }
 

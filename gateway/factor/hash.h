@@ -1,5 +1,5 @@
 /*
- * Verifies a password against an encoded Argon2id string. The string comes from the store, which an administrator
+ * Verifies a password against an encoded Argon2id string, and makes one; of the password's normal form (crypto/password.h) both. The string comes from the store, which an administrator
  * fills: its costs are bounded here, so that no string makes the helper take the machine's memory or an hour.
  */
 #pragma once
@@ -22,7 +22,8 @@ struct sk_hash_costs {
 /* "$argon2id$v=19$m=…,t=…,p=…$salt$hash", costs within the bounds above. 0; 1 when it is not one. */
 int sk_hash_parse(struct sk_slice text, struct sk_hash_costs *costs) sk_nodiscard;
 
-/* A new hash, NUL-terminated: 19 MiB, two passes, one lane (RFC 9106's second choice is dearer than a login may be). 0 or negative. */
+/* A new hash, NUL-terminated: 19 MiB, two passes, one lane (RFC 9106's second choice is dearer than a login may be). 0;
+ * -EINVAL when the password has no normal form; other negative. */
 int sk_hash_make(struct sk_slice password, char out[SK_HASH_TEXT]) sk_nodiscard;
 /* Does it cost less to try than new ones? */
 bool sk_hash_is_cheap(struct sk_slice text);
@@ -33,5 +34,5 @@ bool sk_hash_is_cheap(struct sk_slice text);
  */
 int sk_hash_warm(void) sk_nodiscard;
 
-/* 0 right; 1 wrong; 2 the string is not one, or there is no memory for its costs. */
+/* 0 right; 1 wrong, and as dearly found out when it has no normal form; 2 the string is not one, or there is no memory for its costs. */
 int sk_hash_verify(struct sk_slice text, struct sk_slice password) sk_nodiscard;

@@ -46,14 +46,14 @@ static int refuse(enum sk_password_fault fault, struct sk_slice password, size_t
     case SK_PASSWORD_CONTEXT:
         return sk_tool_fail("password", "it is little more than a name from --context", "several words that do not belong together make a good one");
     default:
-        return sk_tool_fail("password", "it is not text of at most 1024 bytes", NULL);
+        return sk_tool_fail("password", "it is not text of at most 1024 bytes, or has a character that is none to type", NULL);
     }
 }
 
 static int run(const struct sk_tool_values *operands sk_unused, const struct sk_tool_values *options)
 {
     struct sk_buf context SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536);
-    char password[SK_PASSWORD_MAX + 1];
+    char password[SK_PASSWORD_MAX + 1], normal[SK_PASSWORD_MAX];
     size_t len, least = options[0].count ? SK_PASSWORD_SECOND : SK_PASSWORD_ALONE;
     if (sk_tool_password("Password", 2, password, &len)) {
         return SK_TOOL_FAILED;
@@ -62,8 +62,10 @@ static int run(const struct sk_tool_values *operands sk_unused, const struct sk_
         (void)!sk_buf_printf(&context, "%s\n", options[1].values[i]);
     }
     enum sk_password_fault fault = sk_password_check(sk_slice(password, len), least, sk_buf_peek(&context));
-    int r = fault == SK_PASSWORD_GOOD ? print_hash(sk_slice(password, len)) : refuse(fault, sk_slice(password, len), least, options[0].count > 0);
+    (void)!sk_password_normal(sk_slice(password, len), normal, &len); /* a good one has it, and one that is too short */
+    int r = fault == SK_PASSWORD_GOOD ? print_hash(sk_slice(normal, len)) : refuse(fault, sk_slice(normal, len), least, options[0].count > 0);
     sk_wipe(password, sizeof(password));
+    sk_wipe(normal, sizeof(normal));
     return r;
 }
 

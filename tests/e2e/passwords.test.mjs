@@ -8,7 +8,7 @@ import { startUpstream } from './lib/upstream.mjs';
 
 const CHOSEN = 'tsurezurenaru mama ni';
 let gateway, upstream;
-const PEOPLE = ['hanako', 'jiro', 'saburo', 'shiro', 'goro', 'rokuro', 'cheap'];
+const PEOPLE = ['hanako', 'jiro', 'saburo', 'shiro', 'goro', 'rokuro', 'nanao', 'cheap'];
 
 // An Argon2id hash of PASSWORD that costs less than the gateway's own.
 const CHEAP = '$argon2id$v=19$m=8192,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$E00YDK579zCFKHdylDWWbt4Db/32fqyFEYPCGpqFXXw';
@@ -99,6 +99,30 @@ describe('whoever knows the password changes it', () => {
     const browser = await loggedIn(gateway, 'strong.test', 'saburo');
     assert.match((await change(browser, PASSWORD, 'zq9vmwx')).text, /too short/);
     assert.equal((await change(browser, PASSWORD, 'zq9vmwxr')).status, 303);
+  });
+
+  test('and types it on any keyboard that spells it, but no other text', async () => {
+    const browser = await loggedIn(gateway, 'acme.test', 'nanao');
+    const whole = 'tsurezure caf\u00e9 \u304c \u00c5', apart = 'tsurezure cafe\u0301 \u304b\u3099 \u212b';
+    assert.equal((await change(browser, PASSWORD, apart)).status, 303);
+    for (const spelt of [whole, apart]) {
+      assert.equal(await basic('nanao', spelt), 200);
+      assert.ok(await loggedIn(gateway, 'acme.test', 'nanao', spelt));
+    }
+    assert.equal(await basic('nanao', 'tsurezure cafe \u304b \u00c5'), 401);
+    const noText = Buffer.concat([Buffer.from('nanao:'), Buffer.from([0xff, 0xfe])]);
+    assert.equal((await gateway.request({ path: '/api/x', headers: { authorization: `Basic ${noText.toString('base64')}` } })).status, 401);
+    assert.equal((await change(browser, whole, 'tsurezure mata mata')).status, 303);
+  });
+
+  test('in a file too, whose hash is of the normal form', async () => {
+    const apart = 'tsurezure cafe\u0301 to pan', whole = apart.normalize('NFC');
+    const file = tenantFile('acme');
+    file.users.push({ name: 'yae', roles: ['all'], password: apart });
+    gateway.tenant(file);
+    assert.equal((await gateway.reload()).id, 'SK1102');
+    assert.equal(await basic('yae', whole), 200);
+    assert.equal(await basic('yae', apart), 200);
   });
 
   test("not by another site's form", async () => {

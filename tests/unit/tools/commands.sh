@@ -38,9 +38,11 @@ expect 0 '^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{4
 expect 1 'it has 14 characters, at least 15' hash '12345678901234\n'
 expect 1 'it has 14 characters' hash '関所を越えて進むひとの影ふた\n'
 expect 0 '^\$argon2id' hash '関所を越えて進むひとの影ふたつ\n'
+expect 1 'it has 14 characters' hash 'tsurezure cafe\xcc\x81\n'
 expect 0 '^\$argon2id' hash 'zq9vmwxr' --with-second-factor
 expect 1 'it has 7 characters, at least 8' hash '1234567\n' --with-second-factor
 expect 1 'not UTF-8' hash 'abcdefghijklmno\xff\n'
+expect 1 'a character that is none to type' hash 'abcdefghijklmno\xc2\x85\n'
 expect 1 'control character' hash 'abcdefghijklmno\r\n'
 expect 1 'control character' hash 'abcdefgh\0ijklmno\n'
 expect 1 'no line of at most 1024' hash ''

@@ -62,6 +62,43 @@ Test(factor, only_the_right_password_is_right)
     helper_stop(&helper);
 }
 
+Test(factor, a_password_is_one_however_it_is_spelt)
+{
+    struct helper helper;
+    char hash[SK_HASH_TEXT];
+    helper_start(&helper, "SEKISHO_FACTOR", "");
+    make_hash(hash, "caf\xc3\xa9 au lait", 13, 64, 1, 1);
+    cr_expect_eq(verify(&helper, 1, hash, SK_LIT("caf\xc3\xa9 au lait")), 0);
+    cr_expect_eq(verify(&helper, 2, hash, SK_LIT("cafe\xcc\x81 au lait")), 0);
+    cr_expect_eq(verify(&helper, 3, hash, SK_LIT("cafe au lait")), 1);
+    struct sk_factor_hash ask = {.ticket = 4, .password = SK_LIT("tsurezure cafe\xcc\x81")};
+    union sk_ipc_any answer;
+    const struct sk_factor_hashed *hashed = (const struct sk_factor_hashed *)(void *)&answer;
+    for (ask.least = 0; ask.least <= 8; ask.least += 8) {
+        helper_send(helper.auth, &sk_factor_interface, SK_FACTOR_HASH, &ask, NULL, 0);
+        cr_assert_eq(helper_receive(helper.auth, &side, &answer), SK_FACTOR_HASHED);
+        cr_assert(hashed->reason.len == 0 && hashed->hash.len < SK_HASH_TEXT);
+        memcpy(hash, hashed->hash.data, hashed->hash.len);
+        hash[hashed->hash.len] = '\0';
+        cr_expect_eq(argon2id_verify(hash, "tsurezure caf\xc3\xa9", 15), ARGON2_OK);
+    }
+    helper_stop(&helper);
+}
+
+/* Whether it was computed: a hash that libargon2 takes for none is told apart from a wrong password. */
+Test(factor, what_is_no_text_is_wrong_at_the_same_cost)
+{
+    struct helper helper;
+    char hash[SK_HASH_TEXT];
+    helper_start(&helper, "SEKISHO_FACTOR", "");
+    make_hash(hash, "\xff\xfe", 2, 64, 1, 1);
+    cr_expect_eq(verify(&helper, 1, hash, SK_LIT("\xff\xfe")), 1);
+    make_hash(hash, "", 0, 64, 1, 1);
+    cr_expect_eq(verify(&helper, 2, hash, SK_LIT("\xff\xfe")), 1);
+    cr_expect_eq(verify(&helper, 3, "$argon2id$v=19$m=64,t=1,p=1$!!!!$AAAA", SK_LIT("\xff\xfe")), 2);
+    helper_stop(&helper);
+}
+
 Test(factor, a_string_that_is_no_hash_is_said_to_be_none)
 {
     static const char *const bad[] = {"", "$", "$argon2id$", "plain", "$argon2i$v=19$m=64,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$AAAA",
