@@ -13,6 +13,7 @@ enum sk_ban_scope {
     SK_BAN_ELSEWHERE, /* a user from networks where nobody knows him */
     SK_BAN_HOME,      /* a user from the others */
     SK_BAN_KNOWN,     /* no count: the user is at home in the network */
+    SK_BAN_SITE,      /* the networks around one: an IPv4 /24, the first 6 bytes of an IPv6 one */
     SK_BAN_SCOPES
 };
 
@@ -49,7 +50,7 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
     U(ticket) I(tenant) T(name, 256) T(network, 16) U(now) U(max_retries) U(find_time) U(ban_time) U(verdict)
 /* Bans in force, of one user or of all when `user` is empty; of those `most`. */
 #define SK_STORE_LIST_BANS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) U(now) U(most)
-/* Counters of this user, of this network, or of this user from this network begin anew. `count`: bans that ended. */
+/* Counters of this user, of this network and those around or in it, or of this user from there begin anew. `count`: bans that ended. */
 #define SK_STORE_DROP_BANS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) T(network, 16) U(now)
 /* A counter as its row keeps it. */
 #define SK_STORE_PENALTY_FIELDS(U, I, T)                                                                     \

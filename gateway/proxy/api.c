@@ -41,7 +41,7 @@ static void sessions(struct sk_exchange *x, struct sk_slice user)
     }
 }
 
-/* An address, or the /64 that an IPv6 one is in: what bans are of. False when it is neither. */
+/* What bans are of: an address, or the /64 that an IPv6 one is in; or the site around it, /24 or /48. False when it is none. */
 static bool read_network(struct sk_slice text, uint8_t bytes[16], struct sk_slice *network)
 {
     struct sk_cidr cidr;
@@ -52,10 +52,10 @@ static bool read_network(struct sk_slice text, uint8_t bytes[16], struct sk_slic
     if (sk_cidr_parse(text, &cidr)) {
         return false;
     }
-    bool v4 = cidr.addr.family == SK_FAMILY_V4;
+    bool v4 = cidr.addr.family == SK_FAMILY_V4, site = cidr.bits == (v4 ? 24 : 48);
     memcpy(bytes, cidr.addr.bytes, 16);
-    *network = sk_slice(bytes, v4 ? 4 : 8);
-    return v4 ? cidr.bits == 32 : cidr.bits == 64 || cidr.bits == 128;
+    *network = sk_slice(bytes, v4 ? (site ? 3 : 4) : site ? 6 : 8);
+    return site || cidr.bits == (v4 ? 32 : 128) || (!v4 && cidr.bits == 64);
 }
 
 static void bans(struct sk_exchange *x, struct sk_slice user)
@@ -183,16 +183,18 @@ static void gather_session(struct sk_exchange *x, const struct sk_auth_session *
 static void gather_ban(struct sk_exchange *x, const struct sk_auth_ban *m)
 {
     static const char *const scopes[SK_BAN_SCOPES] = {[SK_BAN_PAIR] = "user-from-network", [SK_BAN_PLACE] = "network",
-            [SK_BAN_ELSEWHERE] = "user-from-new-networks", [SK_BAN_HOME] = "user-from-known-networks", [SK_BAN_KNOWN] = ""};
+            [SK_BAN_ELSEWHERE] = "user-from-new-networks", [SK_BAN_HOME] = "user-from-known-networks", [SK_BAN_KNOWN] = "", [SK_BAN_SITE] = "networks-around"};
     struct sk_buf row SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
-    struct sk_addr address = {.family = m->network.len == 4 ? SK_FAMILY_V4 : SK_FAMILY_V6};
+    struct sk_addr address = {.family = m->network.len <= 4 ? SK_FAMILY_V4 : SK_FAMILY_V6};
+    static const char *const prefixes[9] = {[3] = "/24", [6] = "/48", [8] = "/64"};
+    const char *prefix = m->network.len <= 8 ? prefixes[m->network.len] : NULL;
     char text[SK_ADDR_TEXT] = "", until[32];
     int r = sk_buf_printf(&row, "{\"scope\":\"%s\",\"user\":", m->scope < SK_BAN_SCOPES ? scopes[m->scope] : "");
     r = r ? r : m->user.len ? sk_json_put_string(&row, m->user) : sk_buf_put(&row, SK_LIT("null"));
     if (m->network.len) {
         memcpy(address.bytes, m->network.data, m->network.len);
         (void)sk_addr_text(&address, text);
-        r = r ? r : sk_buf_printf(&row, ",\"network\":\"%s%s\"", text, m->network.len == 8 ? "/64" : "");
+        r = r ? r : sk_buf_printf(&row, ",\"network\":\"%s%s\"", text, prefix ? prefix : "");
     } else {
         r = r ? r : sk_buf_put(&row, SK_LIT(",\"network\":null"));
     }

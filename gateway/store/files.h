@@ -71,7 +71,7 @@ struct sk_file {
     sqlite3_stmt *statements[SK_SQL_COUNT];
     uint8_t key[32];    /* the tenant's */
     uint8_t lookup[32]; /* for keyed hashes of names */
-    uint64_t penalties; /* rows there at most; 0: not counted yet */
+    uint64_t penalties; /* rows there, and one; 0: not counted yet */
 };
 
 /* Once, before any file is opened: many small files shall cost little memory each. */

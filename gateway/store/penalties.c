@@ -23,18 +23,26 @@ struct rows {
 
 static struct sk_budget_count *count_of(struct sk_budget *b, enum sk_ban_scope scope)
 {
-    struct sk_budget_count *const counts[] = {&b->pair, &b->place, &b->elsewhere, &b->home, &b->known};
+    struct sk_budget_count *const counts[] = {&b->pair, &b->place, &b->elsewhere, &b->home, &b->known, &b->site};
     return counts[scope];
 }
 
 static struct sk_slice row_user(const struct rows *rows, enum sk_ban_scope scope)
 {
-    return scope == SK_BAN_PLACE ? SK_SLICE_NULL : rows->user;
+    return scope == SK_BAN_PLACE || scope == SK_BAN_SITE ? SK_SLICE_NULL : rows->user;
 }
 
 static struct sk_slice row_network(const struct rows *rows, enum sk_ban_scope scope)
 {
-    return scope == SK_BAN_PAIR || scope == SK_BAN_PLACE || scope == SK_BAN_KNOWN ? rows->network : SK_SLICE_NULL;
+    switch (scope) {
+    case SK_BAN_ELSEWHERE:
+    case SK_BAN_HOME:
+        return SK_SLICE_NULL;
+    case SK_BAN_SITE:
+        return sk_slice_cut(rows->network, rows->network.len / 4 * 3); /* /24 of 32 bits, /48 of 64 */
+    default:
+        return rows->network;
+    }
 }
 
 static void row_key(const struct sk_file *file, enum sk_ban_scope scope, struct sk_slice user, struct sk_slice network, uint8_t key[SK_NAME_HASH])
@@ -102,9 +110,10 @@ static int save(struct rows *rows, enum sk_ban_scope scope)
     uint8_t key[SK_NAME_HASH];
     row_key(rows->file, scope, row.user, row.network, key);
     if (ends <= rows->budget.now) {
+        rows->file->penalties -= rows->file->penalties && rows->there[scope]; /* 0: they are still to be counted */
         return rows->there[scope] ? drop_row(rows->file, sk_slice(key, sizeof(key))) : 0;
     }
-    rows->file->penalties += rows->file->penalties && !rows->there[scope]; /* 0: they are still to be counted */
+    rows->file->penalties += rows->file->penalties && !rows->there[scope];
     return write_row(rows->file, sk_slice(key, sizeof(key)), ends, &row);
 }
 
@@ -126,8 +135,8 @@ static int save_all(struct rows *rows)
     return r;
 }
 
-/* 0; 2 when there is no room for rows of names and networks nobody heard of. */
-static int make_room(struct rows *rows)
+/* 0 or negative. `wait`: where there is no room for rows of names and networks nobody heard of. */
+static int make_room(struct rows *rows, uint64_t *wait)
 {
     struct sk_file *file = rows->file;
     sqlite3_stmt *sweep = sk_file_statement(file, SK_SQL_SWEEP_PENALTIES);
@@ -138,7 +147,7 @@ static int make_room(struct rows *rows)
     if (r == 0 && file->penalties) {
         file->penalties -= (uint64_t)sqlite3_changes(file->db);
     }
-    if (r == 0 && (file->penalties == 0 || file->penalties >= ROWS_MAX)) {
+    if (r == 0 && file->penalties == 0) {
         sqlite3_stmt *count = sk_file_statement(file, SK_SQL_COUNT_PENALTIES);
         r = count && sqlite3_step(count) == SQLITE_ROW ? 0 : -EIO;
         file->penalties = r ? 0 : (uint64_t)sqlite3_column_int64(count, 0) + 1;
@@ -146,7 +155,8 @@ static int make_room(struct rows *rows)
             (void)sqlite3_reset(count);
         }
     }
-    return r ? r : file->penalties >= ROWS_MAX && !rows->there[SK_BAN_PAIR] && !rows->there[SK_BAN_KNOWN] ? 2 : 0;
+    *wait = file->penalties > ROWS_MAX && !rows->there[SK_BAN_PAIR] && !rows->there[SK_BAN_KNOWN] ? FULL_WAIT : 0;
+    return r;
 }
 
 int sk_engine_try(struct sk_engine *e, const struct sk_store_try *t, struct sk_buf *buf, struct sk_store_got_user *got, uint64_t *wait)
@@ -162,17 +172,16 @@ int sk_engine_try(struct sk_engine *e, const struct sk_store_try *t, struct sk_b
     r = r ? r : load_all(&rows);
     if (r == 0) {
         *wait = sk_budget_wait(&rows.budget);
-        r = *wait ? 2 : make_room(&rows);
+        r = *wait ? 0 : make_room(&rows, wait);
     }
-    if (r == 0) {
+    if (r == 0 && *wait == 0) {
         sk_budget_spend(&rows.budget);
         r = save_all(&rows);
-    } else if (r == 2) {
-        *wait = *wait ? *wait : FULL_WAIT;
-    } else {
-        rows.file->penalties = 0;
     }
     r = sk_engine_commit(e, rows.file, r);
+    if (r == 0 && *wait) {
+        return 2;
+    }
     struct sk_store_get_user get = {.ticket = t->ticket, .name = t->name};
     memcpy(get.tenant, t->tenant, SK_ID_SIZE);
     r = r ? r : sk_engine_get_user(e, &get, buf, got);
@@ -266,12 +275,18 @@ struct dropping {
     uint64_t count;
 };
 
+/* One is in the other. */
+static bool is_around(struct sk_slice row, struct sk_slice asked)
+{
+    return row.len && (sk_slice_starts(asked, row) || sk_slice_starts(row, asked));
+}
+
 /* Where an account is at home stays known. */
 static int gather_one(void *context, struct sk_slice key, const struct sk_store_penalty *row)
 {
     struct dropping *d = context;
     bool user = d->drop->user.len == 0 || sk_slice_eq(row->user, d->drop->user);
-    bool network = d->drop->network.len == 0 || sk_slice_eq(row->network, d->drop->network);
+    bool network = d->drop->network.len == 0 || is_around(row->network, d->drop->network);
     if (!user || !network || row->scope == SK_BAN_KNOWN || key.len != SK_NAME_HASH) {
         return 0;
     }

@@ -199,6 +199,7 @@ int sk_engine_commit(struct sk_engine *e, struct sk_file *file, int r)
 {
     r = r ? r : sk_file_run(sk_file_statement(file, SK_SQL_COMMIT));
     if (r) {
+        file->penalties = r < 0 ? 0 : file->penalties; /* some that were counted are perhaps taken back */
         (void)!sk_file_run(sk_file_statement(file, SK_SQL_ROLLBACK));
         if (!sqlite3_get_autocommit(file->db)) {
             sk_engine_close_file(e, file); /* without memory even a rollback fails: closing takes the rest back */

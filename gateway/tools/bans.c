@@ -22,7 +22,7 @@ static int run_revoke(const struct sk_tool_values *operands sk_unused, const str
 static const struct sk_tool_option list_options[] = {SK_API_OPTIONS, {"--of", "NAME", "the bans of this user alone", false},
         {"-o", "FORM", "table (default) or json", false}, {NULL}};
 static const struct sk_tool_option revoke_options[] = {SK_API_OPTIONS, {"--of", "NAME", "those of this user", false},
-        {"--network", "ADDRESS", "those of this address, or of its /64 if it is IPv6", false}, {NULL}};
+        {"--network", "ADDRESS", "those of this address, or of its /64 if it is IPv6, and of what is around it; or of a whole /24 or /48", false}, {NULL}};
 
 const struct sk_tool_command sk_tool_bans_list = {.group = "bans",
         .name = "list",

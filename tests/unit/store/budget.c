@@ -119,6 +119,38 @@ Test(store_budget, a_network_that_tries_many_accounts_is_banned_but_not_for_who_
     cr_assert_eq(sk_budget_wait(&b), 5 * MINUTE, "home is where one was within ninety days");
 }
 
+/* Each from a network of its own within the site, at a name of its own. */
+Test(store_budget, networks_of_one_site_together_get_so_many_a_day_but_for_who_is_at_home_there)
+{
+    for (unsigned i = 0; i < SK_BUDGET_SITE; i++) {
+        b.pair = b.elsewhere = b.place = (struct sk_budget_count){.failures = 0};
+        cr_assert_eq(sk_budget_wait(&b), 0, "%u", i);
+        sk_budget_spend(&b);
+        sk_budget_wrong(&b);
+        b.now += 2 * MINUTE;
+    }
+    b.pair = b.elsewhere = b.place = (struct sk_budget_count){.failures = 0};
+    cr_assert_eq(sk_budget_wait(&b), SK_BUDGET_DAY - 2 * MINUTE);
+    b.now -= SK_BUDGET_DAY;
+    cr_assert_eq(sk_budget_wait(&b), SK_BUDGET_DAY, "a clock that was set back lengthens it by nothing");
+    b.known.since = b.now;
+    cr_assert_eq(sk_budget_wait(&b), 0);
+    b.known.since = 0;
+    b.now += 2 * SK_BUDGET_DAY;
+    cr_assert_eq(sk_budget_wait(&b), 0);
+}
+
+Test(store_budget, as_many_in_more_than_a_day_are_no_attack_of_a_site)
+{
+    for (unsigned i = 0; i < 2 * SK_BUDGET_SITE; i++) {
+        b.pair = b.elsewhere = b.place = (struct sk_budget_count){.failures = 0};
+        cr_assert_eq(sk_budget_wait(&b), 0, "%u", i);
+        sk_budget_spend(&b);
+        sk_budget_wrong(&b);
+        b.now += SK_BUDGET_DAY / (SK_BUDGET_SITE - 2);
+    }
+}
+
 /* All at one moment, before any of them is verified. */
 Test(store_budget, an_office_that_begins_work_is_no_attack)
 {
@@ -169,6 +201,21 @@ Test(store_budget, a_counter_that_says_nothing_ends_at_once)
     cr_assert_eq(sk_budget_ends(&b, &b.pair), b.now);
     cr_assert_eq(sk_budget_ends(&b, &b.known), b.now);
     (void)attempt();
+    uint64_t begun = b.now;
+    b.now += SECOND;
+    cr_assert_eq(sk_budget_ends(&b, &b.pair), begun + b.find_time + 1, "without a ban it counts within its window");
+    cr_assert_eq(sk_budget_ends(&b, &b.elsewhere), b.now + SK_BUDGET_MEMORY, "and the account's until it is right");
+    sk_budget_wrong(&b);
+    cr_assert_eq(sk_budget_ends(&b, &b.place), b.now + b.find_time + 1);
+    cr_assert_eq(sk_budget_ends(&b, &b.site), b.now + SK_BUDGET_DAY + 1);
+    for (int i = 0; i < 4; i++) {
+        (void)attempt();
+    }
+    cr_assert_eq(sk_budget_ends(&b, &b.pair), b.now + 5 * MINUTE + SK_BUDGET_MEMORY, "a ban is remembered: the next is longer");
+    b.find_time = UINT64_MAX;
+    b.pair.strikes = 0;
+    b.pair.until = 0;
+    b.pair.failures = 1;
     cr_assert_eq(sk_budget_ends(&b, &b.pair), b.now + SK_BUDGET_MEMORY);
     sk_budget_right(&b);
     cr_assert_eq(sk_budget_ends(&b, &b.pair), b.now);
