@@ -117,6 +117,30 @@ void auth_tried(struct job *job, enum sk_tried verdict, auth_then *then)
 
 /* ---- bans ---- */
 
+/* The store looks at a part of all counters at a time, so that others are served between. `ask`: for the next. */
+static bool go_on(struct job *job, uint16_t code, const void *message, void (*ask)(struct job *job, uint64_t ends, struct sk_slice key))
+{
+    const struct sk_store_more_bans *more = message;
+    if (code == SK_STORE_MORE_BANS) {
+        job->bans += more->count;
+        ask(job, more->ends, more->key);
+        return true;
+    }
+    return false;
+}
+
+static void done_bans(struct job *job, uint16_t code, const void *message)
+{
+    const struct sk_store_result *result = message;
+    if (code != SK_STORE_RESULT || result->status == 2) {
+        auth_refuse(job, "store-unavailable");
+    } else {
+        auth_done(job, job->bans + result->count);
+    }
+}
+
+static void ask_list(struct job *job, uint64_t ends, struct sk_slice key);
+
 static void ban_row(struct job *job, uint16_t code, const void *message)
 {
     if (code == SK_STORE_GOT_BAN) {
@@ -125,29 +149,50 @@ static void ban_row(struct job *job, uint16_t code, const void *message)
         if (auth_answer(job->auth, job->worker, SK_AUTH_BAN, &m) == -EMSGSIZE) {
             auth_refuse(job, "answer-too-large");
         }
-        return;
+    } else if (!go_on(job, code, message, ask_list)) {
+        done_bans(job, code, message);
     }
-    auth_done_rows(job, code, message);
+}
+
+static void ask_list(struct job *job, uint64_t ends, struct sk_slice key)
+{
+    struct sk_store_list_bans list = {.ticket = job->id, .user = sk_slice_str(job->name), .now = sk_clock_wall(),
+            .most = job->bans < LIST_MOST ? LIST_MOST - job->bans : 0, .ends = ends, .key = key};
+    memcpy(list.tenant, job->tenant->id, SK_ID_SIZE);
+    auth_ask_store(job, SK_STORE_LIST_BANS, &list, ban_row);
 }
 
 void auth_list_bans(struct auth *auth, uint64_t worker, const struct sk_auth_list_bans *m)
 {
     struct job *job = auth_job_under(auth, worker, m->ticket, SK_AUTH_LIST_BANS, m->tenant, SK_SLICE_NULL, m->session, m->proof);
     if (job) {
-        struct sk_store_list_bans list = {.ticket = job->id, .user = m->user, .now = sk_clock_wall(), .most = LIST_MOST};
-        memcpy(list.tenant, job->tenant->id, SK_ID_SIZE);
-        auth_ask_store(job, SK_STORE_LIST_BANS, &list, ban_row);
+        auth_copy(job->name, sizeof(job->name), m->user);
+        ask_list(job, 0, SK_SLICE_NULL);
     }
+}
+
+static void ask_drop(struct job *job, uint64_t ends, struct sk_slice key);
+
+static void bans_dropped(struct job *job, uint16_t code, const void *message)
+{
+    if (!go_on(job, code, message, ask_drop)) {
+        done_bans(job, code, message);
+    }
+}
+
+static void ask_drop(struct job *job, uint64_t ends, struct sk_slice key)
+{
+    struct sk_store_drop_bans drop = {.ticket = job->id, .user = sk_slice_str(job->name), .network = sk_slice(job->network, job->network_len),
+            .now = sk_clock_wall(), .ends = ends, .key = key};
+    memcpy(drop.tenant, job->tenant->id, SK_ID_SIZE);
+    auth_ask_store(job, SK_STORE_DROP_BANS, &drop, bans_dropped);
 }
 
 static void end_recorded(struct sk_record_wait *wait, bool durable)
 {
     struct job *job = SK_CONTAINER(wait, struct job, wait);
-    struct sk_store_drop_bans drop = {.ticket = job->id, .user = sk_slice_str(job->name), .network = sk_slice(job->network, job->network_len),
-            .now = sk_clock_wall()};
-    memcpy(drop.tenant, job->tenant->id, SK_ID_SIZE);
     if (durable) {
-        auth_ask_store(job, SK_STORE_DROP_BANS, &drop, auth_done_rows);
+        ask_drop(job, 0, SK_SLICE_NULL);
     } else {
         auth_refuse(job, "audit-unavailable");
     }

@@ -57,6 +57,7 @@ struct job {
     bool hashes;        /* the factor helper is asked for a hash of it */
     bool cheap;         /* the hash that was right costs less than new ones */
     uint64_t retry_after; /* s, of a refusal */
+    uint64_t bans;        /* listed or ended so far */
     const char *reason; /* of a refusal */
     const char *detail; /* the same for the record, which may say more */
     enum sk_audit_op denied_op; /* what it is a record of; 0: of a login */

@@ -48,10 +48,12 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
 
 #define SK_STORE_TRIED_FIELDS(U, I, T)                                                                       \
     U(ticket) I(tenant) T(name, 256) T(network, 16) U(now) U(max_retries) U(find_time) U(ban_time) U(verdict)
-/* Bans in force, of one user or of all when `user` is empty; of those `most`. */
-#define SK_STORE_LIST_BANS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) U(now) U(most)
-/* Counters of this user, of this network and those around or in it, or of this user from there begin anew. `count`: bans that ended. */
-#define SK_STORE_DROP_BANS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) T(network, 16) U(now)
+/* Bans in force, of one user or of all when `user` is empty; of those `most`. The store looks at so many counters at a time: MORE_BANS says
+ * from where to ask on. `ends` 0: from the first. */
+#define SK_STORE_LIST_BANS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) U(now) U(most) U(ends) T(key, 16)
+/* Counters of this user, of this network and those around or in it, or of this user from there begin anew. `count`: bans that ended.
+ * So many at a time, as above. */
+#define SK_STORE_DROP_BANS_FIELDS(U, I, T) U(ticket) I(tenant) T(user, 256) T(network, 16) U(now) U(ends) T(key, 16)
 /* A counter as its row keeps it. */
 #define SK_STORE_PENALTY_FIELDS(U, I, T)                                                                     \
     U(scope) T(user, 256) T(network, 16) U(failures) U(since) U(until) U(strikes)
@@ -114,6 +116,8 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
     U(ticket) U(known) T(name, 256) U(backend) T(hash, 1024) T(roles, 8192) T(networks, 8192) T(scope, 2048) U(restricted) U(disabled)
 /* `until` 0: until it is revoked. */
 #define SK_STORE_GOT_BAN_FIELDS(U, I, T) U(ticket) U(scope) T(user, 256) T(network, 16) U(until)
+/* Not all counters were looked at yet: `count` bans among those that were, and where to go on. */
+#define SK_STORE_MORE_BANS_FIELDS(U, I, T) U(ticket) U(count) U(ends) T(key, 16)
 #define SK_STORE_GOT_AUTHENTICATOR_FIELDS(U, I, T)                                                           \
     U(ticket) I(id) SK_STORE_AUTHENTICATOR_FIELDS(U, I, T) U(counter) U(used)
 /* `certificate`: hexadecimal digits, or empty. `used` 0: never. */
@@ -171,6 +175,7 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
     M(STORE_GOT_SESSION, store_got_session, 33, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_SESSION_FIELDS)         \
     M(STORE_GOT_KEY, store_got_key, 34, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_KEY_FIELDS)                     \
     M(STORE_CHANGED, store_changed, 35, SK_STORE_FROM_STORE, 0, SK_STORE_CHANGED_FIELDS)                     \
-    M(STORE_GOT_BAN, store_got_ban, 36, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_BAN_FIELDS)
+    M(STORE_GOT_BAN, store_got_ban, 36, SK_STORE_FROM_STORE, 0, SK_STORE_GOT_BAN_FIELDS)                     \
+    M(STORE_MORE_BANS, store_more_bans, 37, SK_STORE_FROM_STORE, 0, SK_STORE_MORE_BANS_FIELDS)
 
 SK_IPC_DECLARE(store, SK_STORE_MESSAGES)

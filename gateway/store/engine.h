@@ -28,9 +28,9 @@ int sk_engine_get_user(struct sk_engine *engine, const struct sk_store_get_user 
  * that is revoked; `got` is not set. */
 int sk_engine_try(struct sk_engine *engine, const struct sk_store_try *attempt, struct sk_buf *buf, struct sk_store_got_user *got, uint64_t *wait) sk_nodiscard;
 int sk_engine_tried(struct sk_engine *engine, const struct sk_store_tried *tried) sk_nodiscard;
-/* `count`: how many are in force, of which at most list->most are told. */
-int sk_engine_list_bans(struct sk_engine *engine, const struct sk_store_list_bans *list, void (*each)(void *context, const struct sk_store_got_ban *ban), void *context, uint64_t *count) sk_nodiscard;
-int sk_engine_drop_bans(struct sk_engine *engine, const struct sk_store_drop_bans *drop, uint64_t *count) sk_nodiscard;
+/* A part of all at a time. `more`: how many of it are in force, of which at most list->most are told, or ended. 2: there is more, and from where. */
+int sk_engine_list_bans(struct sk_engine *engine, const struct sk_store_list_bans *list, void (*each)(void *context, const struct sk_store_got_ban *ban), void *context, struct sk_store_more_bans *more) sk_nodiscard;
+int sk_engine_drop_bans(struct sk_engine *engine, const struct sk_store_drop_bans *drop, struct sk_store_more_bans *more) sk_nodiscard;
 int sk_engine_get_secrets(struct sk_engine *engine, const struct sk_store_get_secrets *get, void (*each)(void *context, struct sk_slice header, struct sk_slice value), void *context) sk_nodiscard;
 /* Some of the sessions not used since put->sweep go with it. */
 int sk_engine_put_session(struct sk_engine *engine, const struct sk_store_put_session *put) sk_nodiscard;

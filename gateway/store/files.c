@@ -36,7 +36,7 @@ static const char *const sql[SK_SQL_COUNT] = {
         [SK_SQL_PUT_PENALTY] = ("INSERT INTO penalties (key, ends, sealed) VALUES (?1, ?2, ?3) "
                                 "ON CONFLICT (key) DO UPDATE SET ends = excluded.ends, sealed = excluded.sealed"),
         [SK_SQL_DROP_PENALTY] = "DELETE FROM penalties WHERE key = ?1",
-        [SK_SQL_LIST_PENALTIES] = "SELECT key, sealed FROM penalties ORDER BY ends DESC",
+        [SK_SQL_LIST_PENALTIES] = "SELECT ends, key, sealed FROM penalties WHERE (ends, key) < (?1, ?2) ORDER BY ends DESC, key DESC LIMIT ?3",
         [SK_SQL_SWEEP_PENALTIES] = "DELETE FROM penalties WHERE key IN (SELECT key FROM penalties WHERE ends <= ?1 LIMIT 64)",
         [SK_SQL_COUNT_PENALTIES] = "SELECT count(*) FROM penalties",
         [SK_SQL_GET_PASSWORD] = "SELECT instead_of, sealed FROM passwords WHERE name_hash = ?1",

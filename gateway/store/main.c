@@ -66,6 +66,15 @@ static void each_ban(void *context, const struct sk_store_got_ban *ban)
     send(l->store, l->store->auth, SK_STORE_GOT_BAN, ban);
 }
 
+static void bans_result(struct store *store, const char *what, int r, const struct sk_store_more_bans *more)
+{
+    if (r == 2) {
+        send(store, store->auth, SK_STORE_MORE_BANS, more);
+    } else {
+        result(store, store->auth, what, more->ticket, r, more->count);
+    }
+}
+
 static void each_authenticator(void *context, const struct sk_store_got_authenticator *got)
 {
     struct listing *l = context;
@@ -274,14 +283,17 @@ static void from_auth(struct sk_channel *channel, uint16_t code, const void *mes
     case SK_STORE_LIST_BANS: {
         const struct sk_store_list_bans *m = message;
         struct listing listing = {store, m->ticket, 0};
-        r = sk_engine_list_bans(e, m, each_ban, &listing, &count);
-        result(store, channel, "list bans", m->ticket, r, count);
+        struct sk_store_more_bans more;
+        r = sk_engine_list_bans(e, m, each_ban, &listing, &more);
+        bans_result(store, "list bans", r, &more);
         break;
     }
-    case SK_STORE_DROP_BANS:
-        r = sk_engine_drop_bans(e, message, &count);
-        result(store, channel, "drop bans", ((const struct sk_store_drop_bans *)message)->ticket, r, count);
+    case SK_STORE_DROP_BANS: {
+        struct sk_store_more_bans more;
+        r = sk_engine_drop_bans(e, message, &more);
+        bans_result(store, "drop bans", r, &more);
         break;
+    }
     case SK_STORE_GET_KEY:
         get_key(store, message);
         break;

@@ -11,7 +11,7 @@
 
 #define ROWS_MAX 200000U /* of one tenant; then only who is at home, or counted already, may try */
 #define FULL_WAIT (UINT64_C(60) * 1000000000)
-#define ROWS_BYTES_MAX ((size_t)256 << 20)
+#define AT_ONCE 2000U /* rows that one message walks: milliseconds */
 
 /* The rows of an attempt. */
 struct rows {
@@ -89,7 +89,7 @@ static int write_row(struct sk_file *file, struct sk_slice key, uint64_t ends, c
     sk_file_bind(statement, 1, key);
     sk_file_bind(statement, 3, sk_buf_peek(&sealed));
     if (statement) {
-        (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)(ends < INT64_MAX ? ends : INT64_MAX));
+        (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)(ends < INT64_MAX ? ends : INT64_MAX - 1));
     }
     return r ? r : sk_file_run(statement);
 }
@@ -221,21 +221,39 @@ static bool is_ban(const struct sk_store_penalty *row, uint64_t now)
     return account ? row->failures >= SK_BUDGET_TOTAL : row->failures == 0 && row->until > now; /* SK_BAN_KNOWN has no `until` */
 }
 
-/* Every row, until `each` gives what is not 0. A row that does not unseal is nobody's. */
-static int walk(struct sk_file *file, int (*each)(void *context, struct sk_slice key, const struct sk_store_penalty *row), void *context)
+/* A part of all rows, those that end last first. A row that does not unseal is nobody's. 0; 2 there are more, and `more` says from where; negative. */
+static int walk(struct sk_file *file, uint64_t ends, struct sk_slice key, void (*each)(void *context, struct sk_slice key, const struct sk_store_penalty *row),
+        void *context, struct sk_store_more_bans *more)
 {
+    static uint8_t last[SK_NAME_HASH];
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_LIST_PENALTIES);
+    sk_file_bind_number(statement, 1, ends ? ends : INT64_MAX);
+    sk_file_bind(statement, 2, key);
+    sk_file_bind_number(statement, 3, AT_ONCE);
     int r = 0, step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    unsigned rows = 0;
     for (; r == 0 && step == SQLITE_ROW; step = sqlite3_step(statement)) {
         struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+        struct sk_slice its_key = sk_file_column(statement, 1);
         union sk_ipc_any message;
-        r = sk_row_unseal(file, "penalty", SK_STORE_PENALTY, sk_file_column(statement, 1), &buf, &message);
-        r = r == 0 ? each(context, sk_file_column(statement, 0), (const void *)&message) : r == -EBADMSG ? 0 : r;
+        if (its_key.len != sizeof(last)) {
+            r = -EBADMSG;
+            break;
+        }
+        memcpy(last, its_key.data, sizeof(last));
+        more->ends = (uint64_t)sqlite3_column_int64(statement, 0);
+        rows++;
+        r = sk_row_unseal(file, "penalty", SK_STORE_PENALTY, sk_file_column(statement, 2), &buf, &message);
+        if (r == 0) {
+            each(context, sk_slice(last, sizeof(last)), (const void *)&message);
+        }
+        r = r == -EBADMSG ? 0 : r;
     }
     if (statement) {
         (void)sqlite3_reset(statement);
     }
-    return r ? r : step == SQLITE_DONE ? 0 : -EIO;
+    more->key = sk_slice(last, sizeof(last));
+    return r ? r : step != SQLITE_DONE ? -EIO : rows == AT_ONCE ? 2 : 0;
 }
 
 struct listing {
@@ -245,7 +263,7 @@ struct listing {
     uint64_t count;
 };
 
-static int list_one(void *context, struct sk_slice key sk_unused, const struct sk_store_penalty *row)
+static void list_one(void *context, struct sk_slice key sk_unused, const struct sk_store_penalty *row)
 {
     struct listing *l = context;
     bool asked = l->list->user.len == 0 || sk_slice_eq(row->user, l->list->user);
@@ -254,25 +272,26 @@ static int list_one(void *context, struct sk_slice key sk_unused, const struct s
                 .until = row->scope == SK_BAN_ELSEWHERE || row->scope == SK_BAN_HOME ? 0 : row->until};
         l->each(l->context, &ban);
     }
-    return 0;
 }
 
 int sk_engine_list_bans(struct sk_engine *e, const struct sk_store_list_bans *list,
-        void (*each)(void *context, const struct sk_store_got_ban *ban), void *context, uint64_t *count)
+        void (*each)(void *context, const struct sk_store_got_ban *ban), void *context, struct sk_store_more_bans *more)
 {
     struct listing l = {list, each, context, 0};
     struct sk_file *file;
+    *more = (struct sk_store_more_bans){.ticket = list->ticket};
     int r = sk_engine_file(e, list->tenant, NULL, &file);
-    r = r ? r : walk(file, list_one, &l);
-    *count = l.count;
+    r = r ? r : walk(file, list->ends, list->key, list_one, &l, more);
+    more->count = l.count;
     return r;
 }
 
 /* Keys to drop: gathered first, for a table is not changed while it is walked. */
 struct dropping {
     const struct sk_store_drop_bans *drop;
-    struct sk_buf keys; /* SK_NAME_HASH bytes each */
-    uint64_t count;
+    uint8_t keys[AT_ONCE][SK_NAME_HASH];
+    size_t keys_count;
+    uint64_t bans;
 };
 
 /* One is in the other. */
@@ -282,35 +301,34 @@ static bool is_around(struct sk_slice row, struct sk_slice asked)
 }
 
 /* Where an account is at home stays known. */
-static int gather_one(void *context, struct sk_slice key, const struct sk_store_penalty *row)
+static void gather_one(void *context, struct sk_slice key, const struct sk_store_penalty *row)
 {
     struct dropping *d = context;
     bool user = d->drop->user.len == 0 || sk_slice_eq(row->user, d->drop->user);
     bool network = d->drop->network.len == 0 || is_around(row->network, d->drop->network);
-    if (!user || !network || row->scope == SK_BAN_KNOWN || key.len != SK_NAME_HASH) {
-        return 0;
+    if (user && network && row->scope != SK_BAN_KNOWN) {
+        d->bans += is_ban(row, d->drop->now);
+        memcpy(d->keys[d->keys_count++], key.data, SK_NAME_HASH);
     }
-    d->count += is_ban(row, d->drop->now);
-    return sk_buf_put(&d->keys, key);
 }
 
-int sk_engine_drop_bans(struct sk_engine *e, const struct sk_store_drop_bans *drop, uint64_t *count)
+int sk_engine_drop_bans(struct sk_engine *e, const struct sk_store_drop_bans *drop, struct sk_store_more_bans *more)
 {
-    struct dropping d = {.drop = drop, .keys = SK_BUF_INIT(ROWS_BYTES_MAX)};
+    struct dropping d = {.drop = drop};
     struct sk_file *file;
+    *more = (struct sk_store_more_bans){.ticket = drop->ticket};
     int r = sk_engine_file(e, drop->tenant, NULL, &file);
-    *count = 0;
     if (r) {
         return r;
     }
     r = sk_engine_transaction(file);
-    r = r ? r : walk(file, gather_one, &d);
-    for (struct sk_slice keys = sk_buf_peek(&d.keys); r == 0 && keys.len; keys = sk_slice_from(keys, SK_NAME_HASH)) {
-        r = drop_row(file, sk_slice_cut(keys, SK_NAME_HASH));
+    int walked = r ? r : walk(file, drop->ends, drop->key, gather_one, &d, more);
+    r = walked < 0 ? walked : 0;
+    for (size_t i = 0; r == 0 && i < d.keys_count; i++) {
+        r = drop_row(file, sk_slice(d.keys[i], SK_NAME_HASH));
     }
-    file->penalties = 0;
+    file->penalties -= file->penalties ? d.keys_count : 0;
     r = sk_engine_commit(e, file, r);
-    *count = r ? 0 : d.count;
-    sk_buf_free(&d.keys);
-    return r;
+    more->count = r ? 0 : d.bans;
+    return r ? r : walked;
 }
