@@ -1,5 +1,5 @@
 /* Passwords that are tried: each is counted by the store before it is verified, and bans are listed and ended. */
-#include "auth/remember.h"
+#include "auth/jobs.h"
 
 #include "base/clock.h"
 

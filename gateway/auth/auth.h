@@ -16,10 +16,10 @@
 
 #define WORKERS_MAX 64
 #define HELPERS_MAX 64
-#define JOBS_MAX 16384 /* logins and look-ups under way; more are refused */
+#define JOBS_MAX 16384 /* logins and look-ups under way; more are refused, but for tenants that have */
+#define JOBS_ALWAYS 16 /* less than this: no others fill the place of all */
 #define JOBS_OF_TENANT 1024
 #define GRANT_LIFETIME (30 * SK_SECOND)
-#define REMEMBER_LIFETIME (300 * SK_SECOND)
 #define CONVERSATION_LIFETIME (60 * SK_SECOND)
 #define STORE_DEADLINE (5 * SK_SECOND) /* a store that hangs is a store that is away */
 
@@ -78,7 +78,9 @@ struct tenant {
     struct issuer *issuers;
     struct fido2 *fido2; /* NULL: nothing is known of it yet */
     size_t jobs_count;
-    size_t proofs_count; /* used, and kept */
+    size_t proofs_count, spent_count; /* used, and kept */
+    struct remembered *newest, *oldest;
+    size_t remembered_count;
     struct line lines[2]; /* factor, pam */
 };
 
@@ -121,7 +123,6 @@ struct auth {
     struct pool factor, pam;
     struct sk_table tenants, hosts;
     struct sk_table remembered_by_key, remembered_by_session;
-    struct remembered *newest, *oldest;
     struct sk_table spent; /* challenges that were used, until they are void anyway */
     struct spent *spent_first, **spent_last;
     struct sk_table proofs; /* DPoP's that were used, until they are void anyway */

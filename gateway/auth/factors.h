@@ -30,6 +30,8 @@ int auth_ceremony_ask(const struct job *job, struct sk_channel *helper) sk_nodis
 /* What it found; NULL: nothing could be found out. */
 void auth_ceremony_told(struct job *job, const void *message);
 void auth_ceremony_free(struct job *job);
+/* What the tenant's used challenges are counted in goes. */
+void auth_spent_drop_tenant(struct auth *auth, const struct tenant *tenant);
 /* A proof by an authenticator, or by a recovery code, that is fresh enough to change what the user proves himself with. */
 bool auth_fresh(const struct job *job);
 

@@ -88,7 +88,7 @@ static void drop_unseen(struct auth *auth, struct tenant *tenant)
         if (issuer->client) {
             auth_revoke(auth, tenant->id, SK_SLICE_NULL, issuer->name);
         } else {
-            auth_forget_issuer(auth, issuer);
+            auth_forget_issuer(auth, tenant, issuer);
         }
         for (struct job *job = auth->jobs, *next; job; job = next) {
             next = job->next;

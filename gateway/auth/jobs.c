@@ -110,7 +110,8 @@ struct job *auth_job(struct auth *auth, uint64_t worker, uint64_t ticket, uint16
     if (host.len && !auth_tenant_has(auth, tenant, host)) {
         return not_begun(auth, worker, ticket, "host-unknown");
     }
-    bool room = auth->jobs_by_id.count < JOBS_MAX && tenant->jobs_count < JOBS_OF_TENANT;
+    size_t most = auth->jobs_by_id.count < JOBS_MAX ? JOBS_OF_TENANT : JOBS_ALWAYS;
+    bool room = tenant->jobs_count < most;
     struct job *job = room ? calloc(1, sizeof(*job)) : NULL;
     if (!job || sk_table_add(&auth->jobs_by_id, &job->by_id, hash_id(auth->next_id + 1))) {
         free(job);
@@ -212,7 +213,10 @@ void auth_revoke(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_
         bool same = memcmp(job->tenant->id, tenant, SK_ID_SIZE) == 0 && its && (!subject.len || sk_slice_eq(subject, sk_slice_str(job->name)));
         job->stale |= same;
     }
-    auth_forget(auth, tenant, session, subject);
+    struct tenant *its = auth_tenant(auth, tenant);
+    if (its) {
+        auth_forget(auth, its, session, subject);
+    }
     auth_broadcast(auth, SK_AUTH_REVOKED, &m);
 }
 

@@ -1,7 +1,7 @@
 /* A question under way, and what its steps share. Between auth's own files. */
 #pragma once
 
-#include "auth/auth.h"
+#include "auth/remember.h"
 
 typedef void auth_then(struct job *job, uint16_t code, const void *message);
 

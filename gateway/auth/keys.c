@@ -75,7 +75,7 @@ void auth_key_used(struct auth *auth, struct remembered *r)
         return;
     }
     r->noted = now;
-    memcpy(m.tenant, r->tenant, SK_ID_SIZE);
+    memcpy(m.tenant, r->tenant->id, SK_ID_SIZE);
     if (auth->store) {
         (void)!sk_channel_send(auth->store, SK_STORE_USE_API_KEY, &m, NULL);
     }

@@ -102,7 +102,7 @@ void auth_admit_program(struct job *job, enum sk_policy_factor factor)
         auth_refuse(job, "account-changed"); /* a password that was changed meanwhile is not remembered */
         return;
     }
-    struct remembered *r = auth_remember(job->auth, job->tenant->id, sk_slice_str(job->name), job->key, factor, job->expires, sk_slice_str(job->session));
+    struct remembered *r = auth_remember(job->auth, job->tenant, sk_slice_str(job->name), job->key, factor, job->expires, sk_slice_str(job->session));
     char *scope = r && job->scope && !r->scope ? strdup(job->scope) : NULL;
     if (!r || (job->scope && !r->scope && !scope) || (job->issuer && !r->issuer && auth_user_copy(&r->user, &job->user))) {
         free(scope);

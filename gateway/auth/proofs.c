@@ -13,8 +13,7 @@
 #define BACK 60U  /* s that a proof may be old */
 #define AHEAD 5U /* s by which the program's clock may be ahead */
 #define KEPT ((BACK + AHEAD + 1) * SK_SECOND)
-#define USED_MAX 262144
-#define USED_OF_TENANT 65536
+#define USED_OF_TENANT 65536 /* at a thousand requests a second */
 
 /* A proof that was used. */
 struct used_proof {
@@ -87,8 +86,7 @@ static int use(struct job *job)
     if (is_used(auth, key)) {
         return 1;
     }
-    bool room = auth->proofs.count < USED_MAX && job->tenant->proofs_count < USED_OF_TENANT;
-    struct used_proof *p = room ? calloc(1, sizeof(*p)) : NULL;
+    struct used_proof *p = job->tenant->proofs_count < USED_OF_TENANT ? calloc(1, sizeof(*p)) : NULL;
     if (!p || sk_table_add(&auth->proofs, &p->node, sk_table_hash(sk_slice(key, 16)))) {
         free(p);
         return 2;

@@ -1,14 +1,11 @@
-/* Verified passwords, remembered as keyed hashes so that a program's next request need not pay for Argon2id again. As they were typed:
- * auth does not know their normal form, and another spelling of the same password is verified once more. */
-#include "auth/auth.h"
+/* Verified passwords, remembered as keyed hashes so that a program's next request need not pay for Argon2id again. Each tenant has a list of its
+ * own: however many of one are verified, none of another is forgotten for it. */
 #include "auth/remember.h"
 
 #include "base/clock.h"
 #include "base/text.h"
 
 #include <stdlib.h>
-
-#define REMEMBERED_MAX 100000
 
 void auth_remember_key(const struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice network, struct sk_slice name,
         struct sk_slice password, uint8_t key[SK_SHA256_SIZE])
@@ -24,15 +21,16 @@ void auth_remember_key(const struct auth *auth, const uint8_t tenant[SK_ID_SIZE]
     sk_wipe(inner, sizeof(inner));
 }
 
-static void unlink_use(struct auth *auth, struct remembered *r)
+static void unlink_use(struct remembered *r)
 {
-    *(r->newer ? &r->newer->older : &auth->newest) = r->older;
-    *(r->older ? &r->older->newer : &auth->oldest) = r->newer;
+    *(r->newer ? &r->newer->older : &r->tenant->newest) = r->older;
+    *(r->older ? &r->older->newer : &r->tenant->oldest) = r->newer;
+    r->tenant->remembered_count--;
 }
 
 static void drop(struct auth *auth, struct remembered *r)
 {
-    unlink_use(auth, r);
+    unlink_use(r);
     sk_table_remove(&auth->remembered_by_key, &r->by_key);
     sk_table_remove(&auth->remembered_by_session, &r->by_session);
     free(r->user.texts);
@@ -41,13 +39,13 @@ static void drop(struct auth *auth, struct remembered *r)
     free(r);
 }
 
-void auth_forget_issuer(struct auth *auth, const struct issuer *issuer)
+void auth_forget_issuer(struct auth *auth, struct tenant *tenant, const struct issuer *issuer)
 {
-    for (struct remembered *r = auth->oldest, *next; r; r = next) {
+    for (struct remembered *r = tenant->oldest, *next; r; r = next) {
         next = r->newer;
         if (r->issuer == issuer) {
             struct sk_auth_revoked m = {.session = sk_slice_str(r->session)};
-            memcpy(m.tenant, r->tenant, SK_ID_SIZE);
+            memcpy(m.tenant, tenant->id, SK_ID_SIZE);
             auth_broadcast(auth, SK_AUTH_REVOKED, &m);
             drop(auth, r);
         }
@@ -79,14 +77,14 @@ struct remembered *auth_remembered_session(struct auth *auth, const uint8_t tena
 {
     for (struct sk_table_node *n = sk_table_first(&auth->remembered_by_session, sk_table_hash(session)); n; n = sk_table_next(n)) {
         struct remembered *r = SK_CONTAINER(n, struct remembered, by_session);
-        if (memcmp(r->tenant, tenant, SK_ID_SIZE) == 0 && sk_slice_eq(sk_slice_str(r->session), session)) {
+        if (memcmp(r->tenant->id, tenant, SK_ID_SIZE) == 0 && sk_slice_eq(sk_slice_str(r->session), session)) {
             return alive(auth, r) ? r : NULL;
         }
     }
     return NULL;
 }
 
-struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, const uint8_t key[SK_SHA256_SIZE],
+struct remembered *auth_remember(struct auth *auth, struct tenant *tenant, struct sk_slice name, const uint8_t key[SK_SHA256_SIZE],
         enum sk_policy_factor factor, uint64_t expires, struct sk_slice session)
 {
     struct remembered *r = auth_remembered(auth, key);
@@ -94,8 +92,8 @@ struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_S
         r->until = sk_clock_boot() + REMEMBER_LIFETIME;
         return r;
     }
-    if (auth->remembered_by_key.count >= REMEMBERED_MAX) {
-        drop(auth, auth->oldest);
+    if (tenant->remembered_count >= REMEMBERED_OF_TENANT) {
+        drop(auth, tenant->oldest);
     }
     r = calloc(1, sizeof(*r));
     if (!r) {
@@ -103,7 +101,7 @@ struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_S
     }
     uint8_t id[16];
     sk_random(id, sizeof(id));
-    memcpy(r->tenant, tenant, SK_ID_SIZE);
+    r->tenant = tenant;
     memcpy(r->key, key, SK_SHA256_SIZE);
     memcpy(r->name, name.data, name.len < sizeof(r->name) ? name.len : sizeof(r->name) - 1);
     if (session.len) {
@@ -124,17 +122,18 @@ struct remembered *auth_remember(struct auth *auth, const uint8_t tenant[SK_ID_S
         free(r);
         return NULL;
     }
-    r->older = auth->newest;
-    *(auth->newest ? &auth->newest->newer : &auth->oldest) = r;
-    auth->newest = r;
+    r->older = tenant->newest;
+    *(r->older ? &r->older->newer : &tenant->oldest) = r;
+    tenant->newest = r;
+    tenant->remembered_count++;
     return r;
 }
 
-void auth_forget(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session, struct sk_slice subject)
+void auth_forget(struct auth *auth, struct tenant *tenant, struct sk_slice session, struct sk_slice subject)
 {
-    for (struct remembered *r = auth->oldest, *next; r; r = next) {
+    for (struct remembered *r = tenant->oldest, *next; r; r = next) {
         next = r->newer;
-        bool same = memcmp(r->tenant, tenant, SK_ID_SIZE) == 0 && (!session.len || sk_slice_eq(session, sk_slice_str(r->session))) &&
+        bool same = (!session.len || sk_slice_eq(session, sk_slice_str(r->session))) &&
                     (!subject.len || sk_slice_eq(subject, sk_slice_str(r->name)));
         if (same) {
             drop(auth, r);

@@ -1,4 +1,5 @@
 /* The tenants that auth decides for, as the supervisor names them: for no other is anything done. */
+#include "auth/factors.h"
 #include "auth/programs.h"
 
 #include <stdio.h>
@@ -128,6 +129,7 @@ void auth_drop_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE])
     auth_begin_issuers(tenant);
     auth_drop_issuers(auth, tenant);
     auth_proofs_drop_tenant(auth, tenant);
+    auth_spent_drop_tenant(auth, tenant);
     sk_table_remove(&auth->tenants, &tenant->node);
     free(tenant->fido2);
     free(tenant->managers);

@@ -15,13 +15,14 @@
 
 #define CHALLENGE_LIFETIME (300 * SK_SECOND)
 #define FRESH_SECONDS 300U
-#define SPENT_MAX 100000
+#define SPENT_OF_TENANT 10000 /* in that time, each by an answer that was right */
 #define CREDENTIALS_MAX 16500
 
 /* A challenge that was used: its random part. */
 struct spent {
     struct sk_table_node node;
     struct spent *next;
+    struct tenant *tenant; /* whose count it is in; NULL: that is gone */
     uint64_t until;
     uint8_t random[16];
 };
@@ -116,27 +117,45 @@ static const char *challenge_fault(const struct job *job, uint64_t purpose, stru
     return is_spent(job->auth, challenge) ? "challenge-used" : NULL;
 }
 
-/* Of an answer that was right, the challenge is used up. 0; 1 it was already; negative. */
-static int spend(struct auth *auth, const uint8_t challenge[SK_AUTH_CHALLENGE_SIZE])
+static void drop_first(struct auth *auth)
 {
+    struct spent *old = auth->spent_first;
+    auth->spent_first = old->next;
+    auth->spent_last = old->next ? auth->spent_last : &auth->spent_first;
+    if (old->tenant) {
+        old->tenant->spent_count--;
+    }
+    sk_table_remove(&auth->spent, &old->node);
+    free(old);
+}
+
+void auth_spent_drop_tenant(struct auth *auth, const struct tenant *tenant)
+{
+    for (struct spent *s = auth->spent_first; s; s = s->next) {
+        s->tenant = s->tenant == tenant ? NULL : s->tenant;
+    }
+}
+
+/* Of an answer that was right, the challenge is used up. 0; 1 it was already; negative. */
+static int spend(struct job *job, const uint8_t challenge[SK_AUTH_CHALLENGE_SIZE])
+{
+    struct auth *auth = job->auth;
     uint64_t now = sk_clock_boot();
     while (auth->spent_first && auth->spent_first->until <= now) {
-        struct spent *old = auth->spent_first;
-        auth->spent_first = old->next;
-        auth->spent_last = old->next ? auth->spent_last : &auth->spent_first;
-        sk_table_remove(&auth->spent, &old->node);
-        free(old);
+        drop_first(auth);
     }
     if (is_spent(auth, challenge)) {
         return 1;
     }
-    struct spent *spent = auth->spent.count < SPENT_MAX ? calloc(1, sizeof(*spent)) : NULL;
+    struct spent *spent = job->tenant->spent_count < SPENT_OF_TENANT ? calloc(1, sizeof(*spent)) : NULL;
     if (!spent || sk_table_add(&auth->spent, &spent->node, sk_table_hash(sk_slice(challenge, 16)))) {
         free(spent);
         return -ENOMEM;
     }
     memcpy(spent->random, challenge, sizeof(spent->random));
     spent->until = now + CHALLENGE_LIFETIME;
+    spent->tenant = job->tenant;
+    spent->tenant->spent_count++;
     *auth->spent_last = spent;
     auth->spent_last = &spent->next;
     return 0;
@@ -373,7 +392,7 @@ static void use_counted(struct job *job, uint16_t code, const void *message)
 static void asserted(struct job *job, const struct sk_factor_asserted *m)
 {
     struct ceremony *c = job->ceremony;
-    int spent = spend(job->auth, c->challenge);
+    int spent = spend(job, c->challenge);
     if (spent) {
         fail(job, spent > 0 ? "challenge-used" : "busy");
         return;
@@ -483,7 +502,7 @@ static void registered_recorded(struct sk_record_wait *wait, bool durable)
 static void registered(struct job *job, const struct sk_factor_registered *m)
 {
     struct ceremony *c = job->ceremony;
-    int spent = spend(job->auth, c->challenge);
+    int spent = spend(job, c->challenge);
     if (spent || job->stale) {
         fail(job, spent > 0 ? "challenge-used" : spent ? "busy" : "account-changed");
         return;

@@ -1,5 +1,4 @@
 /* gateway/auth/remember.c: a verified password is remembered for its tenant, user and time, and never as itself. */
-#include "auth/auth.h"
 #include "auth/remember.h"
 
 #include "base/clock.h"
@@ -10,7 +9,7 @@
 #define PASSWORD "correct horse battery staple"
 
 static struct auth auth;
-static const uint8_t one[SK_ID_SIZE] = {1}, two[SK_ID_SIZE] = {2};
+static struct tenant tenants[2] = {{.id = {1}}, {.id = {2}}}, *const one = &tenants[0], *const two = &tenants[1];
 
 static void begin(void)
 {
@@ -21,7 +20,8 @@ static void end(void)
 {
     auth_forget(&auth, one, SK_SLICE_NULL, SK_SLICE_NULL);
     auth_forget(&auth, two, SK_SLICE_NULL, SK_SLICE_NULL);
-    cr_assert(auth.newest == NULL && auth.oldest == NULL && auth.remembered_by_key.count == 0 && auth.remembered_by_session.count == 0);
+    cr_assert(!one->newest && !one->oldest && !two->newest && !two->oldest && one->remembered_count + two->remembered_count == 0);
+    cr_assert(auth.remembered_by_key.count == 0 && auth.remembered_by_session.count == 0);
     sk_table_free(&auth.remembered_by_key);
     sk_table_free(&auth.remembered_by_session);
 }
@@ -33,19 +33,19 @@ void auth_broadcast(struct auth *to sk_unused, uint16_t code sk_unused, const vo
 {
 }
 
-static void key_of(const uint8_t tenant[SK_ID_SIZE], const char *name, const char *password, uint8_t key[SK_SHA256_SIZE])
+static void key_of(struct tenant *tenant, const char *name, const char *password, uint8_t key[SK_SHA256_SIZE])
 {
-    auth_remember_key(&auth, tenant, SK_SLICE_NULL, sk_slice_str(name), sk_slice_str(password), key);
+    auth_remember_key(&auth, tenant->id, SK_SLICE_NULL, sk_slice_str(name), sk_slice_str(password), key);
 }
 
-static struct remembered *remember(const uint8_t tenant[SK_ID_SIZE], const char *name)
+static struct remembered *remember(struct tenant *tenant, const char *name)
 {
     uint8_t key[SK_SHA256_SIZE];
     key_of(tenant, name, PASSWORD, key);
     return auth_remember(&auth, tenant, sk_slice_str(name), key, SK_POLICY_FACTOR_PASSWORD, 0, SK_SLICE_NULL);
 }
 
-static bool known(const uint8_t tenant[SK_ID_SIZE], const char *name)
+static bool known(struct tenant *tenant, const char *name)
 {
     uint8_t key[SK_SHA256_SIZE];
     key_of(tenant, name, PASSWORD, key);
@@ -110,12 +110,12 @@ Test(auth_remember, a_session_is_found_at_its_own_tenant_alone)
 {
     struct remembered *r = remember(one, "hanako");
     cr_assert_eq(strncmp(r->session, "basic-", 6), 0);
-    cr_assert_eq(auth_remembered_session(&auth, one, sk_slice_str(r->session)), r);
-    cr_assert_null(auth_remembered_session(&auth, two, sk_slice_str(r->session)));
+    cr_assert_eq(auth_remembered_session(&auth, one->id, sk_slice_str(r->session)), r);
+    cr_assert_null(auth_remembered_session(&auth, two->id, sk_slice_str(r->session)));
     cr_assert_str_neq(remember(one, "jiro")->session, r->session);
     sk_clock_advance((int64_t)(REMEMBER_LIFETIME + SK_SECOND));
-    cr_assert_null(auth_remembered_session(&auth, one, SK_LIT("basic-")));
-    cr_assert_null(auth_remembered_session(&auth, one, sk_slice_str(remember(two, "hanako")->session)));
+    cr_assert_null(auth_remembered_session(&auth, one->id, SK_LIT("basic-")));
+    cr_assert_null(auth_remembered_session(&auth, one->id, sk_slice_str(remember(two, "hanako")->session)));
 }
 
 Test(auth_remember, what_is_to_be_forgotten_goes_and_nothing_else)
@@ -134,14 +134,17 @@ Test(auth_remember, what_is_to_be_forgotten_goes_and_nothing_else)
     cr_assert(!known(one, "jiro") && !known(one, "hanako"), "all of a tenant");
 }
 
-Test(auth_remember, the_first_remembered_makes_room_when_there_are_too_many, .timeout = 60)
+Test(auth_remember, the_first_of_a_tenant_makes_room_when_it_has_too_many_and_no_other_tenants, .timeout = 60)
 {
-    char name[32];
-    for (int i = 0; i <= 100000; i++) {
+    char name[32], last[32];
+    (void)remember(two, "hanako");
+    for (int i = 0; i <= REMEMBERED_OF_TENANT; i++) {
         (void)snprintf(name, sizeof(name), "user%d", i);
         cr_assert_not_null(remember(one, name));
     }
-    cr_assert_eq(auth.remembered_by_key.count, 100000);
-    cr_assert_eq(auth.remembered_by_session.count, 100000);
-    cr_assert(!known(one, "user0") && known(one, "user1") && known(one, "user100000"));
+    (void)snprintf(last, sizeof(last), "user%d", REMEMBERED_OF_TENANT);
+    cr_assert_eq(auth.remembered_by_key.count, REMEMBERED_OF_TENANT + 1);
+    cr_assert_eq(auth.remembered_by_session.count, REMEMBERED_OF_TENANT + 1);
+    cr_assert(!known(one, "user0") && known(one, "user1") && known(one, last));
+    cr_assert(known(two, "hanako"));
 }

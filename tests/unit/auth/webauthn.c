@@ -112,6 +112,32 @@ Test(auth_webauthn, a_challenge_is_good_once)
     failed(2, "passkey-failed");
 }
 
+/* One whose right answer the store then refuses: that uses up a challenge too. */
+static void use_up(unsigned tenant)
+{
+    struct challenge c = offered(tenant);
+    assert_with(1, tenant, &c, NULL);
+    found("hanako");
+    const struct sk_factor_assert *m = rig_hear(rig.factor, &sk_factor_interface, SK_FACTOR_ASSERT);
+    struct sk_factor_asserted said = {.ticket = m->ticket, .counter = 6, .flags = SK_FACTOR_UV};
+    rig_tell(rig.factor, &sk_factor_interface, SK_FACTOR_ASSERTED, &said);
+    rig_result(&rig, rig_asked(&rig, SK_STORE_USE_AUTHENTICATOR), 1, 0);
+    failed(1, "passkey-failed");
+}
+
+Test(auth_webauthn, a_tenant_that_used_too_many_challenges_is_refused_alone)
+{
+    for (unsigned i = 0; i < 10000; i++) {
+        use_up(1);
+    }
+    struct challenge c = offered(1);
+    assert_with(1, 1, &c, NULL);
+    found("hanako");
+    right(SK_FACTOR_UV);
+    failed(1, "passkey-failed");
+    use_up(2);
+}
+
 Test(auth_webauthn, of_two_answers_to_one_challenge_at_one_time_one_is_right)
 {
     struct challenge c = offered(1);
