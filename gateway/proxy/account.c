@@ -35,9 +35,14 @@ bool sk_account_path(struct sk_slice path)
     return i < SK_COUNT(paths);
 }
 
+bool sk_account_is_page(struct sk_slice path)
+{
+    return sk_account_path(path) && !sk_slice_eq(path, SK_LIT(OPTIONS));
+}
+
 /* ---- the session ---- */
 
-enum session { SESSION_GOOD, SESSION_ASKED, SESSION_NONE };
+enum session { SESSION_GOOD, SESSION_ASKED, SESSION_NONE, SESSION_UNKNOWN };
 
 /* The browser's session: when auth must be asked first, the exchange comes here again. */
 static enum session session(struct sk_exchange *x)
@@ -54,8 +59,9 @@ static enum session session(struct sk_exchange *x)
     if (x->grant->state == SK_GRANT_GOOD) {
         return SESSION_GOOD;
     }
+    bool away = sk_reserved_away(x->grant);
     sk_grant_release(x);
-    return SESSION_NONE;
+    return away ? SESSION_UNKNOWN : SESSION_NONE;
 }
 
 /* Goes on with a good session from where its user may be. Whoever has none is sent to log in. */
@@ -66,7 +72,10 @@ static bool has_session(struct sk_exchange *x)
         sk_reserved_redirect(x, SK_LIT("/.sekisho/login?return=" SK_ACCOUNT_PAGE), SK_LIT("login-required"), SK_SLICE_NULL);
         return false;
     }
-    if (found == SESSION_ASKED) {
+    if (found == SESSION_UNKNOWN) {
+        sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, SK_LIT("auth-unavailable"));
+    }
+    if (found != SESSION_GOOD) {
         return false;
     }
     x->verdict = sk_exchange_decide(x, SK_LIT(SK_POLICY_BUILTIN_PATH), sk_grant_subject(x->grant, x->site));
@@ -289,7 +298,7 @@ static void show_enroll(struct sk_exchange *x, struct sk_slice reason, struct sk
         sk_page_raw(&p, "</button></form>");
         sk_page_script(&p);
     }
-    sk_reserved_page(x, reason.len ? 403 : 200, reason.len ? SK_AUDIT_DECISION_DENY : SK_AUDIT_DECISION_CHALLENGE, reason.len ? reason : SK_LIT("enroll-page"),
+    sk_reserved_page(x, reason.len ? sk_page_status(reason) : 200, reason.len ? SK_AUDIT_DECISION_DENY : SK_AUDIT_DECISION_CHALLENGE, reason.len ? reason : SK_LIT("enroll-page"),
             sk_page_close(&p, x->arena), set);
 }
 
@@ -318,7 +327,7 @@ static void show_reset(struct sk_exchange *x, struct sk_slice reason, struct sk_
         sk_page_hidden(&p, "link", link);
         password_fields(&p);
     }
-    sk_reserved_page(x, reason.len ? 403 : 200, reason.len ? SK_AUDIT_DECISION_DENY : SK_AUDIT_DECISION_CHALLENGE,
+    sk_reserved_page(x, reason.len ? sk_page_status(reason) : 200, reason.len ? SK_AUDIT_DECISION_DENY : SK_AUDIT_DECISION_CHALLENGE,
             reason.len ? reason : SK_LIT("password-page"), sk_page_close(&p, x->arena), set);
 }
 
@@ -440,7 +449,7 @@ static void show_failed(struct sk_exchange *x, struct sk_slice reason)
     sk_page_raw(&p, "<p><a href=\"" SK_ACCOUNT_PAGE "\">");
     sk_page_say(&p, "戻る", "Back");
     sk_page_raw(&p, "</a></p>");
-    sk_reserved_page(x, 403, SK_AUDIT_DECISION_DENY, reason, sk_page_close(&p, x->arena), SK_SLICE_NULL);
+    sk_reserved_page(x, sk_page_status(reason), SK_AUDIT_DECISION_DENY, reason, sk_page_close(&p, x->arena), SK_SLICE_NULL);
 }
 
 static void refuse_password(struct sk_exchange *x, struct sk_slice reason)
@@ -528,18 +537,21 @@ static void options_refused(struct sk_exchange *x, struct sk_slice reason)
 static void told_refused(struct sk_exchange *x, const struct sk_auth_refused *m)
 {
     struct sk_slice reason = sk_arena_copy(x->arena, m->reason), back = sk_reserved_return(x, value(x, "return"));
+    uint16_t status = sk_page_status(reason);
+    x->retry_after = status == 429 ? m->retry_after : x->retry_after;
     if (is(x, OPTIONS)) {
         options_refused(x, reason);
+    } else if (is(x, PASSKEY) && !x->grant) {
+        sk_reserved_login_page(x, status, reason, back);
+    } else if (status == 503) {
+        sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, reason);
     } else if (is(x, ENROLL)) {
         struct sk_slice link = value(x, "link");
         show_enroll(x, reason, sk_slice_cut(link.len ? link : query(x, "link"), 64), SK_SLICE_NULL);
     } else if (is(x, RESET) || is(x, CHANGE)) {
-        x->retry_after = sk_slice_eq(reason, SK_LIT(SK_TOO_MANY_ATTEMPTS)) ? m->retry_after : x->retry_after;
         refuse_password(x, reason);
-    } else if (is(x, PASSKEY) && !x->grant) {
-        sk_reserved_login_page(x, sk_slice_eq(reason, SK_LIT("passkey-failed")) ? 403 : 503, reason, back);
     } else if (is(x, PASSKEY) || is(x, RECOVER)) {
-        show_verify(x, 403, reason, back);
+        show_verify(x, status, reason, back);
     } else if (sk_slice_eq(reason, SK_LIT("factor-required"))) {
         sk_reserved_redirect(x, SK_LIT(VERIFY_FOR_ACCOUNT), reason, SK_SLICE_NULL);
     } else {

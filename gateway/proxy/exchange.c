@@ -261,6 +261,11 @@ static bool is_panel(const struct sk_exchange *x)
     return x->site && x->app > 0 && sk_policy_app_kind(&x->site->image.policy, x->app) == SK_APP_PANEL;
 }
 
+static bool shows_page(const struct sk_exchange *x)
+{
+    return is_panel(x) || (x->site && x->app == 0 && sk_reserved_is_page(x->stream->request.path));
+}
+
 size_t sk_exchange_retry_after(struct sk_exchange *x, uint16_t status, struct sk_field *field)
 {
     if ((status != 429 && status != 503) || x->retry_after == 0) {
@@ -278,13 +283,14 @@ void sk_exchange_deny(struct sk_exchange *x, uint16_t status, enum sk_audit_deci
     struct sk_slice id = sk_slice_str(hex), body;
     struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 5);
     size_t count = 0;
-    if (is_panel(x)) {
-        body = sk_page_denied(x->arena, sk_page_japanese(&x->stream->request), reason, id, x->grant ? x->grant->subject : SK_SLICE_NULL);
+    bool page = shows_page(x);
+    if (page) {
+        body = sk_page_denied(x->arena, sk_page_japanese(&x->stream->request), status, reason, id, x->grant ? x->grant->subject : SK_SLICE_NULL);
     } else {
         body = sk_page_problem(x->arena, status, reason, id);
     }
     if (fields) {
-        fields[count++] = (struct sk_field){SK_LIT("content-type"), is_panel(x) ? SK_LIT("text/html; charset=utf-8") : SK_LIT("application/problem+json")};
+        fields[count++] = (struct sk_field){SK_LIT("content-type"), page ? SK_LIT("text/html; charset=utf-8") : SK_LIT("application/problem+json")};
         if (status == 401) {
             fields[count++] = (struct sk_field){SK_LIT("www-authenticate"), SK_LIT("Basic realm=\"Sekisho\", charset=\"UTF-8\"")};
             fields[count++] = (struct sk_field){SK_LIT("www-authenticate"),

@@ -169,6 +169,8 @@ bool sk_reserved_path(struct sk_slice path);
 enum sk_go sk_reserved_serve(struct sk_exchange *x);
 void sk_reserved_form(struct sk_exchange *x);
 void sk_reserved_told(struct sk_exchange *x, uint16_t code, const void *message);
+/* Is it shown by a browser, whatever is answered there? */
+bool sk_reserved_is_page(struct sk_slice path);
 /* The login page for a panel. */
 void sk_reserved_challenge(struct sk_exchange *x);
 

@@ -151,14 +151,25 @@ static const struct {
         {"login-required", "ログインしてください。", "Please log in."},
 };
 
-void sk_page_message(struct sk_page *w, struct sk_slice reason)
+static size_t message_of(struct sk_slice reason)
 {
     size_t i = 0;
-    if (reason.len == 0) {
-        return;
-    }
     while (i < SK_COUNT(messages) && !sk_slice_eq(reason, sk_slice_str(messages[i].reason))) {
         i++;
+    }
+    return i;
+}
+
+uint16_t sk_page_status(struct sk_slice reason)
+{
+    return message_of(reason) == SK_COUNT(messages) ? 503 : sk_slice_eq(reason, SK_LIT(SK_TOO_MANY_ATTEMPTS)) ? 429 : 403;
+}
+
+void sk_page_message(struct sk_page *w, struct sk_slice reason)
+{
+    size_t i = message_of(reason);
+    if (reason.len == 0) {
+        return;
     }
     sk_page_raw(w, "<p class=\"message\" role=\"alert\">");
     if (i < SK_COUNT(messages)) {

@@ -19,18 +19,23 @@ void sk_page_say(struct sk_page *page, const char *ja, const char *en);
 void sk_page_hidden(struct sk_page *page, const char *name, struct sk_slice value);
 /* What a reason code means to who reads it; nothing for an empty one. */
 void sk_page_message(struct sk_page *page, struct sk_slice reason);
+/* The status of what was refused for it: 403 or 429 where its reader can do something about it, else 503. */
+uint16_t sk_page_status(struct sk_slice reason);
 /* The head of a form that the script fills (passkey.js), hidden from who has none. `purpose`: "prove" or "register"; `session`: it is about
  * the user of the browser's session. */
 void sk_page_ceremony(struct sk_page *page, const char *purpose, bool session, const char *action, struct sk_slice form_token);
 /* The script, at the end of a page that has such a form. */
 void sk_page_script(struct sk_page *page);
 
-/* pages.c: whole pages; the null slice when one would be too long. */
-bool sk_page_japanese(const struct sk_request *request);
-struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, struct sk_slice form_token, struct sk_slice back, struct sk_slice message,
-        struct sk_slice state, struct sk_slice prompts);
-struct sk_slice sk_page_denied(struct sk_arena *arena, bool japanese, struct sk_slice reason, struct sk_slice id, struct sk_slice subject);
-struct sk_slice sk_page_logout(struct sk_arena *arena, bool japanese, struct sk_slice form_token, bool done);
-struct sk_slice sk_page_problem(struct sk_arena *arena, uint16_t status, struct sk_slice reason, struct sk_slice id);
 /* Content-Security-Policy of every answer of the gateway's own: nothing but the style of its pages. Static. */
 struct sk_slice sk_page_policy(void);
+/* The language that the browser asks for. */
+bool sk_page_japanese(const struct sk_request *request);
+
+/* pages.c: whole pages; the null slice when one would be too long. */
+struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, struct sk_slice form_token, struct sk_slice back, struct sk_slice message,
+        struct sk_slice state, struct sk_slice prompts);
+/* Whatever was refused, or could not be done, with that status. `subject` may be empty. */
+struct sk_slice sk_page_denied(struct sk_arena *arena, bool japanese, uint16_t status, struct sk_slice reason, struct sk_slice id, struct sk_slice subject);
+struct sk_slice sk_page_logout(struct sk_arena *arena, bool japanese, struct sk_slice form_token, bool done);
+struct sk_slice sk_page_problem(struct sk_arena *arena, uint16_t status, struct sk_slice reason, struct sk_slice id);

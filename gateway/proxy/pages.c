@@ -60,13 +60,20 @@ struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, struct sk_s
     return sk_page_close(&w, arena);
 }
 
-struct sk_slice sk_page_denied(struct sk_arena *arena, bool japanese, struct sk_slice reason, struct sk_slice id, struct sk_slice subject)
+struct sk_slice sk_page_denied(struct sk_arena *arena, bool japanese, uint16_t status, struct sk_slice reason, struct sk_slice id, struct sk_slice subject)
 {
     struct sk_page w;
-    sk_page_open(&w, japanese, "アクセスできません", "Access denied");
-    sk_page_raw(&w, "<p>");
-    sk_page_say(&w, "この操作は許可されていません。必要な場合は、下の理由と番号を管理者にお知らせください。",
-            "You may not do this. If you need to, tell your administrator the reason and the number below.");
+    if (status >= 500) {
+        sk_page_open(&w, japanese, "現在利用できません", "Not available at the moment");
+        sk_page_raw(&w, "<p>");
+        sk_page_say(&w, "しばらくしてからもう一度お試しください。続く場合は、下の理由と番号を管理者にお知らせください。",
+                "Please try again shortly. If it goes on, tell your administrator the reason and the number below.");
+    } else {
+        sk_page_open(&w, japanese, "アクセスできません", "Access denied");
+        sk_page_raw(&w, "<p>");
+        sk_page_say(&w, "この操作は許可されていません。必要な場合は、下の理由と番号を管理者にお知らせください。",
+                "You may not do this. If you need to, tell your administrator the reason and the number below.");
+    }
     sk_page_raw(&w, "</p><p>");
     sk_page_say(&w, "理由: ", "Reason: ");
     sk_page_raw(&w, "<code>");

@@ -86,6 +86,11 @@ struct sk_slice sk_reserved_return(struct sk_exchange *x, struct sk_slice back)
     return sk_arena_printf(x->arena, "%.*s%.*s", (int)path.len, path.data, (int)query.len, query.data);
 }
 
+bool sk_reserved_is_page(struct sk_slice path)
+{
+    return sk_account_is_page(path) || sk_slice_eq(path, path_login) || sk_slice_eq(path, path_logout);
+}
+
 /* ---- answers ---- */
 
 void sk_reserved_page(struct sk_exchange *x, uint16_t status, enum sk_audit_decision decision, struct sk_slice reason, struct sk_slice page, struct sk_slice set_cookie)
@@ -123,6 +128,11 @@ void sk_reserved_json(struct sk_exchange *x, struct sk_slice json)
 {
     static struct sk_field type[] = {{{"content-type", 12}, {"application/json", 16}}};
     sk_exchange_answer(x, 200, SK_AUDIT_DECISION_ALLOW, x->reason, type, 1, json);
+}
+
+bool sk_reserved_away(const struct sk_grant *grant)
+{
+    return sk_slice_eq(sk_slice_str(grant->reason), SK_LIT("auth-unavailable"));
 }
 
 void sk_reserved_ask(struct sk_exchange *x, uint16_t code, void *message)
@@ -294,8 +304,13 @@ static void submit_logout(struct sk_exchange *x)
         return; /* resumed at the reserved step, which finds the form read */
     }
     if (x->grant->state != SK_GRANT_GOOD) {
+        bool away = sk_reserved_away(x->grant);
         sk_grant_release(x);
-        logged_out(x);
+        if (away) {
+            sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, SK_LIT("auth-unavailable")); /* whoever is not logged out must not believe it */
+        } else {
+            logged_out(x);
+        }
         return;
     }
     struct sk_auth_logout m = {.session = x->grant->session, .proof = x->grant->proof};
@@ -334,11 +349,10 @@ static void told_refused(struct sk_exchange *x, const struct sk_auth_refused *m)
         sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, code);
         return;
     }
-    bool wrong = sk_slice_eq(code, SK_LIT("login-failed")) || sk_slice_eq(code, SK_LIT("login-expired"));
-    bool many = sk_slice_eq(code, SK_LIT(SK_TOO_MANY_ATTEMPTS));
+    uint16_t status = sk_page_status(code);
     struct sk_slice back = sk_reserved_return(x, sk_form_value(x->arena, sk_buf_peek(&x->form), "return", 0));
-    x->retry_after = many ? m->retry_after : x->retry_after;
-    show_login(x, wrong ? 403 : many ? 429 : 503, code, code, back, SK_SLICE_NULL, SK_SLICE_NULL);
+    x->retry_after = status == 429 ? m->retry_after : x->retry_after;
+    show_login(x, status, code, code, back, SK_SLICE_NULL, SK_SLICE_NULL);
 }
 
 void sk_reserved_told(struct sk_exchange *x, uint16_t code, const void *message)

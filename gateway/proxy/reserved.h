@@ -7,6 +7,8 @@
 struct sk_slice sk_form_value(struct sk_arena *arena, struct sk_slice form, const char *name, unsigned nth);
 /* Does no browser say that another site's page asks? */
 bool sk_reserved_own_page(const struct sk_exchange *x);
+/* Did nobody say whether this one, which is not good, would be? */
+bool sk_reserved_away(const struct sk_grant *grant);
 /* Asks auth in the exchange's name, or answers 503. */
 void sk_reserved_ask(struct sk_exchange *x, uint16_t code, void *message);
 /* A path of this host to return to, in normal form; "/" for anything else. */
@@ -30,6 +32,8 @@ void sk_reserved_json(struct sk_exchange *x, struct sk_slice json);
 #define SK_VERIFY_PAGE "/.sekisho/verify"
 
 bool sk_account_path(struct sk_slice path);
+/* One that a browser shows: not what a script asks for. */
+bool sk_account_is_page(struct sk_slice path);
 enum sk_go sk_account_serve(struct sk_exchange *x);
 void sk_account_form(struct sk_exchange *x);
 void sk_account_told(struct sk_exchange *x, uint16_t code, const void *message);

@@ -1,6 +1,8 @@
 // Passwords that people change themselves, or set by a link: with which rules, and what ends with the old one.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { PASSWORD, openTenant, startGateway, until } from './lib/gateway.mjs';
 import { Browser, SESSION_COOKIE, formToken, loggedIn, sekisho } from './lib/person.mjs';
@@ -8,7 +10,7 @@ import { startUpstream } from './lib/upstream.mjs';
 
 const CHOSEN = 'tsurezurenaru mama ni';
 let gateway, upstream;
-const PEOPLE = ['hanako', 'jiro', 'saburo', 'shiro', 'goro', 'rokuro', 'nanao', 'cheap'];
+const PEOPLE = ['hanako', 'jiro', 'saburo', 'shiro', 'goro', 'rokuro', 'nanao', 'kuro', 'cheap'];
 
 // An Argon2id hash of PASSWORD that costs less than the gateway's own.
 const CHEAP = '$argon2id$v=19$m=8192,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$E00YDK579zCFKHdylDWWbt4Db/32fqyFEYPCGpqFXXw';
@@ -77,9 +79,9 @@ describe('whoever knows the password changes it', () => {
     }
     const answer = await until(async () => {
       const tried = await change(browser, 'not the password at all', CHOSEN);
-      return tried.status === 403 && /too many/.test(tried.text) ? tried : null;
+      return tried.status === 429 && /too many/.test(tried.text) ? tried : null;
     }, 'too many tries');
-    assert.ok(answer);
+    assert.ok(Number(answer.headers['retry-after']) >= 1);
     assert.equal((await browser.get('/')).status, 200, 'the session goes on');
   });
 
@@ -192,4 +194,41 @@ test('a hash that costs less than new ones is made anew at the next login, and e
     .toString().trim();
   assert.ok(Number(rows) >= 1, 'the new one is kept');
   assert.equal((await browser.get('/')).status, 200);
+});
+
+test('what cannot be done because a part of the gateway is away is said so, and is no mistake of the user', async (t) => {
+  const browser = await loggedIn(gateway, 'acme.test', 'kuro');
+  const page = await browser.get('/.sekisho/account');
+  const folder = path.join(gateway.data, 'store/tenants');
+  const locks = await Promise.all(fs.readdirSync(folder).filter((name) => name.endsWith('.db')).map((name) => new Promise((resolve) => {
+    const child = spawn('sqlite3', [path.join(folder, name)]);
+    child.stdout.once('data', () => resolve(child));
+    child.stdin.write('BEGIN IMMEDIATE;\nSELECT 1;\n');
+  })));
+  t.after(() => locks.forEach((child) => child.kill()));
+  const answer = await browser.post('/.sekisho/account/password', { form: formToken(page.text), password: PASSWORD, chosen: CHOSEN, again: CHOSEN });
+  assert.equal(answer.status, 503);
+  assert.match(answer.headers['content-type'], /^text\/html/);
+  assert.match(answer.text, /Not available at the moment.*store-unavailable/s);
+  const [record] = await gateway.recorded({ op: 'request', status: 503, reason: 'store-unavailable' });
+  assert.equal(record.decision, 'error');
+  locks.forEach((child) => child.stdin.end('ROLLBACK;\n'));
+  await until(async () => (await change(browser, PASSWORD, CHOSEN)).status === 303, 'a new password');
+});
+
+test('a store that is lost before it answered logs nobody in nor out', async () => {
+  const form = 'F'.repeat(43);
+  const asks = [{ path: '/.sekisho/account' }, { method: 'POST', path: '/.sekisho/logout', body: `form=${form}` }];
+  for (const [i, ask] of asks.entries()) {
+    const { grants_asked_total: asked } = await gateway.metrics();
+    gateway.kill('store', 'SIGSTOP');
+    const waiting = gateway.request({ ...ask, ms: 10000, headers: { cookie: `${SESSION_COOKIE}=${`${i}`.repeat(43)}; __Host-sekisho-form=${form}`,
+      'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin' } });
+    await until(async () => (await gateway.metrics()).grants_asked_total > asked, 'the question for the session');
+    gateway.kill('store');
+    const answer = await waiting;
+    assert.equal(answer.status, 503);
+    assert.match(answer.text, /Not available at the moment/);
+    await until(() => gateway.ready(), 'an open gate');
+  }
 });

@@ -58,7 +58,7 @@ Test(proxy_pages, what_comes_from_outside_is_escaped_wherever_it_stands)
     struct sk_slice pages[] = {
             sk_page_login(&arena, true, evil, evil, none, none, none),
             sk_page_login(&arena, false, evil, evil, evil, evil, SK_LIT("h\"'><script>&amp;\ni\"'><script>&amp;\ne\"'><script>&amp;\nv\"'><script>&amp;")),
-            sk_page_denied(&arena, true, evil, evil, evil),
+            sk_page_denied(&arena, true, 403, evil, evil, evil),
             sk_page_logout(&arena, false, evil, false),
     };
     for (size_t i = 0; i < SK_COUNT(pages); i++) {
@@ -87,7 +87,7 @@ Test(proxy_pages, every_page_is_one_document_in_one_language)
         bool ja = language == 1;
         struct sk_slice pages[] = {sk_page_login(&arena, ja, x, x, SK_LIT("login-failed"), SK_SLICE_NULL, SK_SLICE_NULL), sk_page_login(&arena, ja, x, x, SK_LIT("login-expired"), SK_SLICE_NULL, SK_SLICE_NULL),
                 sk_page_login(&arena, ja, x, x, SK_LIT("form-expired"), SK_SLICE_NULL, SK_SLICE_NULL), sk_page_login(&arena, ja, x, x, SK_LIT("auth-unavailable"), SK_SLICE_NULL, SK_SLICE_NULL),
-                sk_page_denied(&arena, ja, x, x, x), sk_page_logout(&arena, ja, x, false), sk_page_logout(&arena, ja, SK_SLICE_NULL, true)};
+                sk_page_denied(&arena, ja, 403, x, x, x), sk_page_denied(&arena, ja, 503, x, x, x), sk_page_logout(&arena, ja, x, false), sk_page_logout(&arena, ja, SK_SLICE_NULL, true)};
         for (size_t i = 0; i < SK_COUNT(pages); i++) {
             cr_expect(holds(pages[i], ja ? "<html lang=\"ja\">" : "<html lang=\"en\">"));
             cr_expect_eq(count(pages[i], "<!doctype html>"), 1);
@@ -99,6 +99,17 @@ Test(proxy_pages, every_page_is_one_document_in_one_language)
             cr_expect(ja ? high > 30 : high <= 2, "page %zu: %zu bytes beyond ASCII", i, high); /* English: the dot before "Log out" */
         }
     }
+}
+
+Test(proxy_pages, what_the_reader_can_do_nothing_about_is_no_403)
+{
+    cr_expect_eq(sk_page_status(SK_LIT("login-failed")), 403);
+    cr_expect_eq(sk_page_status(SK_LIT("link-expired")), 403);
+    cr_expect_eq(sk_page_status(SK_LIT("too-many-attempts")), 429);
+    cr_expect_eq(sk_page_status(SK_LIT("store-unavailable")), 503);
+    cr_expect_eq(sk_page_status(SK_LIT("busy")), 503);
+    cr_expect(holds(sk_page_denied(&arena, false, 503, SK_LIT("busy"), SK_LIT("1"), SK_SLICE_NULL), "Not available at the moment"));
+    cr_expect(holds(sk_page_denied(&arena, false, 403, SK_LIT("busy"), SK_LIT("1"), SK_SLICE_NULL), "Access denied"));
 }
 
 Test(proxy_pages, a_page_without_memory_is_none)
