@@ -18,6 +18,9 @@ static const cyaml_schema_value_t text_value = {CYAML_VALUE_STRING(CYAML_FLAG_PO
     CYAML_FIELD_SEQUENCE(name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, &text_value, 0, CYAML_UNLIMITED)
 #define TEXTS(name, type, member)                                                                            \
     CYAML_FIELD_SEQUENCE(name, CYAML_FLAG_POINTER, type, member, &text_value, 1, CYAML_UNLIMITED)
+/* A restriction: an empty list of what is allowed would read as nothing, and without the key there is no restriction. */
+#define TEXTS_OR_NONE(name, type, member)                                                                    \
+    CYAML_FIELD_SEQUENCE(name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, &text_value, 1, CYAML_UNLIMITED)
 #define LIST(name, type, member, value)                                                                      \
     CYAML_FIELD_SEQUENCE(name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, value, 0, CYAML_UNLIMITED)
 
@@ -95,8 +98,8 @@ static const cyaml_strval_t backends[] = {{"local", SK_BACKEND_LOCAL}, {"pam", S
 
 static const cyaml_schema_field_t app_fields[] = {TEXT("name", struct sk_conf_app, name),
         CYAML_FIELD_ENUM("kind", CYAML_FLAG_STRICT, struct sk_conf_app, kind, kinds, CYAML_ARRAY_LEN(kinds)),
-        TEXT_OPTIONAL("path", struct sk_conf_app, path), TEXTS_OPTIONAL("hosts", struct sk_conf_app, hosts),
-        TEXTS_OPTIONAL("from", struct sk_conf_app, from), TEXT_OPTIONAL("factors", struct sk_conf_app, factors),
+        TEXT_OPTIONAL("path", struct sk_conf_app, path), TEXTS_OR_NONE("hosts", struct sk_conf_app, hosts),
+        TEXTS_OR_NONE("from", struct sk_conf_app, from), TEXT_OPTIONAL("factors", struct sk_conf_app, factors),
         TEXTS_OPTIONAL("step_up", struct sk_conf_app, step_up), TEXTS("upstreams", struct sk_conf_app, upstreams),
         TEXT_OPTIONAL("ca_file", struct sk_conf_app, ca_file),
         CYAML_FIELD_MAPPING("health", CYAML_FLAG_OPTIONAL, struct sk_conf_app, health, health_fields),
@@ -106,7 +109,7 @@ static const cyaml_schema_field_t app_fields[] = {TEXT("name", struct sk_conf_ap
 static const cyaml_schema_value_t app_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_app, app_fields)};
 
 static const cyaml_schema_field_t role_fields[] = {TEXT("name", struct sk_policy_role_source, name),
-        TEXTS_OPTIONAL("inherits", struct sk_policy_role_source, inherits), TEXTS_OPTIONAL("from", struct sk_policy_role_source, from),
+        TEXTS_OPTIONAL("inherits", struct sk_policy_role_source, inherits), TEXTS_OR_NONE("from", struct sk_policy_role_source, from),
         TEXT_OPTIONAL("factors", struct sk_policy_role_source, factors), TEXTS_OPTIONAL("allow", struct sk_policy_role_source, allow), TEXTS_OPTIONAL("deny", struct sk_policy_role_source, deny),
         CYAML_FIELD_END};
 static const cyaml_schema_value_t role_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_policy_role_source, role_fields)};
@@ -117,11 +120,11 @@ static const cyaml_schema_field_t key_fields[] = {
 static const cyaml_schema_value_t key_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_key, key_fields)};
 
 static const cyaml_schema_field_t user_fields[] = {TEXT("name", struct sk_conf_user, name),
-        TEXTS("roles", struct sk_conf_user, roles), TEXTS_OPTIONAL("from", struct sk_conf_user, from),
+        TEXTS("roles", struct sk_conf_user, roles), TEXTS_OR_NONE("from", struct sk_conf_user, from),
         CYAML_FIELD_ENUM("backend", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct sk_conf_user, backend, backends,
                 CYAML_ARRAY_LEN(backends)),
         TEXT_OPTIONAL("password_hash", struct sk_conf_user, password_hash),
-        LIST("keys", struct sk_conf_user, keys, &key_value), TEXTS_OPTIONAL("scope", struct sk_conf_user, scope),
+        LIST("keys", struct sk_conf_user, keys, &key_value), TEXTS_OR_NONE("scope", struct sk_conf_user, scope),
         TEXT_OPTIONAL("jwks_file", struct sk_conf_user, jwks_file),
         YES_OR_NO("certificate_bound", struct sk_conf_user, certificate_bound),
         YES_OR_NO("disabled", struct sk_conf_user, disabled), CYAML_FIELD_END};
@@ -136,8 +139,8 @@ static const cyaml_schema_field_t issuer_fields[] = {TEXT("name", struct sk_conf
         TEXT_OPTIONAL("jwks_file", struct sk_conf_issuer, jwks_file), TEXT_OPTIONAL("jwks_url", struct sk_conf_issuer, jwks_url),
         TEXT_OPTIONAL("ca_file", struct sk_conf_issuer, ca_file), TEXTS_OPTIONAL("types", struct sk_conf_issuer, types),
         TEXTS_OPTIONAL("roles_claim", struct sk_conf_issuer, roles_claim), LIST("map", struct sk_conf_issuer, map, &claim_value),
-        TEXTS_OPTIONAL("roles", struct sk_conf_issuer, roles), TEXTS_OPTIONAL("from", struct sk_conf_issuer, from),
-        TEXTS_OPTIONAL("scope", struct sk_conf_issuer, scope), CYAML_FIELD_END};
+        TEXTS_OPTIONAL("roles", struct sk_conf_issuer, roles), TEXTS_OR_NONE("from", struct sk_conf_issuer, from),
+        TEXTS_OR_NONE("scope", struct sk_conf_issuer, scope), CYAML_FIELD_END};
 static const cyaml_schema_value_t issuer_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_issuer, issuer_fields)};
 
 static const cyaml_strval_t named_by[] = {{"email", SK_NAMED_BY_EMAIL}, {"upn", SK_NAMED_BY_UPN}, {"uri", SK_NAMED_BY_URI},
@@ -160,7 +163,7 @@ static const cyaml_schema_field_t fido2_fields[] = {TEXT_OPTIONAL("rp_id", struc
         CYAML_FIELD_ENUM("user_verification", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct sk_conf_fido2, user_verification, verifications,
                 CYAML_ARRAY_LEN(verifications)),
         YES_OR_NO("attestation", struct sk_conf_fido2, attestation), TEXT_OPTIONAL("roots_file", struct sk_conf_fido2, roots_file),
-        TEXTS_OPTIONAL("allow_aaguids", struct sk_conf_fido2, allow_aaguids), TEXTS_OPTIONAL("deny_aaguids", struct sk_conf_fido2, deny_aaguids),
+        TEXTS_OR_NONE("allow_aaguids", struct sk_conf_fido2, allow_aaguids), TEXTS_OPTIONAL("deny_aaguids", struct sk_conf_fido2, deny_aaguids),
         YES_OR_NO("device_bound", struct sk_conf_fido2, device_bound),
         CYAML_FIELD_UINT("most", CYAML_FLAG_OPTIONAL, struct sk_conf_fido2, most), CYAML_FIELD_END};
 
@@ -223,6 +226,10 @@ static void fix_line(struct sk_conf_error *error, struct sk_slice text)
     }
     if (strncmp(error->text, "Expecting ENUM", 14) == 0) {
         (void)snprintf(error->text, sizeof(error->text), "one plain word is expected here (for open and disabled: true or false)");
+    }
+    if (strncmp(error->text, "Insufficient entries", 20) == 0) {
+        (void)snprintf(error->text, sizeof(error->text),
+                "the list is empty: give an entry, or leave the key out if it may be: without from, hosts, scope or allow_aaguids there is no restriction");
     }
     if (strncmp(error->text, unexpected, sizeof(unexpected) - 1) != 0) {
         return;

@@ -217,6 +217,20 @@ Test(conf_load, what_cannot_be_in_a_tenant_file_is_refused_with_its_line)
     tenant_refused("connections: 9", "connections: -1", 32, "connections");
     tenant_refused("certificates:\n  - {cert_file: cert.pem, key_file: key.pem}\n", "", 1, "at least one");
     tenant_refused("open: true", "open: perhaps", 3, "perhaps");
+    tenant_refused("    from: [office]", "    from: []", 26, "the list is empty: give an entry, or leave the key out");
+    tenant_refused("kind: api", "kind: api\n    hosts: []", 14, "the list is empty");
+    tenant_refused("roles: [viewer]", "roles: []", 25, "the list is empty");
+}
+
+/* Where there is no list nothing is restricted; an empty one would look like its opposite. */
+Test(conf_load, an_empty_list_is_no_restriction_and_is_refused)
+{
+    static const char *const program = "\n  - {name: batch, backend: key, roles: [viewer], scope: []}\n  - name: jiro";
+    struct sk_conf_tenant *t;
+    tenant_refused("\n  - name: jiro", program, 28, "the list is empty");
+    cr_assert_eq(files_load_tenant(files_with(files_tenant, "from: [office]", "from: []"), &t, &error), 0, "of the tenant it means nobody, as it does without: %s", error.text);
+    cr_assert_eq(t->from_count, 0);
+    (void)sk_conf_tenant_free(t);
 }
 
 /* More could not be said of the user to anyone: the import would fail, and nobody of the tenant be known. */

@@ -39,7 +39,7 @@ same 'completion of sekisho-verify' "$(options_of "$verify")" "$(complete_words 
 
 # Keys: the last word of a dotted one is the schema's, the words before it are mappings of their own.
 keys_of_schema() {
-  tr -d '\n' <"$source/gateway/conf/schema.c" | grep -oE '(TEXT|TEXTS|TEXT_OPTIONAL|TEXTS_OPTIONAL|LIST|YES_OR_NO|CYAML_FIELD_[A-Z]+)\( *"[a-z_]+", *[A-Z_| ]*,? *struct sk_[a-z_0-9]+' |
+  tr -d '\n' <"$source/gateway/conf/schema.c" | grep -oE '(TEXT|TEXTS|TEXT_OPTIONAL|TEXTS_OPTIONAL|TEXTS_OR_NONE|LIST|YES_OR_NO|CYAML_FIELD_[A-Z]+)\( *"[a-z_]+", *[A-Z_| ]*,? *struct sk_[a-z_0-9]+' |
     sed -E 's/^[A-Z_]+\( *"([a-z_]+)".*struct sk_(conf_|policy_)?(.*)$/\3 \1/'
 }
 keys_of_man() { plain "$1" | sed '/^\.SH ENVIRONMENT/,$d; /^\.SH EXAMPLE/,$d' | grep -A 1 -E '^\.T[PQ]$' | sed -nE 's/^\.B ([a-z_.]+)$/\1/p' | tr . '\n'; }

@@ -13,7 +13,7 @@ import jsonschema
 import yaml
 
 # A complaint about a file's form, not about what its values mean.
-FORM = re.compile(r": (Backtrace|Expecting|Insufficient|Invalid|Missing|Unexpected key|Unknown flag|one plain word)")
+FORM = re.compile(r": (Backtrace|Expecting|the list is empty|Invalid|Missing|Unexpected key|Unknown flag|one plain word)")
 
 sekisho, examples = os.path.realpath(sys.argv[1]), sys.argv[2]
 failed = False
