@@ -79,7 +79,8 @@ static struct identity identity_of(const struct supervisor *s, enum kind kind)
 static int own_folder(const struct supervisor *s, const char *name, mode_t mode, struct identity identity, char out[4200])
 {
     (void)snprintf(out, 4200, "%s/%s", s->conf->is.data, name);
-    if ((mkdir(out, mode) && errno != EEXIST) || chmod(out, mode)) {
+    /* One that there is belongs to another account: its mode is not the supervisor's to change, which has no CAP_FOWNER. */
+    if (mkdir(out, mode) ? errno != EEXIST : chmod(out, mode) != 0) {
         return -errno;
     }
     return geteuid() == 0 && chown(out, identity.uid, identity.gid) ? -errno : 0;
