@@ -1,6 +1,14 @@
 /* gateway/ipc/codec.c: what does not decode exactly, or may not come from that side, is refused. */
 #include "sample.h"
 
+#include "ipc/auth.h"
+#include "ipc/control.h"
+#include "ipc/factor.h"
+#include "ipc/fetch.h"
+#include "ipc/pam.h"
+#include "ipc/store.h"
+#include "ipc/tenant.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -117,6 +125,20 @@ Test(ipc_codec, a_message_is_refused_from_the_side_that_may_not_send_it)
     bytes = encoded(SK_NOTE, &note);
     cr_expect_eq(sk_ipc_decode(&sk_sample_interface, CLIENT, bytes, &any, &layout), 0);
     cr_expect_eq(sk_ipc_decode(&sk_sample_interface, SERVER, bytes, &any, &layout), 0);
+}
+
+/* The first of two with one code would be what is read for both. */
+Test(ipc_codec, no_interface_has_one_code_for_two_messages)
+{
+    const struct sk_ipc_interface *const all[] = {&sk_auth_interface, &sk_control_interface, &sk_factor_interface,
+            &sk_fetch_interface, &sk_pam_interface, &sk_store_interface, &sk_tenant_interface};
+    for (size_t n = 0; n < SK_COUNT(all); n++) {
+        for (size_t i = 0; i < all[n]->layouts_count; i++) {
+            for (size_t k = 0; k < i; k++) {
+                cr_expect_neq(all[n]->layouts[i].code, all[n]->layouts[k].code, "%s and %s", all[n]->layouts[i].name, all[n]->layouts[k].name);
+            }
+        }
+    }
 }
 
 Test(ipc_codec, every_truncation_is_refused)
