@@ -15,9 +15,9 @@
 static const struct level {
     struct sk_slice name;
     uint64_t life, idle; /* s */
-    uint32_t sets[3];
+    uint32_t sets[4];
 } levels[] = {
-        {{"aal1", 4}, 30 * DAY, UINT64_MAX, {BIT(PASSWORD), BIT(FIDO2), BIT(CERTIFICATE)}},
+        {{"aal1", 4}, 30 * DAY, UINT64_MAX, {BIT(PASSWORD), BIT(FIDO2), BIT(CERTIFICATE), BIT(OIDC)}},
         {{"aal2", 4}, DAY, HOUR, {BIT(PASSWORD) | BIT(FIDO2), BIT(PASSKEY), BIT(PASSWORD) | BIT(CERTIFICATE)}},
         {{"aal3", 4}, 12 * HOUR, HOUR / 4, {BIT(PASSWORD) | BIT(HARDWARE), BIT(PASSKEY) | BIT(HARDWARE), 0}},
 };
@@ -64,7 +64,7 @@ static int read_set(struct sk_slice text, struct image_demand *demand, char why[
         struct sk_slice name = sk_slice_trim(sk_slice_split(&text, '+'));
         int factor = sk_policy_find_factor(name);
         if (factor < 0) {
-            (void)snprintf(why, 160, "'%.*s' is no factor; there are password, fido2, passkey, hardware, certificate, key, token, recovery, and aal1 to aal3",
+            (void)snprintf(why, 160, "'%.*s' is no factor; there are password, fido2, passkey, hardware, certificate, key, token, recovery, oidc, and aal1 to aal3",
                     (int)(name.len < 32 ? name.len : 32), name.data);
             return 1;
         }

@@ -19,7 +19,7 @@ _sekisho() {
   case $before in
     -o) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$word") && return ;;
     --method) mapfile -t COMPREPLY < <(compgen -W 'GET HEAD POST PUT PATCH DELETE OPTIONS' -- "$word") && return ;;
-    --factor) mapfile -t COMPREPLY < <(compgen -W 'password fido2 passkey hardware certificate key token recovery' -- "$word") && return ;;
+    --factor) mapfile -t COMPREPLY < <(compgen -W 'password fido2 passkey hardware certificate key token recovery oidc' -- "$word") && return ;;
     --cacert | --password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
     --server | --user | --role | --address | --host | --path | --tenant | --resolve | --of | --network | --expires | --context) return ;;
   esac

@@ -12,6 +12,7 @@
 #include "ipc/pam.h"
 #include "ipc/recorder.h"
 #include "ipc/store.h"
+#include "ipc/tenant.h"
 #include "sekisho/policy.h"
 
 #define WORKERS_MAX 64
@@ -38,7 +39,9 @@ struct user {
 struct issuer {
     struct issuer *next;
     bool seen; /* since the last LOADED it was named again */
-    bool restricted, client;
+    bool restricted;
+    enum sk_issuer_kind kind;
+    struct provider *provider; /* of a PROVIDER, owned; NULL: nobody signs in there */
     uint8_t source[SK_ID_SIZE]; /* of its keys, when they are fetched; else zeros */
     bool bound; /* a program whose access tokens are bound to its client certificate */
     struct sk_slice name, issuer, audience, types, roles_claim, map, roles, networks, scope, jwks;

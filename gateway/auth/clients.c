@@ -16,7 +16,7 @@
 const struct issuer *auth_client_entry(const struct tenant *tenant, struct sk_slice name)
 {
     const struct issuer *i = tenant->issuers;
-    while (i && !(i->client && sk_slice_eq(i->name, name))) {
+    while (i && !(i->kind == SK_ISSUER_CLIENT && sk_slice_eq(i->name, name))) {
         i = i->next;
     }
     return i;

@@ -100,6 +100,7 @@ struct sk_slice auth_amr(const struct job *job, char out[AUTH_AMR_TEXT])
     } names[] = {{proven[SK_POLICY_FACTOR_PASSWORD], "pwd"}, {proven[SK_POLICY_FACTOR_FIDO2] && proven[SK_POLICY_FACTOR_HARDWARE], "hwk"},
             {proven[SK_POLICY_FACTOR_FIDO2] && !proven[SK_POLICY_FACTOR_HARDWARE], "swk"}, {proven[SK_POLICY_FACTOR_CERTIFICATE], "x5c"},
             {proven[SK_POLICY_FACTOR_RECOVERY], "otp"}, {proven[SK_POLICY_FACTOR_KEY], "key"}, {proven[SK_POLICY_FACTOR_TOKEN], "jwt"},
+            {proven[SK_POLICY_FACTOR_OIDC], "fed"},
             {proven[SK_POLICY_FACTOR_PASSKEY] || (proven[SK_POLICY_FACTOR_PASSWORD] &&
                     (proven[SK_POLICY_FACTOR_FIDO2] || proven[SK_POLICY_FACTOR_CERTIFICATE])), "mfa"}};
     size_t len = 0;

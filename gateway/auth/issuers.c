@@ -3,6 +3,7 @@
  * them; one that was right is remembered, with who it says it is, no longer than it holds.
  */
 #include "auth/programs.h"
+#include "auth/providers.h"
 #include "auth/remember.h"
 
 #include "base/clock.h"
@@ -30,7 +31,7 @@ void auth_set_issuer(struct auth *auth, const struct sk_control_issuer *m)
     }
     struct sk_slice *to[TEXTS];
     for (struct issuer *i = tenant ? tenant->issuers : NULL; i; i = i->next) {
-        bool same = i->restricted == (m->restricted != 0) && i->client == (m->client != 0) && memcmp(i->source, m->source, SK_ID_SIZE) == 0 &&
+        bool same = i->restricted == (m->restricted != 0) && i->kind == m->kind && memcmp(i->source, m->source, SK_ID_SIZE) == 0 &&
                     i->bound == (m->bound != 0);
         texts_of(i, to);
         for (size_t n = 0; same && n < TEXTS; n++) {
@@ -56,7 +57,7 @@ void auth_set_issuer(struct auth *auth, const struct sk_control_issuer *m)
     }
     issuer->seen = true;
     issuer->restricted = m->restricted;
-    issuer->client = m->client;
+    issuer->kind = (enum sk_issuer_kind)m->kind;
     memcpy(issuer->source, m->source, SK_ID_SIZE);
     issuer->bound = m->bound;
     struct issuer **last = &tenant->issuers;
@@ -85,8 +86,10 @@ static void drop_unseen(struct auth *auth, struct tenant *tenant)
             continue;
         }
         *at = issuer->next;
-        if (issuer->client) {
+        if (issuer->kind == SK_ISSUER_CLIENT) {
             auth_revoke(auth, tenant->id, SK_SLICE_NULL, issuer->name);
+        } else if (issuer->kind == SK_ISSUER_PROVIDER) {
+            auth_revoke(auth, tenant->id, SK_SLICE_NULL, SK_SLICE_NULL); /* what those who signed in there may is asked for anew */
         } else {
             auth_forget_issuer(auth, tenant, issuer);
         }
@@ -96,6 +99,7 @@ static void drop_unseen(struct auth *auth, struct tenant *tenant)
                 auth_refuse(job, "account-changed");
             }
         }
+        free(issuer->provider);
         free(issuer);
     }
 }
@@ -130,16 +134,18 @@ int auth_take_bearer(struct job *job, struct sk_slice bearer)
 int auth_token_ask(const struct job *job, struct sk_channel *helper)
 {
     const struct issuer *i = job->issuer;
-    if (!i || i->client) {
+    if (!i || i->kind == SK_ISSUER_CLIENT) {
         return (i ? auth_client_ask : auth_own_token_ask)(job, helper);
+    }
+    if (i->kind == SK_ISSUER_PROVIDER) {
+        return (job->sign_in ? auth_sign_in_ask : auth_provider_logout_ask)(job, helper);
     }
     struct sk_factor_token m = {.ticket = job->id, .token = sk_slice(job->bearer, job->bearer_len), .jwks = i->jwks, .issuer = i->issuer,
             .audience = i->audience, .types = i->types, .roles = i->roles_claim, .now = sk_clock_wall() / SK_SECOND, .leeway = AUTH_TOKEN_LEEWAY};
     return sk_channel_send(helper, SK_FACTOR_TOKEN, &m, NULL);
 }
 
-/* By the issuer's map, a role for each value that the token has there; and those that all of its tokens have. */
-static int put_roles(const struct issuer *issuer, struct sk_slice values, struct sk_buf *roles)
+int auth_map_roles(const struct issuer *issuer, struct sk_slice values, struct sk_buf *roles)
 {
     int r = sk_buf_put(roles, issuer->roles);
     while (r == 0 && values.len) {
@@ -155,16 +161,20 @@ static int put_roles(const struct issuer *issuer, struct sk_slice values, struct
     return r;
 }
 
+bool auth_name_of(const struct issuer *issuer, struct sk_slice subject, char name[AUTH_NAME])
+{
+    return snprintf(name, AUTH_NAME, "%.*s:%.*s", (int)issuer->name.len, issuer->name.data, (int)subject.len, subject.data) < AUTH_NAME;
+}
+
 static void admit(struct job *job, const struct sk_factor_claims *m)
 {
     const struct issuer *issuer = job->issuer;
     struct sk_buf roles SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(8192);
-    int len = snprintf(job->name, sizeof(job->name), "%.*s:%.*s", (int)issuer->name.len, issuer->name.data, (int)m->subject.len, m->subject.data);
-    if (len >= (int)sizeof(job->name)) {
+    if (!auth_name_of(issuer, m->subject, job->name)) {
         auth_deny(job, "login-failed", "token-subject-too-long");
         return;
     }
-    if (put_roles(issuer, m->roles, &roles)) {
+    if (auth_map_roles(issuer, m->roles, &roles)) {
         auth_deny(job, "login-failed", "token-too-many-roles");
         return;
     }
@@ -184,8 +194,7 @@ static void admit(struct job *job, const struct sk_factor_claims *m)
     auth_admit_program(job, SK_POLICY_FACTOR_TOKEN);
 }
 
-/* Its keys may have changed: who sends the token again finds those in force. */
-static void fetch_newer(struct auth *auth, const struct issuer *issuer)
+void auth_fetch_newer(struct auth *auth, const struct issuer *issuer)
 {
     static const uint8_t none[SK_ID_SIZE];
     struct sk_fetch_refresh m;
@@ -211,7 +220,7 @@ static size_t how_far(const char *reason)
 /* The first from here on who signs for others than itself. */
 static const struct issuer *from(const struct issuer *i)
 {
-    while (i && i->client) {
+    while (i && i->kind != SK_ISSUER_FOREIGN) {
         i = i->next;
     }
     return i;
@@ -224,7 +233,11 @@ void auth_claims(struct job *job, const struct sk_factor_claims *m)
         auth_deny(job, "verification-failed", "verification-failed");
         return;
     }
-    if (!job->issuer || job->issuer->client) {
+    if (job->issuer && job->issuer->kind == SK_ISSUER_PROVIDER) {
+        (job->sign_in ? auth_sign_in_claims : auth_provider_logout_claims)(job, m);
+        return;
+    }
+    if (!job->issuer || job->issuer->kind == SK_ISSUER_CLIENT) {
         (job->issuer ? auth_client_claims : job->kind == SK_AUTH_TOKEN ? auth_own_claims : auth_inspect_claims)(job, m);
         return;
     }
@@ -235,7 +248,7 @@ void auth_claims(struct job *job, const struct sk_factor_claims *m)
     char reason[sizeof(job->why)];
     auth_copy(reason, sizeof(reason), m->reason);
     if (strcmp(reason, "token-key-unknown") == 0) {
-        fetch_newer(job->auth, job->issuer);
+        auth_fetch_newer(job->auth, job->issuer);
     }
     if (how_far(reason) > how_far(job->why)) {
         memcpy(job->why, reason, sizeof(reason));

@@ -2,6 +2,7 @@
  * with none when its asker is gone. */
 #include "auth/factors.h"
 #include "auth/programs.h"
+#include "auth/providers.h"
 #include "auth/remember.h"
 
 #include "base/clock.h"
@@ -41,6 +42,7 @@ void auth_job_free(struct job *job)
     free(job->user.texts);
     free(job->scope);
     auth_ceremony_free(job);
+    auth_sign_in_free(job);
     auth_proof_free(job);
     if (job->bearer) {
         sk_wipe(job->bearer, job->bearer_len);
@@ -238,7 +240,9 @@ static void secret_row(struct job *job, uint16_t code, const void *message)
 static void begin_secrets(struct auth *auth, uint64_t worker, const struct sk_auth_secrets *m)
 {
     struct job *job = auth_job(auth, worker, m->ticket, SK_AUTH_SECRETS, m->tenant, SK_SLICE_NULL);
-    if (job) {
+    if (job && sk_slice_eq(m->app, SK_LIT(SK_STORE_PROVIDERS))) {
+        auth_refuse(job, "not-granted"); /* those are no worker's business */
+    } else if (job) {
         struct sk_store_get_secrets get = {.ticket = job->id, .app = m->app};
         memcpy(get.tenant, job->tenant->id, SK_ID_SIZE);
         auth_ask_store(job, SK_STORE_GET_SECRETS, &get, secret_row);
@@ -301,6 +305,15 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
     case SK_AUTH_USED:
         auth_used(auth, worker, message);
         break;
+    case SK_AUTH_SIGN_IN:
+        auth_sign_in(auth, worker, message);
+        break;
+    case SK_AUTH_SIGNED_IN:
+        auth_signed_in(auth, worker, message);
+        break;
+    case SK_AUTH_PROVIDER_LOGOUT:
+        auth_provider_logout(auth, worker, message);
+        break;
     case SK_AUTH_LIST_BANS:
         auth_list_bans(auth, worker, message);
         break;
@@ -355,7 +368,7 @@ void auth_from_store(struct auth *auth, uint16_t code, const void *message)
     /* Every other message of the store begins with the ticket of what was asked. */
     struct job *job = job_find(auth, *(const uint64_t *)message);
     bool more = code == SK_STORE_GOT_SECRET || code == SK_STORE_GOT_BAN || code == SK_STORE_GOT_API_KEY ||
-                (code == SK_STORE_GOT_SESSION && job && job->kind == SK_AUTH_LIST) ||
+                (code == SK_STORE_GOT_SESSION && job && (job->kind == SK_AUTH_LIST || job->kind == SK_AUTH_PROVIDER_LOGOUT)) ||
                 (code == SK_STORE_GOT_AUTHENTICATOR && job && job->kind != SK_AUTH_ASSERT);
     if (job && job->store_done) {
         auth_then *then = job->store_done;
@@ -364,6 +377,24 @@ void auth_from_store(struct auth *auth, uint16_t code, const void *message)
             sk_timer_set(&job->timer, CONVERSATION_LIFETIME);
         }
         then(job, code, message);
+    }
+}
+
+void auth_from_fetch(struct auth *auth, const struct sk_fetch_exchanged *m)
+{
+    struct job *job = job_find(auth, m->ticket);
+    if (job && job->sign_in) {
+        auth_exchanged(job, m);
+    }
+}
+
+void auth_fetch_lost(struct auth *auth)
+{
+    for (struct job *job = auth->jobs, *next; job; job = next) {
+        next = job->next;
+        if (auth_is_exchanging(job)) {
+            auth_exchanged(job, NULL);
+        }
     }
 }
 

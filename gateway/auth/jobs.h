@@ -26,6 +26,7 @@ struct job {
     char target[65];
     char app[65];
     struct ceremony *ceremony; /* owned; NULL: it is none */
+    struct sign_in *sign_in;   /* at an identity provider, owned; NULL: it is none */
     char *bearer;       /* a token to verify, owned */
     size_t bearer_len;
     const struct issuer *issuer; /* by whose keys it is verified now; NULL: by auth's own */
@@ -84,6 +85,9 @@ struct job {
 
 /* jobs.c */
 void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const void *message);
+void auth_from_fetch(struct auth *auth, const struct sk_fetch_exchanged *m);
+/* Nobody brings what jobs wait for. */
+void auth_fetch_lost(struct auth *auth);
 void auth_from_store(struct auth *auth, uint16_t code, const void *message);
 /* Every job is refused: what it was told may have changed before the next store is there. */
 void auth_store_lost(struct auth *auth);

@@ -1,6 +1,7 @@
 /* Logins, on the page and with HTTP Basic: look the user up, verify, record, grant. */
 #include "auth/factors.h"
 #include "auth/programs.h"
+#include "auth/providers.h"
 #include "auth/remember.h"
 
 #include "base/clock.h"
@@ -91,6 +92,7 @@ void auth_new_session(struct job *job, const char *reason)
             .proofs = sk_slice(proofs, sk_policy_proofs_text(job->proven, proofs)),
             .sweep = now > 2 * limit + SWEEP_SLACK ? now - 2 * limit - SWEEP_SLACK : 0};
     memcpy(put.tenant, job->tenant->id, SK_ID_SIZE);
+    auth_sign_in_row(job, &put);
     job->stored = true;
     job->detail = reason;
     auth_ask_store(job, SK_STORE_PUT_SESSION, &put, session_stored);

@@ -3,6 +3,7 @@
  * store for facts and helpers for verdicts, records each login before it answers, and never waits. Own uid, no files.
  */
 #include "auth/jobs.h"
+#include "auth/providers.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -174,17 +175,19 @@ static void fetch_ended(struct sk_channel *channel, bool bad, void *context)
     struct auth *auth = context;
     sk_log(bad ? SK_EVENT_PEER_BAD : SK_EVENT_PEER_ENDED, SK_TEXT("peer", "fetch"));
     auth->fetch = sk_channel_free(channel);
+    auth_fetch_lost(auth);
 }
 
-static void from_fetch(struct sk_channel *channel, uint16_t code sk_unused, const void *message sk_unused, const int *fds sk_unused, void *context)
+static void from_fetch(struct sk_channel *channel sk_unused, uint16_t code sk_unused, const void *message, const int *fds sk_unused, void *context)
 {
-    fetch_ended(channel, true, context);
+    auth_from_fetch(context, message);
 }
 
 static void set_fetch(struct auth *auth, int fd)
 {
     static const struct sk_channel_handler handler = {&sk_fetch_interface, SK_FETCH_FROM_AUTH, SK_FETCH_FROM_FETCH, from_fetch, fetch_ended};
     auth->fetch = sk_channel_free(auth->fetch);
+    auth_fetch_lost(auth);
     auth->fetch = sk_channel_new(auth->child.loop, fd, &handler, auth);
 }
 
@@ -262,6 +265,9 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
         break;
     case SK_CONTROL_ISSUER:
         auth_set_issuer(auth, message);
+        break;
+    case SK_CONTROL_PROVIDER:
+        auth_set_provider(auth, message);
         break;
     case SK_CONTROL_FIDO2:
         auth_set_fido2(auth, message);

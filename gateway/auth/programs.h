@@ -84,6 +84,13 @@ void auth_key_used(struct auth *auth, struct remembered *r);
 void auth_list_api_keys(struct auth *auth, uint64_t worker, const struct sk_auth_list_api_keys *m);
 
 /* issuers.c */
+#define AUTH_NAME 257
+/* By the issuer's map, a role for each value that the claims have; and those that all it knows have. 0 or negative. */
+int auth_map_roles(const struct issuer *issuer, struct sk_slice values, struct sk_buf *roles) sk_nodiscard;
+/* What its `subject` is called here: ISSUER:SUBJECT. False: that is too long. */
+bool auth_name_of(const struct issuer *issuer, struct sk_slice subject, char name[AUTH_NAME]) sk_nodiscard;
+/* Its keys may have changed: who comes again finds those in force. */
+void auth_fetch_newer(struct auth *auth, const struct issuer *issuer);
 void auth_token(struct auth *auth, uint64_t worker, const struct sk_auth_token *m);
 /* Keeps a copy of the token to be verified. 0; 1 the job was refused. */
 int auth_take_bearer(struct job *job, struct sk_slice bearer) sk_nodiscard;

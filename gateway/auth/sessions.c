@@ -1,5 +1,6 @@
 /* Sessions: checked, renewed, used, ended and listed. */
 #include "auth/programs.h"
+#include "auth/providers.h"
 #include "auth/remember.h"
 
 #include "base/clock.h"
@@ -18,14 +19,10 @@ void auth_session_id(const struct auth *auth, const struct tenant *tenant, struc
 
 /* ---- checked and renewed ---- */
 
-static void renewed_user(struct job *job, uint16_t code, const void *message)
+/* The user is known, or is not: `r` 0, else. */
+static void renewed(struct job *job, int r)
 {
     const struct tenant *tenant = job->tenant;
-    if (code != SK_STORE_GOT_USER) {
-        auth_refuse(job, "store-unavailable");
-        return;
-    }
-    int r = auth_take_narrowed(job, message);
     if (r < 0) {
         auth_refuse(job, "internal-error");
         return;
@@ -44,6 +41,15 @@ static void renewed_user(struct job *job, uint16_t code, const void *message)
         auth_used_now(job->auth, tenant, sk_slice_str(job->session), now);
     }
     auth_grant(job, left < tenant->inactivity ? left : tenant->inactivity);
+}
+
+static void renewed_user(struct job *job, uint16_t code, const void *message)
+{
+    if (code != SK_STORE_GOT_USER) {
+        auth_refuse(job, "store-unavailable");
+    } else {
+        renewed(job, auth_take_narrowed(job, message));
+    }
 }
 
 void auth_renew_remembered(struct job *job, struct remembered *r)
@@ -123,6 +129,10 @@ static void checked_session(struct job *job, uint16_t code, const void *message)
         drop_session(job, sk_slice_str(job->session), dropped_expired);
         return;
     }
+    if (got->provider.len) {
+        renewed(job, auth_provider_user(job, got->provider, got->claims)); /* whom the store does not have */
+        return;
+    }
     auth_ask_user(job, sk_slice_str(job->name), renewed_user);
 }
 
@@ -197,7 +207,14 @@ static void logged_out(struct job *job, uint16_t code, const void *message)
         return;
     }
     auth_revoke(job->auth, job->tenant->id, sk_slice_str(job->session), SK_SLICE_NULL);
-    auth_done(job, 1);
+    struct sk_buf url SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
+    if (auth_provider_end(job, &url) && sk_buf_len(&url)) {
+        struct sk_auth_redirect m = {.ticket = job->ticket, .url = sk_buf_peek(&url)};
+        (void)auth_answer(job->auth, job->worker, SK_AUTH_REDIRECT, &m);
+        auth_job_free(job);
+    } else {
+        auth_done(job, 1);
+    }
 }
 
 static void logout_recorded(struct sk_record_wait *wait, bool durable)
@@ -216,7 +233,9 @@ static void logout_recorded(struct sk_record_wait *wait, bool durable)
 static void logout_session(struct job *job, uint16_t code, const void *message)
 {
     if (code == SK_STORE_GOT_SESSION) {
-        auth_copy(job->name, sizeof(job->name), ((const struct sk_store_got_session *)message)->subject);
+        const struct sk_store_got_session *got = message;
+        auth_copy(job->name, sizeof(job->name), got->subject);
+        job->issuer = got->provider.len ? auth_provider(job->tenant, got->provider) : NULL;
     }
     auth_record(job, SK_AUDIT_LOGOUT, SK_AUDIT_DECISION_ALLOW, "logout", logout_recorded);
 }
@@ -227,6 +246,9 @@ void auth_logout(struct auth *auth, uint64_t worker, const struct sk_auth_logout
     if (job) {
         struct sk_store_get_session get = {.ticket = job->id, .key = m->session};
         TAKE_ORIGIN(job, m);
+        if (!auth_take_authority(job, m->authority)) {
+            return;
+        }
         memcpy(get.tenant, job->tenant->id, SK_ID_SIZE);
         auth_ask_store(job, SK_STORE_GET_SESSION, &get, logout_session);
     }

@@ -1,8 +1,4 @@
-/*
- * WebAuthn ceremonies: what a browser is offered, and what its answer proves. A challenge is a keyed hash of what it was made
- * for and when; none is kept but those that were used, so that who only asks for pages costs no memory. It holds for
- * CHALLENGE_LIFETIME, for one purpose of one tenant and session, and no longer than this process.
- */
+/* WebAuthn ceremonies: what a browser is offered, and what its answer proves. */
 #include "auth/factors.h"
 
 #include "base/clock.h"
@@ -15,17 +11,7 @@
 
 #define CHALLENGE_LIFETIME (300 * SK_SECOND)
 #define FRESH_SECONDS 300U
-#define SPENT_OF_TENANT 10000 /* in that time, each by an answer that was right */
 #define CREDENTIALS_MAX 16500
-
-/* A challenge that was used: its random part. */
-struct spent {
-    struct sk_table_node node;
-    struct spent *next;
-    struct tenant *tenant; /* whose count it is in; NULL: that is gone */
-    uint64_t until;
-    uint8_t random[16];
-};
 
 /* What a ceremony's steps share. Texts are owned, in one allocation. */
 struct ceremony {
@@ -57,108 +43,6 @@ bool auth_fresh(const struct job *job)
     uint64_t now = sk_clock_wall() / SK_SECOND, by_key = job->proven[SK_POLICY_FACTOR_FIDO2], by_code = job->proven[SK_POLICY_FACTOR_RECOVERY];
     uint64_t last = by_key > by_code ? by_key : by_code;
     return last && now < last + FRESH_SECONDS;
-}
-
-/* ---- challenges ---- */
-
-static void put_number(uint8_t out[8], uint64_t number)
-{
-    for (int i = 0; i < 8; i++) {
-        out[i] = (uint8_t)(number >> (8 * i));
-    }
-}
-
-/* What ties the first 24 bytes of a challenge, random and time, to what it is for. */
-static void challenge_mac(const struct job *job, uint64_t purpose, struct sk_slice link, uint8_t challenge[SK_AUTH_CHALLENGE_SIZE], uint8_t mac[16])
-{
-    uint8_t inner[SK_SHA256_SIZE], hash[SK_SHA256_SIZE], kind = (uint8_t)purpose;
-    const struct auth *auth = job->auth;
-    const struct sk_slice parts[] = {SK_LIT("challenge"), sk_slice(auth->life, sizeof(auth->life)), sk_slice(job->tenant->id, SK_ID_SIZE),
-            sk_slice(&kind, 1), sk_slice(challenge, 24), sk_slice_str(job->session), SK_LIT("\n"), link};
-    sk_digest_sha256_parts(parts, SK_COUNT(parts), inner);
-    sk_digest_hmac(sk_slice(auth->secret, sizeof(auth->secret)), sk_slice(inner, sizeof(inner)), hash);
-    memcpy(mac, hash, 16);
-}
-
-static void make_challenge(const struct job *job, uint64_t purpose, struct sk_slice link, uint8_t challenge[SK_AUTH_CHALLENGE_SIZE])
-{
-    sk_random(challenge, 16);
-    put_number(challenge + 16, sk_clock_boot());
-    challenge_mac(job, purpose, link, challenge, challenge + 24);
-}
-
-static bool is_spent(struct auth *auth, const uint8_t random[16])
-{
-    uint64_t hash = sk_table_hash(sk_slice(random, 16));
-    for (struct sk_table_node *n = sk_table_first(&auth->spent, hash); n; n = sk_table_next(n)) {
-        if (memcmp(SK_CONTAINER(n, struct spent, node)->random, random, 16) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Is it one of ours, for this, not too old, and not used? NULL, or why not. */
-static const char *challenge_fault(const struct job *job, uint64_t purpose, struct sk_slice given)
-{
-    uint8_t challenge[SK_AUTH_CHALLENGE_SIZE], mac[16];
-    uint64_t made = 0, now = sk_clock_boot();
-    if (given.len != sizeof(challenge)) {
-        return "challenge-expired";
-    }
-    memcpy(challenge, given.data, sizeof(challenge));
-    for (int i = 0; i < 8; i++) {
-        made |= (uint64_t)challenge[16 + i] << (8 * i);
-    }
-    challenge_mac(job, purpose, job->ceremony->link, challenge, mac);
-    if (!sk_digest_equal(sk_slice(mac, 16), sk_slice(challenge + 24, 16)) || now >= made + CHALLENGE_LIFETIME) {
-        return "challenge-expired";
-    }
-    return is_spent(job->auth, challenge) ? "challenge-used" : NULL;
-}
-
-static void drop_first(struct auth *auth)
-{
-    struct spent *old = auth->spent_first;
-    auth->spent_first = old->next;
-    auth->spent_last = old->next ? auth->spent_last : &auth->spent_first;
-    if (old->tenant) {
-        old->tenant->spent_count--;
-    }
-    sk_table_remove(&auth->spent, &old->node);
-    free(old);
-}
-
-void auth_spent_drop_tenant(struct auth *auth, const struct tenant *tenant)
-{
-    for (struct spent *s = auth->spent_first; s; s = s->next) {
-        s->tenant = s->tenant == tenant ? NULL : s->tenant;
-    }
-}
-
-/* Of an answer that was right, the challenge is used up. 0; 1 it was already; negative. */
-static int spend(struct job *job, const uint8_t challenge[SK_AUTH_CHALLENGE_SIZE])
-{
-    struct auth *auth = job->auth;
-    uint64_t now = sk_clock_boot();
-    while (auth->spent_first && auth->spent_first->until <= now) {
-        drop_first(auth);
-    }
-    if (is_spent(auth, challenge)) {
-        return 1;
-    }
-    struct spent *spent = job->tenant->spent_count < SPENT_OF_TENANT ? calloc(1, sizeof(*spent)) : NULL;
-    if (!spent || sk_table_add(&auth->spent, &spent->node, sk_table_hash(sk_slice(challenge, 16)))) {
-        free(spent);
-        return -ENOMEM;
-    }
-    memcpy(spent->random, challenge, sizeof(spent->random));
-    spent->until = now + CHALLENGE_LIFETIME;
-    spent->tenant = job->tenant;
-    spent->tenant->spent_count++;
-    *auth->spent_last = spent;
-    auth->spent_last = &spent->next;
-    return 0;
 }
 
 /* ---- a job ---- */
@@ -230,7 +114,7 @@ static void offer(struct job *job)
     struct ceremony *c = job->ceremony;
     const struct fido2 *f = job->tenant->fido2;
     uint8_t challenge[SK_AUTH_CHALLENGE_SIZE], handle[SK_AUTH_HANDLE_SIZE];
-    make_challenge(job, c->purpose, c->link, challenge);
+    auth_challenge_make(job, c->purpose, sk_slice_str(job->session), c->link, CHALLENGE_LIFETIME, challenge);
     user_handle(job, handle);
     struct sk_auth_offer m = {.ticket = job->ticket, .challenge = sk_slice(challenge, sizeof(challenge)), .rp_id = f->rp_id,
             .handle = sk_slice(handle, job->name[0] ? sizeof(handle) : 0), .user = sk_slice_str(job->name),
@@ -392,7 +276,7 @@ static void use_counted(struct job *job, uint16_t code, const void *message)
 static void asserted(struct job *job, const struct sk_factor_asserted *m)
 {
     struct ceremony *c = job->ceremony;
-    int spent = spend(job, c->challenge);
+    int spent = auth_challenge_spend(job, c->challenge);
     if (spent) {
         fail(job, spent > 0 ? "challenge-used" : "busy");
         return;
@@ -449,7 +333,7 @@ void auth_assert(struct auth *auth, uint64_t worker, const struct sk_auth_assert
         return;
     }
     TAKE_ORIGIN(job, m);
-    const char *fault = challenge_fault(job, SK_WEBAUTHN_PROVE, m->challenge);
+    const char *fault = auth_challenge_fault(job, SK_WEBAUTHN_PROVE, sk_slice_str(job->session), job->ceremony->link, m->challenge);
     if (fault) {
         fail(job, fault);
         return;
@@ -502,7 +386,7 @@ static void registered_recorded(struct sk_record_wait *wait, bool durable)
 static void registered(struct job *job, const struct sk_factor_registered *m)
 {
     struct ceremony *c = job->ceremony;
-    int spent = spend(job, c->challenge);
+    int spent = auth_challenge_spend(job, c->challenge);
     if (spent || job->stale) {
         fail(job, spent > 0 ? "challenge-used" : spent ? "busy" : "account-changed");
         return;
@@ -547,7 +431,7 @@ void auth_register(struct auth *auth, uint64_t worker, const struct sk_auth_regi
         return;
     }
     TAKE_ORIGIN(job, m);
-    const char *fault = challenge_fault(job, SK_WEBAUTHN_REGISTER, m->challenge);
+    const char *fault = auth_challenge_fault(job, SK_WEBAUTHN_REGISTER, sk_slice_str(job->session), job->ceremony->link, m->challenge);
     if (fault) {
         fail(job, fault);
         return;

@@ -304,3 +304,16 @@ size_t sk_time_http(uint64_t wall, char out[40])
             (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec);
     return len < 0 ? 0 : (size_t)len;
 }
+
+int sk_percent_put(struct sk_buf *buf, struct sk_slice text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < text.len; i++) {
+        const unsigned char c = (unsigned char)text.data[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~/", c));
+        const char escaped[] = {'%', digits[c >> 4], digits[c & 15]};
+        r = sk_buf_put(buf, plain ? sk_slice(text.data + i, 1) : sk_slice(escaped, sizeof(escaped)));
+    }
+    return r;
+}

@@ -22,6 +22,8 @@ int sk_hex_decode(struct sk_slice text, void *out, size_t size) sk_nodiscard;
 int sk_json_put_string(struct sk_buf *buf, struct sk_slice text) sk_nodiscard;
 /* Puts `text` with the five HTML characters escaped: safe as content and in a quoted attribute. 0 or negative. */
 int sk_html_put(struct sk_buf *buf, struct sk_slice text) sk_nodiscard;
+/* Puts `text` for a value in a query or a form: all but unreserved characters and '/' percent-encoded (RFC 3986 section 2). 0 or negative. */
+int sk_percent_put(struct sk_buf *buf, struct sk_slice text) sk_nodiscard;
 /* Length of a valid UTF-8 sequence at the front of `text` (1..4), or 0. */
 size_t sk_utf8_len(struct sk_slice text);
 

@@ -242,18 +242,19 @@ static int join(struct sk_buf *out, char between, const char **words, unsigned c
     return r;
 }
 
-/* Lengths were checked when the file was read, but those of the keys. */
-static int put_issuer(struct compiling *c, unsigned n)
+/* Lengths were checked when the file was read, but those of the keys. Of a provider, `source` is where its metadata is. */
+static int put_issuer(struct compiling *c, const struct sk_conf_issuer *issuer, const char *list, unsigned n, uint8_t source[SK_ID_SIZE])
 {
-    const struct sk_conf_issuer *issuer = &c->tenant->issuers[n];
     enum { TYPES, CLAIM, ROLES, NETWORKS, SCOPE, MAP, JWKS, CA, TEXTS };
     struct sk_buf texts[TEXTS] = {[0 ... TEXTS - 1] = SK_BUF_INIT((size_t)1 << 20)};
+    bool provider = issuer->client_secret_file != NULL;
+    const char *url = provider ? issuer->issuer : issuer->jwks_url;
     char where[64];
-    uint8_t source[SK_ID_SIZE] = {0};
-    (void)snprintf(where, sizeof(where), "issuers[%u].ca_file", n);
+    memset(source, 0, SK_ID_SIZE);
+    (void)snprintf(where, sizeof(where), "%s[%u].ca_file", list, n);
     int r = issuer->ca_file ? read_named(c, where, issuer->ca_file, &texts[CA]) : 0;
-    r = r || !issuer->jwks_url ? r : put_source(c, where, SK_SOURCE_KEYS, issuer->jwks_url, sk_buf_peek(&texts[CA]), source);
-    (void)snprintf(where, sizeof(where), "issuers[%u].jwks_file", n);
+    r = r || !url ? r : put_source(c, where, provider ? SK_SOURCE_PROVIDER : SK_SOURCE_KEYS, url, sk_buf_peek(&texts[CA]), source);
+    (void)snprintf(where, sizeof(where), "%s[%u].jwks_file", list, n);
     r = r || !issuer->jwks_file ? r : read_named(c, where, issuer->jwks_file, &texts[JWKS]);
     r = r ? r : join(&texts[TYPES], ',', issuer->types, issuer->types_count);
     r = r ? r : join(&texts[CLAIM], '\n', issuer->roles_claim, issuer->roles_claim_count);
@@ -264,15 +265,43 @@ static int put_issuer(struct compiling *c, unsigned n)
         r = sk_buf_printf(&texts[MAP], "%s%s,%s", i ? "\n" : "", issuer->map[i].value, issuer->map[i].role);
     }
     struct sk_tenant_issuer m = {.name = sk_slice_str(issuer->name), .issuer = sk_slice_str(issuer->issuer), .audience = sk_slice_str(issuer->audience),
-            .types = issuer->types_count ? sk_buf_peek(&texts[TYPES]) : SK_LIT("JWT,at+jwt"), .roles_claim = sk_buf_peek(&texts[CLAIM]),
-            .map = sk_buf_peek(&texts[MAP]), .roles = sk_buf_peek(&texts[ROLES]), .networks = sk_buf_peek(&texts[NETWORKS]),
-            .scope = sk_buf_peek(&texts[SCOPE]), .restricted = issuer->from_count > 0, .jwks = sk_buf_peek(&texts[JWKS])};
+            .types = issuer->types_count ? sk_buf_peek(&texts[TYPES]) : provider ? SK_LIT("JWT") : SK_LIT("JWT,at+jwt"),
+            .roles_claim = sk_buf_peek(&texts[CLAIM]), .map = sk_buf_peek(&texts[MAP]), .roles = sk_buf_peek(&texts[ROLES]),
+            .networks = sk_buf_peek(&texts[NETWORKS]), .scope = sk_buf_peek(&texts[SCOPE]), .restricted = issuer->from_count > 0,
+            .kind = provider ? SK_ISSUER_PROVIDER : SK_ISSUER_FOREIGN, .jwks = sk_buf_peek(&texts[JWKS])};
     memcpy(m.source, source, SK_ID_SIZE);
     r = r ? r : put_message(c->image, SK_TENANT_ISSUER, &m);
     for (int i = 0; i < TEXTS; i++) {
         sk_buf_free(&texts[i]);
     }
     return r == -EMSGSIZE ? sk_conf_refuse(c->error, c->file, c->text, where, "a key set has at most 48k") : r;
+}
+
+/* Where people sign in. What its metadata says comes later: sk_image_fill. */
+static int put_provider(struct compiling *c, unsigned n)
+{
+    const struct sk_conf_issuer *provider = &c->tenant->sign_in[n];
+    struct sk_buf scopes SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(1024), acr_values SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(1024);
+    struct sk_buf factors SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(2048), secret SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536);
+    struct sk_tenant_provider m = {.name = sk_slice_str(provider->name), .user_claim = sk_slice_str(provider->user_claim ? provider->user_claim : "sub")};
+    char where[64];
+    (void)snprintf(where, sizeof(where), "sign_in[%u].client_secret_file", n);
+    int r = read_named(c, where, provider->client_secret_file, &secret);
+    if (r == 0 && (sk_buf_len(&secret) < 2 || sk_buf_len(&secret) > SK_CONF_CLIENT_SECRET_MAX)) {
+        r = sk_conf_refuse(c->error, c->file, c->text, where, "a client secret is one line of at most %u bytes", SK_CONF_CLIENT_SECRET_MAX);
+    }
+    sk_wipe(secret.data, secret.size);
+    r = r ? r : put_issuer(c, provider, "sign_in", n, m.source);
+    r = r ? r : sk_buf_put(&scopes, provider->scopes_count ? SK_LIT("openid ") : SK_LIT("openid"));
+    r = r ? r : join(&scopes, ' ', provider->scopes, provider->scopes_count);
+    r = r ? r : join(&acr_values, ' ', provider->acr_values, provider->acr_values_count);
+    for (unsigned i = 0; r == 0 && i < provider->factors_count; i++) {
+        r = sk_buf_printf(&factors, "%s%s,%s", i ? "\n" : "", provider->factors[i].value, provider->factors[i].factor);
+    }
+    m.scopes = sk_buf_peek(&scopes);
+    m.acr_values = sk_buf_peek(&acr_values);
+    m.factors = sk_buf_peek(&factors);
+    return r ? r : put_message(c->image, SK_TENANT_PROVIDER, &m);
 }
 
 /* The keys of a program that signs, and whether its tokens are bound. */
@@ -283,7 +312,7 @@ static int put_client(struct compiling *c, unsigned n)
     char where[64];
     (void)snprintf(where, sizeof(where), "users[%u].jwks_file", n);
     int r = user->jwks_file ? read_named(c, where, user->jwks_file, &jwks) : 0;
-    struct sk_tenant_issuer m = {.name = sk_slice_str(user->name), .client = 1, .bound = user->certificate_bound, .jwks = sk_buf_peek(&jwks)};
+    struct sk_tenant_issuer m = {.name = sk_slice_str(user->name), .kind = SK_ISSUER_CLIENT, .bound = user->certificate_bound, .jwks = sk_buf_peek(&jwks)};
     r = r ? r : put_message(c->image, SK_TENANT_ISSUER, &m);
     return r == -EMSGSIZE ? sk_conf_refuse(c->error, c->file, c->text, where, "a key set has at most 48k") : r;
 }
@@ -440,7 +469,11 @@ int sk_image_compile(const struct sk_conf *conf, const struct sk_conf_tenant *te
         r = put_app(&c, i);
     }
     for (unsigned i = 0; r == 0 && i < tenant->issuers_count; i++) {
-        r = put_issuer(&c, i);
+        uint8_t source[SK_ID_SIZE];
+        r = put_issuer(&c, &tenant->issuers[i], "issuers", i, source);
+    }
+    for (unsigned i = 0; r == 0 && i < tenant->sign_in_count; i++) {
+        r = put_provider(&c, i);
     }
     for (unsigned i = 0; r == 0 && i < tenant->users_count; i++) {
         r = tenant->users[i].jwks_file || tenant->users[i].certificate_bound ? put_client(&c, i) : 0;
@@ -465,6 +498,35 @@ static int fill_clients(struct sk_tenant_clients *m, const struct sk_image_docum
     return r;
 }
 
+/* What was fetched of a provider: false when nothing was, or it is no such thing. */
+static bool find_provider(const struct sk_image_documents *documents, const uint8_t source[SK_ID_SIZE], union sk_ipc_any *found)
+{
+    struct sk_slice document = documents->find(documents->context, source);
+    const struct sk_ipc_layout *layout;
+    return document.len && sk_ipc_decode(&sk_fetch_interface, SK_FETCH_IN_DOCUMENT, document, found, &layout) == 0 && layout->code == SK_FETCH_PROVIDER;
+}
+
+static void fill_issuer(struct sk_tenant_issuer *m, const struct sk_image_documents *documents)
+{
+    union sk_ipc_any found;
+    if (m->kind != SK_ISSUER_PROVIDER) {
+        m->jwks = documents->find(documents->context, m->source);
+    } else if (find_provider(documents, m->source, &found)) {
+        m->jwks = ((const struct sk_fetch_provider *)(const void *)&found)->jwks;
+    }
+}
+
+static void fill_provider(struct sk_tenant_provider *m, const struct sk_image_documents *documents)
+{
+    union sk_ipc_any found;
+    const struct sk_fetch_provider *p = (const void *)&found;
+    if (find_provider(documents, m->source, &found)) {
+        m->authorization = p->authorization;
+        m->end_session = p->end_session;
+        m->iss = p->iss;
+    }
+}
+
 int sk_image_fill(struct sk_slice bytes, const struct sk_image_documents *documents, struct sk_buf *image)
 {
     static const uint8_t none[SK_ID_SIZE];
@@ -479,7 +541,10 @@ int sk_image_fill(struct sk_slice bytes, const struct sk_image_documents *docume
     for (struct sk_slice before = from.rest; r == 0 && sk_image_next(&from.rest, &message, &code) == 0; before = from.rest) {
         struct sk_tenant_issuer *issuer = (void *)&message;
         if (code == SK_TENANT_ISSUER && memcmp(issuer->source, none, SK_ID_SIZE) != 0) {
-            issuer->jwks = documents->find(documents->context, issuer->source);
+            fill_issuer(issuer, documents);
+            r = put_message(image, code, &message);
+        } else if (code == SK_TENANT_PROVIDER) {
+            fill_provider((void *)&message, documents);
             r = put_message(image, code, &message);
         } else if (code == SK_TENANT_CLIENTS) {
             r = fill_clients((void *)&message, documents, &lists);

@@ -17,6 +17,7 @@
 #define ISSUER_NAMES_MAX 2048
 #define ISSUER_MAP_MAX 4096
 #define URL_MAX 2048
+#define VOUCHED_MAX 1024
 
 int sk_conf_read_file(const char *path, struct sk_buf *out)
 {
@@ -473,41 +474,31 @@ static int check_clients(const struct loading *l, const struct sk_conf_clients *
     return 0;
 }
 
-static int check_issuer(const struct loading *l, const struct sk_conf_tenant *t, unsigned n)
+/* What issuers of programs' tokens and identity providers have in common. */
+static int check_signer(const struct loading *l, const struct sk_conf_tenant *t, const struct sk_conf_issuer *list, unsigned n, const char *where)
 {
-    const struct sk_conf_issuer *issuer = &t->issuers[n];
-    char where[64], path[96];
-    size_t map = 0;
-    (void)snprintf(where, sizeof(where), "issuers[%u]", n);
+    const struct sk_conf_issuer *issuer = &list[n];
+    char path[96];
+    size_t map = 0, len = strlen(issuer->name);
     if (n >= SK_CONF_ISSUERS_MAX) {
-        return sk_conf_refuse(l->error, l->file, l->text, where, "a tenant has at most %u issuers", SK_CONF_ISSUERS_MAX);
+        return sk_conf_refuse(l->error, l->file, l->text, where, "a tenant has at most %u of them", SK_CONF_ISSUERS_MAX);
     }
     if (!issuer->name[0] || !key_name_ok(issuer->name)) {
-        return sk_conf_refuse(l->error, l->file, l->text, where, "an issuer's name has 1 to 64 letters, digits, '.' and '-'");
+        return sk_conf_refuse(l->error, l->file, l->text, where, "its name has 1 to 64 letters, digits, '.' and '-'");
     }
-    for (unsigned i = 0; i < n; i++) {
-        if (strcmp(t->issuers[i].name, issuer->name) == 0) {
-            return sk_conf_refuse(l->error, l->file, l->text, where, "there are two issuers named '%s'", issuer->name);
+    for (unsigned i = 0; i < t->issuers_count + t->sign_in_count; i++) {
+        const struct sk_conf_issuer *other = i < t->issuers_count ? &t->issuers[i] : &t->sign_in[i - t->issuers_count];
+        if (other != issuer && strcmp(other->name, issuer->name) == 0) {
+            return sk_conf_refuse(l->error, l->file, l->text, where, "there are two named '%s' in issuers and sign_in", issuer->name);
         }
     }
     for (unsigned i = 0; i < t->users_count; i++) {
-        size_t len = strlen(issuer->name);
         if (strncmp(t->users[i].name, issuer->name, len) == 0 && t->users[i].name[len] == ':') {
-            return sk_conf_refuse(l->error, l->file, l->text, where, "the user '%s' could be taken for somebody of this issuer", t->users[i].name);
+            return sk_conf_refuse(l->error, l->file, l->text, where, "the user '%s' could be taken for one of its", t->users[i].name);
         }
     }
-    if (!issuer->jwks_file == !issuer->jwks_url) {
-        return sk_conf_refuse(l->error, l->file, l->text, where, "either jwks_file or jwks_url: where its keys are");
-    }
-    if (issuer->ca_file && !issuer->jwks_url) {
-        return sk_conf_refuse(l->error, l->file, l->text, where, "ca_file is for jwks_url: whose certificate that server may have");
-    }
-    (void)snprintf(path, sizeof(path), "%s.jwks_url", where);
-    if (issuer->jwks_url && !url_ok(issuer->jwks_url, "https://")) {
-        return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not an https URL", issuer->jwks_url);
-    }
     if (!issuer->issuer[0] || strlen(issuer->issuer) > 512 || !issuer->audience[0] || strlen(issuer->audience) > 1024) {
-        return sk_conf_refuse(l->error, l->file, l->text, where, "issuer and audience are not empty, and have at most 512 and 1024 bytes");
+        return sk_conf_refuse(l->error, l->file, l->text, where, "issuer, and audience or client_id, are not empty, and have at most 512 and 1024 bytes");
     }
     if (!words_ok(issuer->types, issuer->types_count, ',', 256) || !words_ok(issuer->roles_claim, issuer->roles_claim_count, '\n', 512)) {
         return sk_conf_refuse(l->error, l->file, l->text, where, "types have at most 256 bytes together and no comma, roles_claim 512 and no line feed");
@@ -520,8 +511,68 @@ static int check_issuer(const struct loading *l, const struct sk_conf_tenant *t,
             return sk_conf_refuse(l->error, l->file, l->text, path, "a value without a comma, and a role of this file; all of them at most %d bytes", ISSUER_MAP_MAX);
         }
     }
-    int r = check_names(l, t, where, issuer->roles, issuer->roles_count, issuer->from, issuer->from_count, ISSUER_NAMES_MAX);
-    return r ? r : check_scope(l, t, where, issuer->scope, issuer->scope_count);
+    return check_names(l, t, where, issuer->roles, issuer->roles_count, issuer->from, issuer->from_count, ISSUER_NAMES_MAX);
+}
+
+static int check_issuer(const struct loading *l, const struct sk_conf_tenant *t, unsigned n)
+{
+    const struct sk_conf_issuer *issuer = &t->issuers[n];
+    char where[64], path[96];
+    (void)snprintf(where, sizeof(where), "issuers[%u]", n);
+    int r = check_signer(l, t, t->issuers, n, where);
+    if (r) {
+        return r;
+    }
+    if (!issuer->jwks_file == !issuer->jwks_url) {
+        return sk_conf_refuse(l->error, l->file, l->text, where, "either jwks_file or jwks_url: where its keys are");
+    }
+    if (issuer->ca_file && !issuer->jwks_url) {
+        return sk_conf_refuse(l->error, l->file, l->text, where, "ca_file is for jwks_url: whose certificate that server may have");
+    }
+    (void)snprintf(path, sizeof(path), "%s.jwks_url", where);
+    if (issuer->jwks_url && !url_ok(issuer->jwks_url, "https://")) {
+        return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not an https URL", issuer->jwks_url);
+    }
+    return check_scope(l, t, where, issuer->scope, issuer->scope_count);
+}
+
+/* Factors that nobody else can vouch for: they are proven with the request itself, or to the gateway alone. */
+static bool is_vouched(const char *name)
+{
+    int factor = sk_policy_find_factor(sk_slice_str(name));
+    return factor >= 0 && factor != SK_POLICY_FACTOR_KEY && factor != SK_POLICY_FACTOR_TOKEN && factor != SK_POLICY_FACTOR_RECOVERY;
+}
+
+static int check_sign_in(const struct loading *l, const struct sk_conf_tenant *t, unsigned n)
+{
+    const struct sk_conf_issuer *provider = &t->sign_in[n];
+    char where[64], path[96];
+    size_t factors = 0;
+    (void)snprintf(where, sizeof(where), "sign_in[%u]", n);
+    int r = check_signer(l, t, t->sign_in, n, where);
+    if (r) {
+        return r;
+    }
+    (void)snprintf(path, sizeof(path), "%s.issuer", where);
+    if (!url_ok(provider->issuer, "https://") || strchr(provider->issuer, '?')) {
+        return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not an https URL without a query, as the provider's metadata has it", provider->issuer);
+    }
+    if (!words_ok(provider->scopes, provider->scopes_count, ' ', 512) || !words_ok(provider->acr_values, provider->acr_values_count, ' ', 512)) {
+        return sk_conf_refuse(l->error, l->file, l->text, where, "scopes, and acr_values, are words without a space, and have at most 512 bytes together");
+    }
+    if (provider->user_claim && (!provider->user_claim[0] || strlen(provider->user_claim) > 64 || strchr(provider->user_claim, '\n'))) {
+        return sk_conf_refuse(l->error, l->file, l->text, where, "user_claim is the name of a claim, of at most 64 bytes");
+    }
+    for (unsigned i = 0; i < provider->factors_count; i++) {
+        const struct sk_conf_vouched *v = &provider->factors[i];
+        factors += strlen(v->value) + strlen(v->factor) + 2;
+        (void)snprintf(path, sizeof(path), "%s.factors[%u]", where, i);
+        if (!v->value[0] || strpbrk(v->value, "\n,") || factors > VOUCHED_MAX || !is_vouched(v->factor)) {
+            return sk_conf_refuse(l->error, l->file, l->text, path,
+                    "a value of amr or acr without a comma, and password, fido2, passkey, hardware, certificate or oidc; all of them at most %d bytes", VOUCHED_MAX);
+        }
+    }
+    return 0;
 }
 
 static int check_users(const struct loading *l, const struct sk_conf_tenant *t)
@@ -610,6 +661,9 @@ static int check_tenant(const struct loading *l, const struct sk_conf_tenant *t)
     }
     for (unsigned i = 0; r == 0 && i < t->issuers_count; i++) {
         r = check_issuer(l, t, i);
+    }
+    for (unsigned i = 0; r == 0 && i < t->sign_in_count; i++) {
+        r = check_sign_in(l, t, i);
     }
     r = r ? r : check_clients(l, &t->client_certificates);
     return r ? r : check_users(l, t);

@@ -143,6 +143,19 @@ static const cyaml_schema_field_t issuer_fields[] = {TEXT("name", struct sk_conf
         TEXTS_OR_NONE("scope", struct sk_conf_issuer, scope), CYAML_FIELD_END};
 static const cyaml_schema_value_t issuer_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_issuer, issuer_fields)};
 
+static const cyaml_schema_field_t vouched_fields[] = {
+        TEXT("value", struct sk_conf_vouched, value), TEXT("factor", struct sk_conf_vouched, factor), CYAML_FIELD_END};
+static const cyaml_schema_value_t vouched_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_vouched, vouched_fields)};
+
+static const cyaml_schema_field_t sign_in_fields[] = {TEXT("name", struct sk_conf_issuer, name),
+        TEXT("issuer", struct sk_conf_issuer, issuer), TEXT("client_id", struct sk_conf_issuer, audience),
+        TEXT("client_secret_file", struct sk_conf_issuer, client_secret_file), TEXT_OPTIONAL("ca_file", struct sk_conf_issuer, ca_file),
+        TEXTS_OPTIONAL("scopes", struct sk_conf_issuer, scopes), TEXT_OPTIONAL("user_claim", struct sk_conf_issuer, user_claim),
+        TEXTS_OPTIONAL("acr_values", struct sk_conf_issuer, acr_values), LIST("factors", struct sk_conf_issuer, factors, &vouched_value),
+        TEXTS_OPTIONAL("roles_claim", struct sk_conf_issuer, roles_claim), LIST("map", struct sk_conf_issuer, map, &claim_value),
+        TEXTS_OPTIONAL("roles", struct sk_conf_issuer, roles), TEXTS_OR_NONE("from", struct sk_conf_issuer, from), CYAML_FIELD_END};
+static const cyaml_schema_value_t sign_in_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_issuer, sign_in_fields)};
+
 static const cyaml_strval_t named_by[] = {{"email", SK_NAMED_BY_EMAIL}, {"upn", SK_NAMED_BY_UPN}, {"uri", SK_NAMED_BY_URI},
         {"subject", SK_NAMED_BY_SUBJECT}, {"fingerprint", SK_NAMED_BY_FINGERPRINT}};
 
@@ -181,6 +194,7 @@ static const cyaml_schema_field_t tenant_fields[] = {TEXT("tenant", struct sk_co
         TEXT_OPTIONAL("factors", struct sk_conf_tenant, factors),
         LIST("apps", struct sk_conf_tenant, apps, &app_value), LIST("roles", struct sk_conf_tenant, roles, &role_value),
         LIST("users", struct sk_conf_tenant, users, &user_value), LIST("issuers", struct sk_conf_tenant, issuers, &issuer_value),
+        LIST("sign_in", struct sk_conf_tenant, sign_in, &sign_in_value),
         CYAML_FIELD_MAPPING("client_certificates", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, client_certificates, clients_fields),
         CYAML_FIELD_MAPPING("fido2", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, fido2, fido2_fields),
         CYAML_FIELD_MAPPING("sessions", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, sessions, sessions_fields),

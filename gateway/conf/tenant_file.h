@@ -1,6 +1,7 @@
 /* A tenant's file as it was read, key by key (conf/schema.c); texts are the reader's own. What the keys mean: sekisho-tenant(5). */
 #pragma once
 
+#include "conf/signers.h"
 #include "policy/source.h"
 
 #define SK_CONF_RETRIES_MAX 20U
@@ -108,35 +109,6 @@ struct sk_conf_key {
     const char *certificate; /* fingerprint of the one it is good with; NULL: with or without */
 };
 
-#define SK_CONF_ISSUERS_MAX 4U /* of one tenant */
-
-struct sk_conf_claim {
-    const char *value;
-    const char *role;
-};
-
-/* Somebody else who signs tokens of programs. */
-struct sk_conf_issuer {
-    const char *name;
-    const char *issuer;
-    const char *audience;
-    const char *jwks_file;
-    const char *jwks_url; /* one of them */
-    const char *ca_file;  /* of the URL's server; NULL: the system's authorities */
-    const char **types;
-    unsigned types_count;
-    const char **roles_claim; /* member names, from the outside inward */
-    unsigned roles_claim_count;
-    struct sk_conf_claim *map;
-    unsigned map_count;
-    const char **roles;
-    unsigned roles_count;
-    const char **from;
-    unsigned from_count;
-    const char **scope;
-    unsigned scope_count;
-};
-
 struct sk_conf_user {
     const char *name;
     const char **roles;
@@ -185,6 +157,8 @@ struct sk_conf_tenant {
     unsigned users_count;
     struct sk_conf_issuer *issuers;
     unsigned issuers_count;
+    struct sk_conf_issuer *sign_in;
+    unsigned sign_in_count;
     struct sk_conf_clients client_certificates;
     struct sk_conf_fido2 fido2;
     struct sk_conf_sessions sessions;

@@ -4,6 +4,7 @@
  * keys, runs as its own uid. The pool's size is what bounds the memory and the cores that logins can take.
  */
 #include "factor/hash.h"
+#include "factor/oidc.h"
 #include "factor/proof.h"
 #include "factor/recent.h"
 #include "factor/token.h"
@@ -17,6 +18,8 @@
 
 #include <malloc.h>
 #include <unistd.h>
+
+#define METHODS_MAX 1024
 
 struct helper {
     struct sk_child child;
@@ -56,8 +59,8 @@ static void hash_password(struct helper *helper, const struct sk_factor_hash *m)
     sk_wipe(hash, sizeof(hash));
 }
 
-/* Whether it can stand among others with commas between. None is left out for want of room: a token has no more. */
-static bool is_role(struct sk_slice name, size_t room)
+/* Whether it can stand among others with commas between. No role is left out for want of room: a token has no more. */
+static bool is_name(struct sk_slice name, size_t room)
 {
     for (size_t i = 0; i < name.len; i++) {
         if ((uint8_t)name.data[i] < 0x20 || name.data[i] == 0x7f || name.data[i] == ',') {
@@ -67,12 +70,12 @@ static bool is_role(struct sk_slice name, size_t room)
     return name.len && name.len <= SK_FACTOR_ROLE_MAX && name.len + 1 < room;
 }
 
-static struct sk_slice join_roles(const struct sk_token_claims *claims, struct sk_slice path, char out[SK_FACTOR_TOKEN_MAX])
+/* The names at `path` behind those that are there already, `len` bytes. */
+static struct sk_slice join_names(const struct sk_token_claims *claims, struct sk_slice path, size_t len, char *out, size_t size)
 {
     struct sk_slice name;
-    size_t len = 0;
     for (size_t i = 0; sk_token_text(claims, path, i, &name) == 0; i++) {
-        if (is_role(name, SK_FACTOR_TOKEN_MAX - len)) {
+        if (is_name(name, size - len)) {
             if (len) {
                 out[len++] = ',';
             }
@@ -90,23 +93,42 @@ static struct sk_slice text_of(const struct sk_token_claims *claims, struct sk_s
     return sk_token_text(claims, path, 0, &text) == 0 && text.len <= most ? text : SK_SLICE_NULL;
 }
 
+static enum sk_token_refusal verify(const struct sk_factor_token *m, const struct sk_jwk_set *keys, struct sk_token_claims *claims)
+{
+    const struct sk_token_expected expected = {.issuer = m->issuer, .audience = m->audience, .types = m->types, .now = m->now, .leeway = m->leeway,
+            .max_age = m->max_age, .use = (enum sk_token_use)m->use, .nonce = m->nonce};
+    enum sk_token_refusal refusal = sk_token_verify(m->token, keys, &expected, claims);
+    return refusal ? refusal : sk_oidc_check(claims, &expected);
+}
+
+/* What a provider says of its user, beside who it is. */
+static void take_provider(const struct sk_token_claims *claims, const struct sk_factor_token *m, struct sk_factor_claims *told, char methods[METHODS_MAX])
+{
+    size_t amr = join_names(claims, SK_LIT("amr"), 0, methods, METHODS_MAX).len;
+    told->methods = join_names(claims, SK_LIT("acr"), amr, methods, METHODS_MAX);
+    told->user = sk_oidc_user(claims, m->user_claim);
+    told->authenticated = sk_oidc_authenticated(claims);
+    told->sid = sk_oidc_session(claims);
+}
+
 static void verify_token(struct helper *helper, const struct sk_factor_token *m)
 {
     const struct sk_jwk_set *keys = sk_recent_keys(&helper->keys, m->jwks);
-    const struct sk_token_expected expected = {
-            .issuer = m->issuer, .audience = m->audience, .types = m->types, .now = m->now, .leeway = m->leeway, .max_age = m->max_age};
     struct sk_token_claims claims = SK_TOKEN_CLAIMS_INIT;
-    char roles[SK_FACTOR_TOKEN_MAX];
-    enum sk_token_refusal refusal = keys ? sk_token_verify(m->token, keys, &expected, &claims) : SK_TOKEN_KEYS;
+    char roles[SK_FACTOR_TOKEN_MAX], methods[METHODS_MAX];
+    enum sk_token_refusal refusal = keys ? verify(m, keys, &claims) : SK_TOKEN_KEYS;
     struct sk_factor_claims told = {.ticket = m->ticket, .reason = sk_slice_str(sk_token_reason(refusal))};
     if (refusal == SK_TOKEN_NONE) {
         told.subject = claims.subject;
-        told.roles = join_roles(&claims, m->roles, roles);
+        told.roles = join_names(&claims, m->roles, 0, roles, sizeof(roles));
         told.expires = claims.expires;
         told.id = text_of(&claims, SK_LIT("jti"), SK_FACTOR_TOKEN_ID_MAX);
         told.scope = text_of(&claims, SK_LIT("scope"), SK_FACTOR_TOKEN_MAX);
         told.thumbprint = sk_token_thumbprint(&claims);
         told.certificate = sk_token_certificate(&claims);
+        if (m->use != SK_TOKEN_USE_ACCESS) {
+            take_provider(&claims, m, &told, methods);
+        }
     }
     answer(helper, SK_FACTOR_CLAIMS, &told);
     sk_token_claims_free(&claims);

@@ -117,18 +117,23 @@ static enum sk_token_refusal check_times(const json_t *claims, const struct sk_t
     return SK_TOKEN_NONE;
 }
 
-static enum sk_token_refusal check_subject(const json_t *claims, struct sk_slice *subject)
+bool sk_token_is_subject(struct sk_slice text)
 {
-    int r = sk_json_member(claims, "sub", subject);
-    if (r == 2 || subject->len > SK_TOKEN_SUBJECT_MAX) {
-        return SK_TOKEN_CLAIM;
-    }
-    for (size_t i = 0; i < subject->len; i++) {
-        if ((uint8_t)subject->data[i] < 0x20 || subject->data[i] == 0x7f) {
-            return SK_TOKEN_CLAIM;
+    for (size_t i = 0; i < text.len; i++) {
+        if ((uint8_t)text.data[i] < 0x20 || text.data[i] == 0x7f) {
+            return false;
         }
     }
-    return subject->len ? SK_TOKEN_NONE : SK_TOKEN_NO_SUBJECT;
+    return text.len && text.len <= SK_TOKEN_SUBJECT_MAX;
+}
+
+static enum sk_token_refusal check_subject(const json_t *claims, enum sk_token_use use, struct sk_slice *subject)
+{
+    int r = sk_json_member(claims, "sub", subject);
+    if (r == 2 || (subject->len && !sk_token_is_subject(*subject))) {
+        return SK_TOKEN_CLAIM;
+    }
+    return subject->len || use == SK_TOKEN_USE_LOGOUT ? SK_TOKEN_NONE : SK_TOKEN_NO_SUBJECT;
 }
 
 static enum sk_token_refusal check_claims(const struct sk_token_expected *expected, struct sk_token_claims *claims)
@@ -144,7 +149,7 @@ static enum sk_token_refusal check_claims(const struct sk_token_expected *expect
         return SK_TOKEN_AUDIENCE;
     }
     enum sk_token_refusal refusal = check_times(claims->json, expected, &claims->expires);
-    return refusal ? refusal : check_subject(claims->json, &claims->subject);
+    return refusal ? refusal : check_subject(claims->json, expected->use, &claims->subject);
 }
 
 enum sk_token_refusal sk_token_verify(struct sk_slice token, const struct sk_jwk_set *keys, const struct sk_token_expected *expected,

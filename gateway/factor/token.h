@@ -31,7 +31,10 @@
     X(EXPIRED, "token-expired")                                                                              \
     X(NOT_YET, "token-not-yet")        /* `nbf` or `iat` lies ahead */                                       \
     X(TOO_OLD, "token-too-old")        /* `iat` lies too far back, or is missed */                           \
-    X(NO_SUBJECT, "token-no-subject")
+    X(NO_SUBJECT, "token-no-subject")                                                                        \
+    X(NONCE, "token-nonce")            /* the sign-in is not the one that was begun */                       \
+    X(PARTY, "token-authorized-party") /* `azp`: it was issued to somebody else */                           \
+    X(EVENT, "token-event")            /* it is no logout token */
 
 #define SK_TOKEN_ENUM(name, reason) SK_TOKEN_##name,
 enum sk_token_refusal { SK_TOKEN_REFUSALS(SK_TOKEN_ENUM) SK_TOKEN_COUNT };
@@ -45,6 +48,8 @@ struct sk_token_expected {
     uint64_t now;     /* seconds since 1970 */
     uint64_t leeway;  /* seconds by which the other clock may be wrong */
     uint64_t max_age; /* seconds since `iat`, which must be there then; 0: any age */
+    enum sk_token_use use; /* what it is for (ipc/factor.h): a logout token may be about a session alone */
+    struct sk_slice nonce; /* of a sign-in */
 };
 
 struct sk_token_claims {
@@ -59,6 +64,8 @@ struct sk_token_claims {
 enum sk_token_refusal sk_token_verify(struct sk_slice token, const struct sk_jwk_set *keys, const struct sk_token_expected *expected,
         struct sk_token_claims *claims) sk_nodiscard;
 void sk_token_claims_free(struct sk_token_claims *claims);
+/* Can it be somebody's name: 1 to SK_TOKEN_SUBJECT_MAX bytes, none of them a control character? */
+bool sk_token_is_subject(struct sk_slice text);
 /* Of the key that the token is bound to (RFC 9449 section 6.1); empty: of none. What is malformed is no key's. */
 struct sk_slice sk_token_thumbprint(const struct sk_token_claims *claims);
 /* The same of the certificate that it is bound to (RFC 8705 section 3.1). */

@@ -73,6 +73,7 @@ int document_provider(struct sk_slice body, struct sk_slice issuer, struct docum
     }
     good = good && take_url(object, "authorization_endpoint", out->authorization, why) && take_url(object, "token_endpoint", out->token, why) &&
            take_url(object, "jwks_uri", out->jwks, why) && take_url(object, "end_session_endpoint", out->end_session, why);
+    out->iss = json_is_true(json_object_get(object, "authorization_response_iss_parameter_supported"));
     if (good && (!out->authorization[0] || !out->token[0] || !out->jwks[0])) {
         (void)snprintf(why, DOCUMENT_WHY, "authorization_endpoint, token_endpoint or jwks_uri is missing");
         good = false;

@@ -21,6 +21,7 @@ int document_list(struct sk_slice body, struct sk_slice authorities, struct sk_s
  * NUL-terminated; end_session may be empty.
  */
 struct document_provider {
+    bool iss; /* its answers to browsers always name it */
     char authorization[SK_FETCH_URL_MAX + 1], token[SK_FETCH_URL_MAX + 1], end_session[SK_FETCH_URL_MAX + 1], jwks[SK_FETCH_URL_MAX + 1];
 };
 int document_provider(struct sk_slice body, struct sk_slice issuer, struct document_provider *out, char why[DOCUMENT_WHY]) sk_nodiscard;

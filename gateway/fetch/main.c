@@ -14,6 +14,8 @@ static void from_auth(struct sk_channel *channel sk_unused, uint16_t code, const
 {
     if (code == SK_FETCH_REFRESH) {
         fetch_refresh(context, ((const struct sk_fetch_refresh *)message)->source);
+    } else if (code == SK_FETCH_EXCHANGE) {
+        fetch_exchange(context, message);
     }
 }
 
@@ -22,6 +24,7 @@ static void auth_ended(struct sk_channel *channel, bool bad, void *context)
     struct fetch *fetch = context;
     sk_log(bad ? SK_EVENT_PEER_BAD : SK_EVENT_PEER_ENDED, SK_TEXT("peer", "auth"));
     fetch->auth = sk_channel_free(channel);
+    fetch_exchanges_end(fetch);
 }
 
 static int on_hello(struct sk_child *child, const struct sk_control_hello *hello)
@@ -46,6 +49,7 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
             break;
         }
         fetch->auth = sk_channel_free(fetch->auth);
+        fetch_exchanges_end(fetch);
         fetch->auth = sk_channel_new(child->loop, fds[0], &handler, fetch);
         break;
     case SK_CONTROL_SOURCE:

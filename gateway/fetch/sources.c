@@ -179,7 +179,7 @@ static void take_provider(struct source *source, struct sk_slice keys)
     const struct document_provider *p = &source->provider;
     uint8_t bytes[SK_IPC_MESSAGE_MAX];
     struct sk_fetch_provider m = {.authorization = sk_slice_str(p->authorization), .token = sk_slice_str(p->token),
-            .end_session = sk_slice_str(p->end_session), .jwks = keys};
+            .end_session = sk_slice_str(p->end_session), .jwks = keys, .iss = p->iss};
     int len = sk_ipc_encode(&sk_fetch_interface, SK_FETCH_PROVIDER, &m, bytes, sizeof(bytes));
     if (len < 0) {
         failed(source, strerror(-len));
@@ -286,6 +286,17 @@ void fetch_refresh_all(struct fetch *fetch)
     for (struct sk_table_node *n = sk_table_walk(&fetch->sources, NULL); n; n = sk_table_walk(&fetch->sources, n)) {
         refresh(SK_CONTAINER(n, struct source, node));
     }
+}
+
+int fetch_provider(const struct fetch *fetch, const uint8_t id[SK_ID_SIZE], union sk_ipc_any *provider, struct sk_slice *ca)
+{
+    const struct source *source = find(fetch, id);
+    const struct sk_ipc_layout *layout;
+    if (!source || source->kind != SK_SOURCE_PROVIDER) {
+        return 1;
+    }
+    *ca = source->ca;
+    return sk_ipc_decode(&sk_fetch_interface, SK_FETCH_IN_DOCUMENT, sk_buf_peek(&source->document), provider, &layout) || layout->code != SK_FETCH_PROVIDER;
 }
 
 /* ---- named ---- */

@@ -9,7 +9,7 @@
 
 #define CONNECT_SECONDS 10L
 #define WHOLE_SECONDS 30L
-#define AT_ONCE 16L
+#define AT_ONCE 128L
 #define IDLE_CONNECTIONS 4L
 
 struct transfers {

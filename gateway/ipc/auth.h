@@ -36,7 +36,8 @@ enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
 #define SK_AUTH_RENEW_FIELDS(U, I, T) U(ticket) I(tenant) T(host, 261) T(session, 64) T(proof, 64) U(used)
 /* A session was used under a grant that still holds. `used`: boot time. No answer. */
 #define SK_AUTH_USED_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) T(proof, 64) U(used)
-#define SK_AUTH_LOGOUT_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64)
+/* DONE; or REDIRECT to the identity provider that the session is from, to end the one there. */
+#define SK_AUTH_LOGOUT_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(session, 64) T(proof, 64)
 /* The sessions of one user, or of all when `user` is empty: some of them, those used last; DONE's count says how many
  * there are. `session` is the asker's own. */
 #define SK_AUTH_LIST_FIELDS(U, I, T) U(ticket) I(tenant) T(session, 64) T(proof, 64) T(user, 256)
@@ -81,12 +82,22 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
  * DONE by a link. REFUSED also for the reasons of crypto/password.h. */
 #define SK_AUTH_PASSWORD_FIELDS(U, I, T)                                                                     \
     U(ticket) SK_AUTH_ORIGIN(U, I, T) SK_AUTH_CEREMONY(U, I, T) T(password, 1024) T(chosen, 1024)
+/* Somebody wants to sign in at the tenant's identity provider of that name: REDIRECT there. Who has a session proves it again. */
+#define SK_AUTH_SIGN_IN_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(session, 64) T(proof, 64) T(provider, 64)
+/* And comes back, with what the provider says and what of REDIRECT the browser kept. A session that there is ends when this is granted. */
+#define SK_AUTH_SIGNED_IN_FIELDS(U, I, T)                                                                    \
+    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(authority, 261) T(session, 64) T(proof, 64) T(provider, 64) T(begun, 64) T(state, 64) \
+    T(code, 4096) T(iss, 512) T(error, 64)
+/* The provider says that somebody logged out there. */
+#define SK_AUTH_PROVIDER_LOGOUT_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(provider, 64) T(bearer, 8192)
 #define SK_AUTH_SECRETS_FIELDS(U, I, T) U(ticket) I(tenant) T(app, 64)
 
 /* `factors`: how it was proven, as RFC 8176 names it. `proofs`: the same for the policy (sk_policy_proofs_text). `token`: after a login alone. `roles`, `networks`: names, comma between. `lifetime`: ns until it must be renewed. */
 #define SK_AUTH_GRANT_FIELDS(U, I, T)                                                                        \
     U(ticket) I(tenant) T(token, 64) T(session, 64) T(proof, 64) T(subject, 256) T(roles, 8192) T(networks, 8192) T(scope, 2048) U(restricted)     \
     U(lifetime) T(factors, 128) T(proofs, 320) T(assertion, 32768)
+/* `begun`: what the browser keeps until it is back, and `state` what the provider is to say then: text that may stand in a cookie. */
+#define SK_AUTH_REDIRECT_FIELDS(U, I, T) U(ticket) T(url, 8192) T(begun, 64) T(state, 64)
 /* `retry_after`: s; 0: that is not known, or it would not help. */
 #define SK_AUTH_REFUSED_FIELDS(U, I, T) U(ticket) T(reason, 64) U(retry_after)
 /* More is asked before the login is decided. `prompts`: one a line, "h" hidden or "v" visible before each, "i"/"e" text. */
@@ -136,6 +147,10 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
     M(AUTH_END_BANS, auth_end_bans, 12, SK_AUTH_FROM_WORKER, 0, SK_AUTH_END_BANS_FIELDS)                     \
     M(AUTH_KEY, auth_key, 13, SK_AUTH_FROM_WORKER, 0, SK_AUTH_KEY_FIELDS)                                    \
     M(AUTH_TOKEN, auth_token, 14, SK_AUTH_FROM_WORKER, 0, SK_AUTH_TOKEN_FIELDS)                              \
+    M(AUTH_SIGN_IN, auth_sign_in, 70, SK_AUTH_FROM_WORKER, 0, SK_AUTH_SIGN_IN_FIELDS)                        \
+    M(AUTH_SIGNED_IN, auth_signed_in, 71, SK_AUTH_FROM_WORKER, 0, SK_AUTH_SIGNED_IN_FIELDS)                  \
+    M(AUTH_PROVIDER_LOGOUT, auth_provider_logout, 72, SK_AUTH_FROM_WORKER, 0, SK_AUTH_PROVIDER_LOGOUT_FIELDS) \
+    M(AUTH_REDIRECT, auth_redirect, 73, SK_AUTH_FROM_AUTH, 0, SK_AUTH_REDIRECT_FIELDS)                       \
     M(AUTH_BEGIN, auth_begin, 40, SK_AUTH_FROM_WORKER, 0, SK_AUTH_BEGIN_FIELDS)                              \
     M(AUTH_ASSERT, auth_assert, 41, SK_AUTH_FROM_WORKER, 0, SK_AUTH_ASSERT_FIELDS)                           \
     M(AUTH_REGISTER, auth_register, 42, SK_AUTH_FROM_WORKER, 0, SK_AUTH_REGISTER_FIELDS)                     \

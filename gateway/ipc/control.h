@@ -32,7 +32,9 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 /* Behind its tenant's: as the image has it (ipc/tenant.h). */
 #define SK_CONTROL_ISSUER_FIELDS(U, I, T)                                                                    \
     I(tenant) T(name, 64) T(issuer, 512) T(audience, 1024) T(types, 256) T(roles_claim, 512) T(map, 4096)    \
-    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) U(client) U(bound) I(source) T(jwks, 49152)
+    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) U(kind) U(bound) I(source) T(jwks, 49152)
+#define SK_CONTROL_PROVIDER_FIELDS(U, I, T)                                                                  \
+    I(tenant) T(name, 64) T(user_claim, 64) T(scopes, 520) T(acr_values, 512) T(factors, 1024) T(authorization, 2048) T(end_session, 2048) U(iss)
 #define SK_CONTROL_FIDO2_FIELDS(U, I, T)                                                                     \
     I(tenant) T(rp_id, 253) U(policy) U(verification) T(roots, 24576) T(allow, 4096) T(deny, 4096) U(most)
 /* To fetch: a document to have at hand and keep new (ipc/fetch.h, ipc/tenant.h); and one that nobody wants any more. */
@@ -72,6 +74,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
     M(CONTROL_LOST, control_lost, 14, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_LOST_FIELDS)                 \
     M(CONTROL_ISSUER, control_issuer, 15, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_ISSUER_FIELDS)           \
     M(CONTROL_FIDO2, control_fido2, 16, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_FIDO2_FIELDS)              \
+    M(CONTROL_PROVIDER, control_provider, 19, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_PROVIDER_FIELDS)     \
     M(CONTROL_SOURCE, control_source, 17, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_SOURCE_FIELDS)           \
     M(CONTROL_UNSOURCE, control_unsource, 18, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_UNSOURCE_FIELDS)     \
     M(CONTROL_DOCUMENT, control_document, 23, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_DOCUMENT_FIELDS)          \

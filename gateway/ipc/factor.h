@@ -27,19 +27,25 @@ enum { SK_FACTOR_FROM_AUTH = 1, SK_FACTOR_FROM_HELPER = 2 };
 #define SK_FACTOR_TOKEN_ID_MAX 256U
 #define SK_FACTOR_THUMBPRINT 43U /* base64url of a SHA-256 */
 
+/* Of somebody who wants to do something by it; of who signed in at an identity provider (`nonce`, `user_claim`: see factor/oidc.h); of who logged out there. */
+enum sk_token_use { SK_TOKEN_USE_ACCESS, SK_TOKEN_USE_SIGN_IN, SK_TOKEN_USE_LOGOUT };
+
 /* `roles`: where the claims name roles, member names from the outside inward, one a line; empty: nowhere. Times in seconds. */
 #define SK_FACTOR_TOKEN_FIELDS(U, I, T)                                                                      \
     U(ticket) T(token, SK_FACTOR_TOKEN_MAX) T(jwks, SK_FACTOR_JWKS_MAX) T(issuer, 512) T(audience, 1024)     \
-    T(types, 256) T(roles, 512) U(now) U(leeway) U(max_age)
+    T(types, 256) T(roles, 512) U(now) U(leeway) U(max_age) U(use) T(nonce, 64) T(user_claim, 64)
 /*
  * `reason`: empty when the token is right; the rest has a meaning then alone. `roles`: names, comma between; one that is longer
  * than SK_FACTOR_ROLE_MAX or has a comma or a control character in it is left out. All others are here: they are shorter
  * than the token that they were in. `id`: `jti`, empty when it is longer than SK_FACTOR_TOKEN_ID_MAX.
+ * Of an identity provider's: `user`, who it is by `user_claim`; `methods`, its amr and acr, comma between; `authenticated`, when it saw that, or 0;
+ * `sid`, its session.
  * `thumbprint`: of the key that the token is bound to, `cnf` with `jkt`; empty: of none. `certificate`: of the one it is bound to, `x5t#S256`.
  */
 #define SK_FACTOR_CLAIMS_FIELDS(U, I, T)                                                                     \
     U(ticket) T(reason, 64) T(subject, SK_FACTOR_SUBJECT_MAX) T(roles, SK_FACTOR_TOKEN_MAX) U(expires) \
-    T(id, SK_FACTOR_TOKEN_ID_MAX) T(scope, SK_FACTOR_TOKEN_MAX) T(thumbprint, 64) T(certificate, 64)
+    T(id, SK_FACTOR_TOKEN_ID_MAX) T(scope, SK_FACTOR_TOKEN_MAX) T(thumbprint, 64) T(certificate, 64) \
+    T(user, SK_FACTOR_SUBJECT_MAX) T(methods, 1024) U(authenticated) T(sid, SK_FACTOR_SUBJECT_MAX)
 /*
  * A DPoP proof (factor/proof.h): of a request with this `method` and `uri`, which is https://HOST[:PORT]/PATH, and, where that brings a token, with this
  * `hash` of it, base64url of its SHA-256. Made `back` seconds before `now` at the earliest, and `ahead` behind it at the latest.

@@ -23,11 +23,22 @@ enum sk_source {
 
 /* A token came whose key is not in this set: it may be newer. Fetched at once, but not again and again. */
 #define SK_FETCH_REFRESH_FIELDS(U, I, T) I(source)
+/* `iss` 1: its answers to browsers always name it (RFC 9207). */
 #define SK_FETCH_PROVIDER_FIELDS(U, I, T)                                                                    \
-    T(authorization, SK_FETCH_URL_MAX) T(token, SK_FETCH_URL_MAX) T(end_session, SK_FETCH_URL_MAX) T(jwks, SK_FETCH_KEYS_MAX)
+    T(authorization, SK_FETCH_URL_MAX) T(token, SK_FETCH_URL_MAX) T(end_session, SK_FETCH_URL_MAX) T(jwks, SK_FETCH_KEYS_MAX) U(iss)
+/*
+ * The code that somebody came back with from the provider is exchanged for an ID token (RFC 6749 section 4.1.3; RFC 7636). `source`: the provider's.
+ * `reason`: empty when there is one.
+ */
+#define SK_FETCH_CODE_MAX 4096U
+#define SK_FETCH_EXCHANGE_FIELDS(U, I, T)                                                                    \
+    U(ticket) I(source) T(client_id, 1024) T(secret, 1024) T(code, SK_FETCH_CODE_MAX) T(redirect_uri, 512) T(verifier, 64)
+#define SK_FETCH_EXCHANGED_FIELDS(U, I, T) U(ticket) T(reason, 64) T(id_token, 8192)
 
 #define SK_FETCH_MESSAGES(M)                                                                                 \
     M(FETCH_REFRESH, fetch_refresh, 1, SK_FETCH_FROM_AUTH, 0, SK_FETCH_REFRESH_FIELDS)                       \
+    M(FETCH_EXCHANGE, fetch_exchange, 2, SK_FETCH_FROM_AUTH, 0, SK_FETCH_EXCHANGE_FIELDS)                    \
+    M(FETCH_EXCHANGED, fetch_exchanged, 3, SK_FETCH_FROM_FETCH, 0, SK_FETCH_EXCHANGED_FIELDS)                \
     M(FETCH_PROVIDER, fetch_provider, 10, SK_FETCH_IN_DOCUMENT, 0, SK_FETCH_PROVIDER_FIELDS)
 
 SK_IPC_DECLARE(fetch, SK_FETCH_MESSAGES)

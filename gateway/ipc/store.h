@@ -34,6 +34,8 @@ enum { SK_STORE_FROM_AUTH = 1, SK_STORE_FROM_SUPERVISOR = 2, SK_STORE_FROM_STORE
  * of a program, "APP METHODS", semicolon between. */
 #define SK_STORE_USER_FIELDS(U, I, T)                                                                        \
     I(tenant) T(name, 256) U(backend) T(hash, 1024) T(roles, 8192) T(networks, 8192) T(scope, 2048) U(restricted) U(disabled)
+/* A value that goes with `header` to the app's upstreams; or, of the app that none is named as, the tenant's client secret at the provider of that name. */
+#define SK_STORE_PROVIDERS "/sign_in"
 #define SK_STORE_SECRET_FIELDS(U, I, T) I(tenant) T(app, 64) T(header, 128) T(value, 4096)
 #define SK_STORE_END_FIELDS(U, I, T) U(ticket) I(tenant)
 
@@ -60,13 +62,19 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
 #define SK_STORE_GET_SECRETS_FIELDS(U, I, T) U(ticket) I(tenant) T(app, 64)
 /* `key`: keyed hash of the token. `proofs`: sk_policy_proofs_text. Times are wall ns. A session as its row keeps it, and as it is put there; sessions that
  * were not used since `sweep` go in the same transaction, some at a time. */
+/* Of somebody who signed in at an identity provider: its name, what it calls the user and the session (`sub`, `sid`), and what its claims said of
+ * roles; the store has no such user. All are empty of anybody else. */
+#define SK_STORE_SIGNED_IN(U, I, T) T(provider, 64) T(sub, 256) T(sid, 256) T(claims, 8192)
 #define SK_STORE_SESSION_FIELDS(U, I, T)                                                                     \
-    U(ticket) I(tenant) T(key, 64) T(subject, 256) U(started) U(used) T(address, 16) T(proofs, 320)
+    U(ticket) I(tenant) T(key, 64) T(subject, 256) U(started) U(used) T(address, 16) T(proofs, 320) SK_STORE_SIGNED_IN(U, I, T)
 #define SK_STORE_PUT_SESSION_FIELDS(U, I, T) SK_STORE_SESSION_FIELDS(U, I, T) U(sweep)
 #define SK_STORE_TOUCH_SESSION_FIELDS(U, I, T) I(tenant) T(key, 64) U(used)
 /* One by its key, or, when that is empty, all of a subject: in one transaction. `count`: of those that were started and
  * used since. */
 #define SK_STORE_DROP_SESSIONS_FIELDS(U, I, T) U(ticket) I(tenant) T(key, 64) T(subject, 256) U(started) U(used)
+/* Those of who signed in at the provider: of this user there, in this session there, or both when neither is empty. GOT_SESSION of each, with
+ * its key alone; then RESULT with their number. */
+#define SK_STORE_DROP_SIGNED_IN_FIELDS(U, I, T) U(ticket) I(tenant) T(provider, 64) T(sub, 256) T(sid, 256)
 #define SK_STORE_GET_SESSION_FIELDS(U, I, T) U(ticket) I(tenant) T(key, 64)
 /* Of one subject, or of all when it is empty, that were started and used since; the `most` that were used last. `count`:
  * how many there are. */
@@ -125,7 +133,7 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
 #define SK_STORE_GOT_VOUCHER_FIELDS(U, I, T) U(ticket) T(user, 256)
 #define SK_STORE_GOT_SECRET_FIELDS(U, I, T) U(ticket) T(header, 128) T(value, 4096)
 #define SK_STORE_GOT_SESSION_FIELDS(U, I, T)                                                                 \
-    U(ticket) T(key, 64) T(subject, 256) U(started) U(used) T(address, 16) T(proofs, 320)
+    U(ticket) T(key, 64) T(subject, 256) U(started) U(used) T(address, 16) T(proofs, 320) SK_STORE_SIGNED_IN(U, I, T)
 #define SK_STORE_GOT_KEY_FIELDS(U, I, T) U(ticket) T(der, 1024)
 /* Users of this tenant were changed by its file: what was remembered of them is void. `names`: comma between. */
 #define SK_STORE_CHANGED_FIELDS(U, I, T) I(tenant) T(names, 32768)
@@ -141,6 +149,7 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
     M(STORE_PUT_SESSION, store_put_session, 19, SK_STORE_FROM_AUTH, 0, SK_STORE_PUT_SESSION_FIELDS)          \
     M(STORE_TOUCH_SESSION, store_touch_session, 13, SK_STORE_FROM_AUTH, 0, SK_STORE_TOUCH_SESSION_FIELDS)    \
     M(STORE_DROP_SESSIONS, store_drop_sessions, 14, SK_STORE_FROM_AUTH, 0, SK_STORE_DROP_SESSIONS_FIELDS)    \
+    M(STORE_DROP_SIGNED_IN, store_drop_signed_in, 64, SK_STORE_FROM_AUTH, 0, SK_STORE_DROP_SIGNED_IN_FIELDS) \
     M(STORE_GET_SESSION, store_get_session, 15, SK_STORE_FROM_AUTH, 0, SK_STORE_GET_SESSION_FIELDS)          \
     M(STORE_LIST_SESSIONS, store_list_sessions, 16, SK_STORE_FROM_AUTH, 0, SK_STORE_LIST_SESSIONS_FIELDS)    \
     M(STORE_GET_KEY, store_get_key, 17, SK_STORE_FROM_AUTH, 0, SK_STORE_GET_KEY_FIELDS)                      \

@@ -32,12 +32,21 @@ enum {
 /* In the order of the policy's apps, from index 1. `inject`: names of headers whose values the store holds. */
 #define SK_TENANT_APP_FIELDS(U, I, T) U(identity) T(inject, 1024) T(health, 1024) U(interval) T(ca, 65536)
 /* Somebody else who signs tokens. Lists with a byte between: types and roles and networks a comma, roles_claim and map ("VALUE,ROLE")
- * a line feed, scope a semicolon. For auth alone. `client`: a program of the tenant, of which name and jwks (which may be empty) say how it proves itself,
- * `bound` that its access tokens are bound to its client certificate, and nothing else says anything.
+ * a line feed, scope a semicolon. For auth alone. CLIENT: a program of the tenant, of which name and jwks (which may be empty) say how it proves itself,
+ * `bound` that its access tokens are bound to its client certificate, and nothing else says anything. PROVIDER: where people sign in; its own
+ * message follows.
  * `source`: of the keys, when they are fetched; else zeros. */
+enum sk_issuer_kind { SK_ISSUER_FOREIGN, SK_ISSUER_CLIENT, SK_ISSUER_PROVIDER };
+
 #define SK_TENANT_ISSUER_FIELDS(U, I, T)                                                                     \
     T(name, 64) T(issuer, 512) T(audience, 1024) T(types, 256) T(roles_claim, 512) T(map, 4096)              \
-    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) U(client) U(bound) I(source) T(jwks, 49152)
+    T(roles, 2048) T(networks, 2048) T(scope, 1024) U(restricted) U(kind) U(bound) I(source) T(jwks, 49152)
+/* Of the PROVIDER before it. `scopes` and `acr_values`: as the request to it has them. `factors`: "VALUE,FACTOR", a line feed between: what its amr and
+ * acr count as. The rest its metadata said; empty: it is not known yet.
+ * `iss` 1: its answers always name it (RFC 9207). For auth; the workers read its name. */
+#define SK_TENANT_PROVIDER_FIELDS(U, I, T)                                                                   \
+    T(name, 64) I(source) T(user_claim, 64) T(scopes, 520) T(acr_values, 512) T(factors, 1024) \
+    T(authorization, 2048) T(end_session, 2048) U(iss)
 /* What is to be fetched for the tenant (ipc/fetch.h). `kind`: enum sk_source. `ca`: of keys and providers, whose certificates their server may have
  * (empty: the system's authorities); of lists, who may sign them. For the supervisor alone. */
 #define SK_TENANT_SOURCE_FIELDS(U, I, T) I(id) U(kind) T(url, 2048) T(ca, 32768)
@@ -57,6 +66,7 @@ enum {
     M(TENANT_ISSUER, tenant_issuer, 6, SK_TENANT_IN_IMAGE, 0, SK_TENANT_ISSUER_FIELDS)                       \
     M(TENANT_FIDO2, tenant_fido2, 8, SK_TENANT_IN_IMAGE, 0, SK_TENANT_FIDO2_FIELDS)                          \
     M(TENANT_CLIENTS, tenant_clients, 9, SK_TENANT_IN_IMAGE, 0, SK_TENANT_CLIENTS_FIELDS)                    \
-    M(TENANT_SOURCE, tenant_source, 10, SK_TENANT_IN_IMAGE, 0, SK_TENANT_SOURCE_FIELDS)
+    M(TENANT_SOURCE, tenant_source, 10, SK_TENANT_IN_IMAGE, 0, SK_TENANT_SOURCE_FIELDS)                      \
+    M(TENANT_PROVIDER, tenant_provider, 11, SK_TENANT_IN_IMAGE, 0, SK_TENANT_PROVIDER_FIELDS)
 
 SK_IPC_DECLARE(tenant, SK_TENANT_MESSAGES)

@@ -42,40 +42,18 @@ bool sk_account_is_page(struct sk_slice path)
 
 /* ---- the session ---- */
 
-enum session { SESSION_GOOD, SESSION_ASKED, SESSION_NONE, SESSION_UNKNOWN };
-
-/* The browser's session: when auth must be asked first, the exchange comes here again. */
-static enum session session(struct sk_exchange *x)
-{
-    if (!x->grant) {
-        struct sk_slice token = sk_exchange_cookie(&x->stream->request, SK_LIT(SK_COOKIE));
-        if (token.len < 40 || token.len > 64 || !sk_grant_cookie(x, token)) {
-            return SESSION_NONE;
-        }
-    }
-    if (x->grant->state == SK_GRANT_ASKING) {
-        return SESSION_ASKED;
-    }
-    if (x->grant->state == SK_GRANT_GOOD) {
-        return SESSION_GOOD;
-    }
-    bool away = sk_reserved_away(x->grant);
-    sk_grant_release(x);
-    return away ? SESSION_UNKNOWN : SESSION_NONE;
-}
-
 /* Goes on with a good session from where its user may be. Whoever has none is sent to log in. */
 static bool has_session(struct sk_exchange *x)
 {
-    enum session found = session(x);
-    if (found == SESSION_NONE) {
+    enum sk_session found = sk_reserved_session(x);
+    if (found == SK_SESSION_NONE) {
         sk_reserved_redirect(x, SK_LIT("/.sekisho/login?return=" SK_ACCOUNT_PAGE), SK_LIT("login-required"), SK_SLICE_NULL);
         return false;
     }
-    if (found == SESSION_UNKNOWN) {
+    if (found == SK_SESSION_UNKNOWN) {
         sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, SK_LIT("auth-unavailable"));
     }
-    if (found != SESSION_GOOD) {
+    if (found != SK_SESSION_GOOD) {
         return false;
     }
     x->verdict = sk_exchange_decide(x, SK_LIT(SK_POLICY_BUILTIN_PATH), sk_grant_subject(x->grant, x->site));
@@ -260,7 +238,9 @@ static void show_verify(struct sk_exchange *x, uint16_t status, struct sk_slice 
     sk_page_raw(&p, "</label><input id=\"code\" name=\"code\" type=\"text\" autocomplete=\"one-time-code\" autocapitalize=\"none\" spellcheck=\"false\" "
                     "maxlength=\"64\" required><button type=\"submit\">");
     sk_page_say(&p, "確認する", "Confirm");
-    sk_page_raw(&p, "</button></form></details><p>");
+    sk_page_raw(&p, "</button></form></details>");
+    sk_page_providers(&p, x->site, back);
+    sk_page_raw(&p, "<p>");
     sk_page_say(&p, "まだ登録していない場合は、管理者にリンクを依頼してください。", "You have never registered one? Ask your administrator for a link.");
     sk_page_raw(&p, "</p><footer><a href=\"/.sekisho/logout\">");
     sk_page_say(&p, "ログアウト", "Log out");

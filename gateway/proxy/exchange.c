@@ -1,6 +1,7 @@
 /* A request's way through the steps (steps.def), and its answer's way back. Runs in the workers. */
 #include "proxy/certificate.h"
 #include "proxy/page.h"
+#include "proxy/reserved.h"
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -425,7 +426,9 @@ static enum sk_go step_reserved(struct sk_exchange *x)
     }
     /* The gateway's own pages are behind the tenant's gates too: closed means closed, and from elsewhere means no. */
     x->verdict = sk_exchange_decide(x, SK_LIT(SK_POLICY_BUILTIN_PATH), NULL);
-    if (x->verdict.decision == SK_POLICY_DENY) {
+    bool denied = x->verdict.decision == SK_POLICY_DENY;
+    /* A provider is in none of the tenant's networks; what it signed does no more than to end sessions. */
+    if (denied && !(x->verdict.reason == SK_POLICY_NETWORK_NOT_ALLOWED && sk_sign_in_from_provider(x))) {
         sk_exchange_deny(x, 403, SK_AUDIT_DECISION_DENY, sk_policy_reason_text(x->verdict.reason));
         return SK_GO_WAIT;
     }

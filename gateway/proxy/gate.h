@@ -65,6 +65,8 @@ struct sk_site {
     bool identities_parsed;
     struct sk_app *apps; /* by policy index, 0 the gateway's own; NULL until sk_site_prepare */
     unsigned apps_count;
+    struct sk_slice providers[SK_CONF_ISSUERS_MAX]; /* where its people sign in, by name; in the image */
+    unsigned providers_count;
 };
 
 enum sk_grant_state { SK_GRANT_ASKING, SK_GRANT_GOOD, SK_GRANT_DEAD };

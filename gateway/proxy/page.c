@@ -19,6 +19,7 @@ static const char style[] =
         "input{width:100%;padding:.6rem .7rem;font:inherit;color:inherit;background:transparent;border:1px solid var(--edge);border-radius:.4rem}"
         "input:focus-visible,button:focus-visible,a:focus-visible{outline:3px solid var(--accent);outline-offset:2px}"
         "button{width:100%;margin-top:1.5rem;padding:.7rem;font:inherit;font-weight:600;color:#fff;background:#0b57a4;border:0;border-radius:.4rem;cursor:pointer}"
+        ".button{display:block;margin-top:1rem;padding:.7rem;font-weight:600;text-align:center;text-decoration:none;border-radius:.4rem}"
         ".plain{color:var(--accent);background:transparent;border:1px solid var(--edge)}time{white-space:nowrap}table{width:100%;border-collapse:collapse}"
         "td{padding:.5rem .25rem;border-top:1px solid var(--line);vertical-align:top}td button{margin:0;padding:.3rem .6rem;width:auto}"
         "hr{margin:1.75rem 0 .5rem;border:0;border-top:1px solid var(--line)}h2{margin:1.75rem 0 .25rem;font-size:1.05rem}"
@@ -148,6 +149,9 @@ static const struct {
         {"password-context", "IDや契約名に近いパスワードは使えません。", "That password is little more than your name or the service's."},
         {"password-not-here", "このパスワードは、ここでは変更できません。管理者にお問い合わせください。", "This password is not changed here. Please ask your administrator."},
         {"password-changed", "パスワードは別の場所で変更されました。", "The password was changed elsewhere meanwhile."},
+        {"sign-in-failed", "ログインできませんでした。もう一度お試しください。続く場合は管理者にお知らせください。",
+                "You could not be signed in. Please try again; if it goes on, tell your administrator."},
+        {"sign-in-expired", "時間が過ぎたか、別のブラウザで開かれました。もう一度お試しください。", "That took too long, or began in another browser. Please try again."},
         {"login-required", "ログインしてください。", "Please log in."},
 };
 
@@ -198,6 +202,21 @@ void sk_page_ceremony(struct sk_page *w, const char *purpose, bool session, cons
     sk_page_raw(w, "<p class=\"message\" role=\"alert\" hidden>");
     sk_page_say(w, "パスキーを使用できませんでした。もう一度お試しください。", "The passkey was not used. Please try again.");
     sk_page_raw(w, "</p>");
+}
+
+void sk_page_providers(struct sk_page *w, const struct sk_site *site, struct sk_slice back)
+{
+    for (unsigned i = 0; i < site->providers_count; i++) {
+        sk_page_raw(w, "<a class=\"button plain\" href=\"/.sekisho/sign-in/");
+        sk_page_text(w, site->providers[i]);
+        sk_page_raw(w, "?return=");
+        w->failed |= sk_percent_put(&w->buf, back);
+        sk_page_raw(w, "\">");
+        sk_page_text(w, w->japanese ? site->providers[i] : SK_SLICE_NULL);
+        sk_page_say(w, " でログイン", "Log in with ");
+        sk_page_text(w, w->japanese ? SK_SLICE_NULL : site->providers[i]);
+        sk_page_raw(w, "</a>");
+    }
 }
 
 void sk_page_script(struct sk_page *w)

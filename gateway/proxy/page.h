@@ -26,6 +26,8 @@ uint16_t sk_page_status(struct sk_slice reason);
 void sk_page_ceremony(struct sk_page *page, const char *purpose, bool session, const char *action, struct sk_slice form_token);
 /* The script, at the end of a page that has such a form. */
 void sk_page_script(struct sk_page *page);
+/* Where else the site's people sign in. `back`: where they want to go. */
+void sk_page_providers(struct sk_page *page, const struct sk_site *site, struct sk_slice back);
 
 /* Content-Security-Policy of every answer of the gateway's own: nothing but the style of its pages. Static. */
 struct sk_slice sk_page_policy(void);
@@ -33,7 +35,7 @@ struct sk_slice sk_page_policy(void);
 bool sk_page_japanese(const struct sk_request *request);
 
 /* pages.c: whole pages; the null slice when one would be too long. */
-struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, struct sk_slice form_token, struct sk_slice back, struct sk_slice message,
+struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, const struct sk_site *site, struct sk_slice form_token, struct sk_slice back, struct sk_slice message,
         struct sk_slice state, struct sk_slice prompts);
 /* Whatever was refused, or could not be done, with that status. `subject` may be empty. */
 struct sk_slice sk_page_denied(struct sk_arena *arena, bool japanese, uint16_t status, struct sk_slice reason, struct sk_slice id, struct sk_slice subject);

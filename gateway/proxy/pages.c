@@ -28,7 +28,7 @@ static void prompt_fields(struct sk_page *w, struct sk_slice prompts)
     }
 }
 
-struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, struct sk_slice form_token, struct sk_slice back, struct sk_slice message,
+struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, const struct sk_site *site, struct sk_slice form_token, struct sk_slice back, struct sk_slice message,
         struct sk_slice state, struct sk_slice prompts)
 {
     struct sk_page w;
@@ -55,6 +55,7 @@ struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, struct sk_s
         sk_page_raw(&w, "<hr><button class=\"plain\" type=\"submit\">");
         sk_page_say(&w, "パスキーでログイン", "Log in with a passkey");
         sk_page_raw(&w, "</button></form>");
+        sk_page_providers(&w, site, back);
         sk_page_script(&w);
     }
     return sk_page_close(&w, arena);

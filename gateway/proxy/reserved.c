@@ -88,7 +88,7 @@ struct sk_slice sk_reserved_return(struct sk_exchange *x, struct sk_slice back)
 
 bool sk_reserved_is_page(struct sk_slice path)
 {
-    return sk_account_is_page(path) || sk_slice_eq(path, path_login) || sk_slice_eq(path, path_logout);
+    return sk_account_is_page(path) || sk_sign_in_is_page(path) || sk_slice_eq(path, path_login) || sk_slice_eq(path, path_logout);
 }
 
 /* ---- answers ---- */
@@ -130,6 +130,25 @@ void sk_reserved_json(struct sk_exchange *x, struct sk_slice json)
     sk_exchange_answer(x, 200, SK_AUDIT_DECISION_ALLOW, x->reason, type, 1, json);
 }
 
+enum sk_session sk_reserved_session(struct sk_exchange *x)
+{
+    if (!x->grant) {
+        struct sk_slice token = sk_exchange_cookie(&x->stream->request, SK_LIT(SK_COOKIE));
+        if (token.len < 40 || token.len > 64 || !sk_grant_cookie(x, token)) {
+            return SK_SESSION_NONE;
+        }
+    }
+    if (x->grant->state == SK_GRANT_ASKING) {
+        return SK_SESSION_ASKED;
+    }
+    if (x->grant->state == SK_GRANT_GOOD) {
+        return SK_SESSION_GOOD;
+    }
+    bool away = sk_reserved_away(x->grant);
+    sk_grant_release(x);
+    return away ? SK_SESSION_UNKNOWN : SK_SESSION_NONE;
+}
+
 bool sk_reserved_away(const struct sk_grant *grant)
 {
     return sk_slice_eq(sk_slice_str(grant->reason), SK_LIT("auth-unavailable"));
@@ -159,12 +178,17 @@ struct sk_slice sk_reserved_form_token(struct sk_exchange *x, struct sk_slice *s
 static void show_login(struct sk_exchange *x, uint16_t status, struct sk_slice reason, struct sk_slice message, struct sk_slice back, struct sk_slice state, struct sk_slice prompts)
 {
     struct sk_slice set, token = sk_reserved_form_token(x, &set);
-    struct sk_slice page = sk_page_login(x->arena, sk_page_japanese(&x->stream->request), token, back, message, state, prompts);
+    struct sk_slice page = sk_page_login(x->arena, sk_page_japanese(&x->stream->request), x->site, token, back, message, state, prompts);
     sk_reserved_page(x, status, SK_AUDIT_DECISION_CHALLENGE, reason, page, set);
 }
 
 static void show_logout(struct sk_exchange *x)
 {
+    if (!sk_exchange_cookie(&x->stream->request, SK_LIT(SK_COOKIE)).len) {
+        struct sk_slice done = sk_page_logout(x->arena, sk_page_japanese(&x->stream->request), SK_SLICE_NULL, true);
+        sk_reserved_page(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("logout-page"), done, SK_SLICE_NULL); /* back from the identity provider */
+        return;
+    }
     struct sk_slice set, token = sk_reserved_form_token(x, &set);
     struct sk_slice page = sk_page_logout(x->arena, sk_page_japanese(&x->stream->request), token, false);
     sk_reserved_page(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("logout-page"), page, set);
@@ -182,7 +206,7 @@ struct sk_slice sk_reserved_session_cookie(struct sk_exchange *x, const struct s
 
 /* What a person can prove on a page. */
 #define BY_AUTHENTICATOR (1U << SK_POLICY_FACTOR_FIDO2 | 1U << SK_POLICY_FACTOR_PASSKEY | 1U << SK_POLICY_FACTOR_HARDWARE | 1U << SK_POLICY_FACTOR_RECOVERY)
-#define BY_PERSON (BY_AUTHENTICATOR | 1U << SK_POLICY_FACTOR_PASSWORD)
+#define BY_PERSON (BY_AUTHENTICATOR | 1U << SK_POLICY_FACTOR_PASSWORD | 1U << SK_POLICY_FACTOR_OIDC)
 
 void sk_reserved_challenge(struct sk_exchange *x)
 {
@@ -197,11 +221,7 @@ void sk_reserved_challenge(struct sk_exchange *x)
     struct sk_slice back = sk_arena_printf(x->arena, "%.*s%.*s", (int)r->path.len, r->path.data, (int)r->query.len, r->query.data);
     struct sk_buf to SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_TARGET_MAX * 4);
     int failed = sk_buf_printf(&to, "%s?return=", page);
-    for (size_t i = 0; i < back.len; i++) {
-        char c = back.data[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == '-' || c == '_' || c == '.';
-        failed |= plain ? sk_buf_put(&to, sk_slice(&c, 1)) : sk_buf_printf(&to, "%%%02X", (unsigned char)c);
-    }
+    failed = failed ? failed : sk_percent_put(&to, back);
     struct sk_slice location = failed ? sk_slice_str(page) : sk_arena_copy(x->arena, sk_buf_peek(&to));
     struct sk_field *field = sk_arena_zalloc(x->arena, sizeof(*field));
     if (field) {
@@ -234,6 +254,9 @@ enum sk_go sk_reserved_serve(struct sk_exchange *x)
     }
     if (sk_oauth_path(r->path)) {
         return sk_oauth_serve(x);
+    }
+    if (sk_sign_in_path(r->path)) {
+        return sk_sign_in_serve(x);
     }
     if (sk_slice_eq(r->path, path_login) && get) {
         show_login(x, 200, SK_LIT("login-page"), SK_SLICE_NULL, sk_reserved_return(x, sk_form_value(x->arena, query, "return", 0)), SK_SLICE_NULL, SK_SLICE_NULL);
@@ -279,41 +302,34 @@ static void submit_login(struct sk_exchange *x)
     sk_wipe((void *)(uintptr_t)m.password.data, m.password.len);
 }
 
-static void logged_out(struct sk_exchange *x)
+/* `url`: where the browser ends its session at the identity provider, too; empty: it has none there. */
+static void logged_out(struct sk_exchange *x, struct sk_slice url)
 {
     struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 3);
-    struct sk_slice page = sk_page_logout(x->arena, sk_page_japanese(&x->stream->request), SK_SLICE_NULL, true);
+    struct sk_slice page = url.len ? url : sk_page_logout(x->arena, sk_page_japanese(&x->stream->request), SK_SLICE_NULL, true);
     if (fields && page.data) {
         fields[0] = (struct sk_field){SK_LIT("content-type"), SK_LIT("text/html; charset=utf-8")};
         fields[1] = (struct sk_field){SK_LIT("set-cookie"), SK_LIT(SK_COOKIE "=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")};
         fields[2] = (struct sk_field){SK_LIT("clear-site-data"), SK_LIT("\"cache\", \"cookies\", \"storage\"")};
-        sk_exchange_answer(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("logout"), fields, 3, page);
+        if (url.len) {
+            fields[0] = (struct sk_field){SK_LIT("location"), url};
+        }
+        sk_exchange_answer(x, url.len ? 303 : 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("logout"), fields, 3, url.len ? SK_SLICE_NULL : page);
     }
 }
 
 static void submit_logout(struct sk_exchange *x)
 {
-    if (!x->grant) {
-        struct sk_slice token = sk_exchange_cookie(&x->stream->request, SK_LIT(SK_COOKIE));
-        if (token.len < 40 || token.len > 64 || !sk_grant_cookie(x, token)) {
-            logged_out(x);
-            return;
-        }
+    enum sk_session session = sk_reserved_session(x); /* when it is asked for, the reserved step finds the form read */
+    if (session == SK_SESSION_NONE) {
+        logged_out(x, SK_SLICE_NULL);
+    } else if (session == SK_SESSION_UNKNOWN) {
+        sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, SK_LIT("auth-unavailable")); /* whoever is not logged out must not believe it */
     }
-    if (x->grant->state == SK_GRANT_ASKING) {
-        return; /* resumed at the reserved step, which finds the form read */
-    }
-    if (x->grant->state != SK_GRANT_GOOD) {
-        bool away = sk_reserved_away(x->grant);
-        sk_grant_release(x);
-        if (away) {
-            sk_exchange_deny(x, 503, SK_AUDIT_DECISION_ERROR, SK_LIT("auth-unavailable")); /* whoever is not logged out must not believe it */
-        } else {
-            logged_out(x);
-        }
+    if (session != SK_SESSION_GOOD) {
         return;
     }
-    struct sk_auth_logout m = {.session = x->grant->session, .proof = x->grant->proof};
+    struct sk_auth_logout m = {.authority = x->stream->request.authority, .session = x->grant->session, .proof = x->grant->proof};
     SK_FILL_ORIGIN(&m, x);
     sk_reserved_ask(x, SK_AUTH_LOGOUT, &m);
 }
@@ -324,6 +340,8 @@ void sk_reserved_form(struct sk_exchange *x)
     bool login = sk_slice_eq(x->stream->request.path, path_login);
     if (sk_oauth_path(x->stream->request.path)) {
         sk_oauth_form(x);
+    } else if (sk_sign_in_path(x->stream->request.path)) {
+        sk_sign_in_form(x);
     } else if (!form_is_own(x)) {
         struct sk_slice back = sk_reserved_return(x, sk_form_value(x->arena, form, "return", 0));
         if (login) {
@@ -366,6 +384,10 @@ void sk_reserved_told(struct sk_exchange *x, uint16_t code, const void *message)
         sk_oauth_told(x, code, message);
         return;
     }
+    if (sk_sign_in_path(x->stream->request.path)) {
+        sk_sign_in_told(x, code, message);
+        return;
+    }
     switch (code) {
     case SK_AUTH_GRANT: {
         const struct sk_auth_grant *m = message;
@@ -383,7 +405,10 @@ void sk_reserved_told(struct sk_exchange *x, uint16_t code, const void *message)
         told_refused(x, message);
         break;
     case SK_AUTH_DONE:
-        logged_out(x);
+        logged_out(x, SK_SLICE_NULL);
+        break;
+    case SK_AUTH_REDIRECT:
+        logged_out(x, sk_arena_copy(x->arena, ((const struct sk_auth_redirect *)message)->url));
         break;
     default:
         break;

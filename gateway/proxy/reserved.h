@@ -7,6 +7,10 @@
 struct sk_slice sk_form_value(struct sk_arena *arena, struct sk_slice form, const char *name, unsigned nth);
 /* Does no browser say that another site's page asks? */
 bool sk_reserved_own_page(const struct sk_exchange *x);
+enum sk_session { SK_SESSION_GOOD, SK_SESSION_ASKED, SK_SESSION_NONE, SK_SESSION_UNKNOWN };
+
+/* The browser's session, x->grant when it is good. ASKED: auth is asked first, and the exchange comes again. UNKNOWN: nobody could say. */
+enum sk_session sk_reserved_session(struct sk_exchange *x);
 /* Did nobody say whether this one, which is not good, would be? */
 bool sk_reserved_away(const struct sk_grant *grant);
 /* Asks auth in the exchange's name, or answers 503. */
@@ -43,3 +47,12 @@ bool sk_oauth_path(struct sk_slice path);
 enum sk_go sk_oauth_serve(struct sk_exchange *x);
 void sk_oauth_form(struct sk_exchange *x);
 void sk_oauth_told(struct sk_exchange *x, uint16_t code, const void *message);
+
+/* sign_in.c: at the tenant's identity provider. */
+bool sk_sign_in_path(struct sk_slice path);
+bool sk_sign_in_is_page(struct sk_slice path);
+/* Is it an identity provider, who says that somebody logged out there? */
+bool sk_sign_in_from_provider(const struct sk_exchange *x);
+enum sk_go sk_sign_in_serve(struct sk_exchange *x);
+void sk_sign_in_form(struct sk_exchange *x);
+void sk_sign_in_told(struct sk_exchange *x, uint16_t code, const void *message);

@@ -381,12 +381,15 @@ int sk_site_prepare(struct sk_site *site)
         return -ENOMEM;
     }
     site->apps_count = 1;
+    site->providers_count = 0;
     site->apps[0].site = site;
     for (struct sk_slice rest = site->image.rest; r == 0 && sk_image_next(&rest, &message, &code) == 0;) {
         if (code == SK_TENANT_APP && site->apps_count < SK_POLICY_APPS) {
             r = read_app(site, (const void *)&message);
         } else if (code == SK_TENANT_UPSTREAM) {
             r = add_upstream(&site->apps[site->apps_count - 1], (const void *)&message);
+        } else if (code == SK_TENANT_PROVIDER && site->providers_count < SK_CONF_ISSUERS_MAX) {
+            site->providers[site->providers_count++] = ((const struct sk_tenant_provider *)(const void *)&message)->name;
         }
     }
     if (r) {

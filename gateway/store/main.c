@@ -263,6 +263,13 @@ static void from_auth(struct sk_channel *channel, uint16_t code, const void *mes
         r = sk_engine_drop_sessions(e, message, &count);
         result(store, channel, "drop sessions", ((const struct sk_store_drop_sessions *)message)->ticket, r, count);
         break;
+    case SK_STORE_DROP_SIGNED_IN: {
+        const struct sk_store_drop_signed_in *m = message;
+        struct listing listing = {store, m->ticket, 0};
+        r = sk_engine_drop_signed_in(e, m, each_session, &listing, &count);
+        result(store, channel, "drop sessions", m->ticket, r, count);
+        break;
+    }
     case SK_STORE_GET_SESSION:
         get_session(store, message);
         break;

@@ -13,7 +13,7 @@
 #define FILES_OPEN_MAX 128
 
 static const char *const tenant_schema[] = {sk_schema_tenant_1, sk_schema_tenant_2, sk_schema_tenant_3, sk_schema_tenant_4, sk_schema_tenant_5,
-        sk_schema_tenant_6, NULL};
+        sk_schema_tenant_6, sk_schema_tenant_7, NULL};
 
 /* The place of a sealed value: column, then tenant. A value moved elsewhere does not unseal. */
 static struct sk_slice place(const struct sk_file *file, const char *column, char out[64])

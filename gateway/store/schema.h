@@ -9,3 +9,4 @@ extern const char sk_schema_tenant_3[];
 extern const char sk_schema_tenant_4[];
 extern const char sk_schema_tenant_5[];
 extern const char sk_schema_tenant_6[];
+extern const char sk_schema_tenant_7[];

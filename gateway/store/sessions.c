@@ -10,7 +10,7 @@ static int insert(struct sk_file *file, const struct sk_store_put_session *put)
 {
     struct sk_buf sealed SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
     const struct sk_store_session row = {.key = put->key, .subject = put->subject, .started = put->started, .used = put->used,
-            .address = put->address, .proofs = put->proofs};
+            .address = put->address, .proofs = put->proofs, .provider = put->provider, .sub = put->sub, .sid = put->sid, .claims = put->claims};
     int r = sk_row_seal(file, "session", SK_STORE_SESSION, &row, &sealed);
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_PUT_SESSION);
     sk_file_bind(statement, 1, put->key);
@@ -68,7 +68,8 @@ static int row_session(const struct sk_file *file, sqlite3_stmt *statement, stru
             return -EBADMSG;
         }
         *got = (struct sk_store_got_session){.key = row->key, .subject = row->subject, .started = row->started,
-                .used = (uint64_t)sqlite3_column_int64(statement, 1), .address = row->address, .proofs = row->proofs};
+                .used = (uint64_t)sqlite3_column_int64(statement, 1), .address = row->address, .proofs = row->proofs,
+                .provider = row->provider, .sub = row->sub, .sid = row->sid, .claims = row->claims};
     }
     return r;
 }
@@ -145,6 +146,7 @@ int sk_engine_list_sessions(struct sk_engine *e, const struct sk_store_list_sess
 struct dropping {
     struct sk_file *file;
     const struct sk_store_drop_sessions *drop; /* of one subject, or NULL */
+    const struct sk_store_drop_signed_in *signed_in; /* at a provider, or NULL */
     const uint8_t (*users)[SK_NAME_HASH];      /* else of these */
     size_t users_count;
     struct sk_buf keys; /* each with its length before it */
@@ -156,6 +158,11 @@ static int compare_hashes(const void *a, const void *b)
     return memcmp(a, b, SK_NAME_HASH);
 }
 
+static bool is_or_any(struct sk_slice text, struct sk_slice wanted)
+{
+    return wanted.len == 0 || sk_slice_eq(text, wanted);
+}
+
 static int gather_one(void *context, struct sk_store_got_session *session)
 {
     struct dropping *d = context;
@@ -164,6 +171,10 @@ static int gather_one(void *context, struct sk_store_got_session *session)
     if (d->drop) {
         same = sk_slice_eq(session->subject, d->drop->subject);
         d->count += same && session->started >= d->drop->started && session->used >= d->drop->used;
+    } else if (d->signed_in) {
+        same = sk_slice_eq(session->provider, d->signed_in->provider) && is_or_any(session->sub, d->signed_in->sub) &&
+               is_or_any(session->sid, d->signed_in->sid);
+        d->count += same;
     } else {
         uint8_t hash[SK_NAME_HASH];
         sk_row_name_hash(d->file, session->subject, hash);
@@ -180,22 +191,28 @@ static int drop_key(struct sk_file *file, struct sk_slice key)
     return sk_file_run(statement);
 }
 
+static struct sk_slice next_key(struct sk_slice *keys)
+{
+    struct sk_slice key = sk_slice(keys->data + 1, (uint8_t)keys->data[0]);
+    *keys = sk_slice_from(*keys, key.len + 1);
+    return key;
+}
+
 static int drop_gathered(struct dropping *d)
 {
     int r = walk(d->file, gather_one, d);
     for (struct sk_slice keys = sk_buf_peek(&d->keys); r == 0 && keys.len;) {
-        size_t len = (uint8_t)keys.data[0];
-        r = drop_key(d->file, sk_slice(keys.data + 1, len));
-        keys = sk_slice_from(keys, len + 1);
+        r = drop_key(d->file, next_key(&keys));
     }
-    sk_buf_free(&d->keys);
     return r;
 }
 
 int sk_sessions_drop_users(struct sk_file *file, const uint8_t (*users)[SK_NAME_HASH], size_t count)
 {
     struct dropping d = {.file = file, .users = users, .users_count = count, .keys = SK_BUF_INIT(KEYS_MAX)};
-    return drop_gathered(&d);
+    int r = drop_gathered(&d);
+    sk_buf_free(&d.keys);
+    return r;
 }
 
 int sk_engine_drop_sessions(struct sk_engine *e, const struct sk_store_drop_sessions *drop, uint64_t *count)
@@ -213,7 +230,29 @@ int sk_engine_drop_sessions(struct sk_engine *e, const struct sk_store_drop_sess
     }
     r = sk_engine_transaction(d.file);
     r = r ? r : drop_gathered(&d);
+    sk_buf_free(&d.keys);
     r = sk_engine_commit(e, d.file, r);
+    *count = r ? 0 : d.count;
+    return r;
+}
+
+int sk_engine_drop_signed_in(struct sk_engine *e, const struct sk_store_drop_signed_in *drop,
+        void (*each)(void *context, const struct sk_store_got_session *session), void *context, uint64_t *count)
+{
+    struct dropping d = {.signed_in = drop, .keys = SK_BUF_INIT(KEYS_MAX)};
+    int r = sk_engine_file(e, drop->tenant, NULL, &d.file);
+    *count = 0;
+    if (r) {
+        return r;
+    }
+    r = sk_engine_transaction(d.file);
+    r = r ? r : drop_gathered(&d);
+    r = sk_engine_commit(e, d.file, r);
+    for (struct sk_slice keys = sk_buf_peek(&d.keys); r == 0 && keys.len;) {
+        const struct sk_store_got_session gone = {.ticket = drop->ticket, .key = next_key(&keys)};
+        each(context, &gone);
+    }
+    sk_buf_free(&d.keys);
     *count = r ? 0 : d.count;
     return r;
 }

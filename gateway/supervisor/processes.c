@@ -550,10 +550,18 @@ static void announce_issuer(struct process *p, const struct tenant *t, const str
 {
     struct sk_control_issuer m = {.name = i->name, .issuer = i->issuer, .audience = i->audience, .types = i->types,
             .roles_claim = i->roles_claim, .map = i->map, .roles = i->roles, .networks = i->networks, .scope = i->scope,
-            .restricted = i->restricted, .client = i->client, .bound = i->bound, .jwks = i->jwks};
+            .restricted = i->restricted, .kind = i->kind, .bound = i->bound, .jwks = i->jwks};
     memcpy(m.tenant, t->id, SK_ID_SIZE);
     memcpy(m.source, i->source, SK_ID_SIZE);
     process_send(p, SK_CONTROL_ISSUER, &m, NULL);
+}
+
+static void announce_provider(struct process *p, const struct tenant *t, const struct sk_tenant_provider *i)
+{
+    struct sk_control_provider m = {.name = i->name, .user_claim = i->user_claim, .scopes = i->scopes, .acr_values = i->acr_values,
+            .factors = i->factors, .authorization = i->authorization, .end_session = i->end_session, .iss = i->iss};
+    memcpy(m.tenant, t->id, SK_ID_SIZE);
+    process_send(p, SK_CONTROL_PROVIDER, &m, NULL);
 }
 
 static void announce_fido2(struct process *p, const struct tenant *t, const struct sk_tenant_fido2 *f)
@@ -587,6 +595,8 @@ static void announce_to_auth(struct process *p, const struct tenant *t)
     for (struct sk_slice rest = sk_buf_peek(&t->for_auth); sk_image_next(&rest, &message, &code) == 0;) {
         if (code == SK_TENANT_ISSUER) {
             announce_issuer(p, t, (const void *)&message);
+        } else if (code == SK_TENANT_PROVIDER) {
+            announce_provider(p, t, (const void *)&message);
         } else {
             announce_fido2(p, t, (const void *)&message);
         }

@@ -57,18 +57,18 @@ static int send_user(struct supervisor *s, const struct tenant *t, const struct 
     return r ? r : sk_channel_send(s->store, SK_STORE_USER, &m, NULL);
 }
 
-static int send_secret(struct supervisor *s, const struct tenant *t, const struct sk_conf_app *app, const struct sk_conf_inject *inject)
+static int send_secret(struct supervisor *s, const struct tenant *t, const char *app, const char *header, const char *value_file)
 {
     struct sk_buf value SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536);
     char path[4096];
-    if (sk_conf_path(t->file, inject->value_file, path) || sk_conf_read_file(path, &value)) {
+    if (sk_conf_path(t->file, value_file, path) || sk_conf_read_file(path, &value)) {
         return -1;
     }
     struct sk_slice text = sk_buf_peek(&value);
     while (text.len && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r')) {
         text.len--;
     }
-    struct sk_store_secret m = {.app = sk_slice_str(app->name), .header = sk_slice_str(inject->header), .value = text};
+    struct sk_store_secret m = {.app = sk_slice_str(app), .header = sk_slice_str(header), .value = text};
     memcpy(m.tenant, t->id, SK_ID_SIZE);
     int r = sk_channel_send(s->store, SK_STORE_SECRET, &m, NULL);
     sk_wipe(value.data, value.size);
@@ -98,8 +98,11 @@ static int send_tenant(struct supervisor *s, struct tenant *t)
     }
     for (unsigned i = 0; r == 0 && i < conf->apps_count; i++) {
         for (unsigned j = 0; r == 0 && j < conf->apps[i].inject_count; j++) {
-            r = send_secret(s, t, &conf->apps[i], &conf->apps[i].inject[j]);
+            r = send_secret(s, t, conf->apps[i].name, conf->apps[i].inject[j].header, conf->apps[i].inject[j].value_file);
         }
+    }
+    for (unsigned i = 0; r == 0 && i < conf->sign_in_count; i++) {
+        r = send_secret(s, t, SK_STORE_PROVIDERS, conf->sign_in[i].name, conf->sign_in[i].client_secret_file);
     }
     (void)sk_conf_tenant_free(conf);
     sk_wipe(text.data, text.size);

@@ -159,6 +159,10 @@ static int note_reads(struct supervisor *s, struct tenant *t, const struct sk_co
         r = conf->issuers[i].jwks_file ? note_read(s, t, conf->issuers[i].jwks_file) : 0;
         r = r || !conf->issuers[i].ca_file ? r : note_read(s, t, conf->issuers[i].ca_file);
     }
+    for (unsigned i = 0; r == 0 && i < conf->sign_in_count; i++) {
+        r = note_read(s, t, conf->sign_in[i].client_secret_file);
+        r = r || !conf->sign_in[i].ca_file ? r : note_read(s, t, conf->sign_in[i].ca_file);
+    }
     r = r || !conf->client_certificates.ca_file ? r : note_read(s, t, conf->client_certificates.ca_file);
     for (unsigned i = 0; r == 0 && i < conf->client_certificates.crl_files_count; i++) {
         r = note_read(s, t, conf->client_certificates.crl_files[i]);
@@ -173,27 +177,40 @@ static int note_reads(struct supervisor *s, struct tenant *t, const struct sk_co
     return r;
 }
 
-/* The digest of all the store is told: the file, and the values it injects. */
+/* Goes on with what this file holds. */
+static int digest_file(const struct tenant *t, const char *name, const char *where, struct sk_slice text, uint8_t hash[SK_SHA256_SIZE], struct sk_conf_error *error)
+{
+    struct sk_buf value SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536);
+    char path[4096];
+    int r = sk_conf_path(t->file, name, path) ? -ENAMETOOLONG : sk_conf_read_file(path, &value);
+    if (r < 0) {
+        return sk_conf_refuse(error, t->file, text, where, "'%s' cannot be read: %s", path, strerror(-r));
+    }
+    const struct sk_slice parts[] = {sk_slice(hash, SK_SHA256_SIZE), sk_buf_peek(&value)};
+    sk_digest_sha256_parts(parts, SK_COUNT(parts), hash);
+    sk_wipe(value.data, value.size);
+    return 0;
+}
+
+/* The digest of all the store is told: the file, and the secrets that it names. */
 static int digest(struct tenant *t, const struct sk_conf_tenant *conf, struct sk_slice text, struct sk_conf_error *error)
 {
     uint8_t hash[SK_SHA256_SIZE];
+    char where[64];
+    int r = 0;
     sk_digest_sha256(text, hash);
     for (unsigned i = 0; i < conf->apps_count; i++) {
-        for (unsigned j = 0; j < conf->apps[i].inject_count; j++) {
-            struct sk_buf value SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536);
-            char path[4096], where[64];
+        for (unsigned j = 0; r == 0 && j < conf->apps[i].inject_count; j++) {
             (void)snprintf(where, sizeof(where), "apps[%u].inject[%u].value_file", i, j);
-            int r = sk_conf_path(t->file, conf->apps[i].inject[j].value_file, path) ? -ENAMETOOLONG : sk_conf_read_file(path, &value);
-            if (r < 0) {
-                return sk_conf_refuse(error, t->file, text, where, "'%s' cannot be read: %s", path, strerror(-r));
-            }
-            const struct sk_slice parts[] = {sk_slice(hash, sizeof(hash)), sk_buf_peek(&value)};
-            sk_digest_sha256_parts(parts, SK_COUNT(parts), hash);
-            sk_wipe(value.data, value.size);
+            r = digest_file(t, conf->apps[i].inject[j].value_file, where, text, hash, error);
         }
     }
+    for (unsigned i = 0; r == 0 && i < conf->sign_in_count; i++) {
+        (void)snprintf(where, sizeof(where), "sign_in[%u].client_secret_file", i);
+        r = digest_file(t, conf->sign_in[i].client_secret_file, where, text, hash, error);
+    }
     sk_hex_encode(hash, 31, t->digest);
-    return 0;
+    return r;
 }
 
 /* Who may give somebody else a way in: auth does not take a worker's word for it. */
@@ -275,7 +292,7 @@ static int read_settings(struct tenant *t)
     t->ban_time = set->ban_time;
     t->password_least = set->password_least;
     for (struct sk_slice before = image.rest; sk_image_next(&image.rest, &message, &code) == 0; before = image.rest) {
-        bool theirs = code == SK_TENANT_ISSUER || code == SK_TENANT_FIDO2;
+        bool theirs = code == SK_TENANT_ISSUER || code == SK_TENANT_PROVIDER || code == SK_TENANT_FIDO2;
         t->certificates |= code == SK_TENANT_CLIENTS && ((const struct sk_tenant_clients *)(const void *)&message)->map.len > 0;
         if (theirs && sk_buf_put(&t->for_auth, sk_slice_cut(before, before.len - image.rest.len))) {
             return -ENOMEM;

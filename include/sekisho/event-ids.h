@@ -66,6 +66,10 @@
     X(FETCHED, "SK1304", INFO, "a document was fetched, and is another than before",                         \
         "A key set, a revocation list or a provider's metadata that a tenant file names by URL is new, and in force within a " \
         "second. Nothing is left to do.")                                                                    \
+    X(EXCHANGE_FAILED, "SK1305", WARN, "an identity provider gave no token for somebody who signed in there",  \
+        "The line names its token endpoint and why. invalid_grant: the code was used already, is too old, or somebody made it up: " \
+        "one now and then is nothing. invalid_client: the client_id or the client secret of the tenant file is not the one that the " \
+        "provider knows.")                                                                                    \
     X(JOURNAL_OPENED, "SK1401", INFO, "journal opened",                                                      \
         "The journal was read and goes on. The line counts the records read, and the requests whose end nobody knows, " \
         "as the gateway ended in their midst: each has now a record that says so.")                          \

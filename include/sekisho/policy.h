@@ -65,8 +65,8 @@ struct sk_policy {
 };
 
 /*
- * How somebody can prove who it is. X(name, text): text is how rules name it. A FIDO2 authenticator proves FIDO2 with a touch, PASSKEY
- * too when it verified its user, HARDWARE too when its key cannot leave it.
+ * How somebody can prove who it is. X(name, text): text is how rules name it. A FIDO2 authenticator proves FIDO2 with a touch, PASSKEY too when it
+ * verified its user, HARDWARE too when its key cannot leave it. OIDC: by the tenant's own identity provider, which may vouch for others.
  */
 #define SK_POLICY_FACTOR_NAMES(X)                                                                            \
     X(PASSWORD, "password")                                                                                  \
@@ -76,7 +76,8 @@ struct sk_policy {
     X(CERTIFICATE, "certificate")                                                                            \
     X(KEY, "key")                                                                                            \
     X(TOKEN, "token")                                                                                        \
-    X(RECOVERY, "recovery")
+    X(RECOVERY, "recovery")                                                                                  \
+    X(OIDC, "oidc")
 
 enum sk_policy_factor {
 #define X(name, text) SK_POLICY_FACTOR_##name,
@@ -85,8 +86,7 @@ enum sk_policy_factor {
     SK_POLICY_FACTORS
 };
 
-/* Proven with the request itself: never too old. */
-#define SK_POLICY_PROVEN_NOW UINT64_MAX
+#define SK_POLICY_PROVEN_NOW UINT64_MAX /* with the request itself: never too old */
 
 #define SK_POLICY_SCOPE 16 /* most entries of a scope */
 

@@ -1,4 +1,4 @@
-// Debian's Chromium in front of a gateway: https://NAME.test is that gateway, nothing else has an address, and the tests'
+// Debian's Chromium in front of a gateway: https://NAME.test is that gateway, nothing else but localhost has an address, and the tests'
 // authority is the only one it trusts beyond its own, so certificates are checked as for anybody. All it keeps is in a
 // temporary home, and nothing of it outlives the test file.
 import { execFileSync } from 'node:child_process';
@@ -45,7 +45,7 @@ class Chromium {
       executablePath: PROGRAM,
       chromiumSandbox: false, // it has none for root
       env: { PATH: process.env.PATH, HOME: this.home, LANG: 'C.UTF-8' },
-      args: [`--host-resolver-rules=MAP *.test:443 127.0.0.1:${port}, MAP * ~NOTFOUND`],
+      args: [`--host-resolver-rules=MAP *.test:443 127.0.0.1:${port}, MAP localhost 127.0.0.1, MAP * ~NOTFOUND`],
     });
   }
 

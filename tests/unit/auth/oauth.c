@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "conf/conf.h"
 #include "crypto/digest.h"
+#include "ipc/tenant.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -381,7 +382,7 @@ static void set_bound(void)
 {
     struct sk_control_tenant tenant = {.name = SK_LIT("one"), .service = SK_LIT("svc"), .inactivity = 60 * SK_SECOND, .expiration = 600 * SK_SECOND,
             .max_retries = 5, .find_time = SK_SECOND, .ban_time = SK_SECOND, .certificates = 1, .hosts = SK_LIT("one.test,")};
-    struct sk_control_issuer m = {.name = SK_LIT("bot"), .client = 1, .bound = 1};
+    struct sk_control_issuer m = {.name = SK_LIT("bot"), .kind = SK_ISSUER_CLIENT, .bound = 1};
     struct sk_control_loaded loaded = {.generation = 2};
     rig_tenant(1, tenant.tenant);
     rig_tenant(1, m.tenant);

@@ -47,7 +47,7 @@ static void revoke(unsigned worker, uint64_t ticket, unsigned tenant, const stru
 
 static void logout(unsigned worker, uint64_t ticket, unsigned tenant, const struct rig_grant *grant)
 {
-    struct sk_auth_logout m = {.ticket = ticket, .host = SK_LIT("one.test"), .address = RIG_ADDRESS, .session = grant->session_text,
+    struct sk_auth_logout m = {.ticket = ticket, .host = SK_LIT("one.test"), .authority = SK_LIT("one.test:8443"), .address = RIG_ADDRESS, .session = grant->session_text,
             .proof = grant->proof_text};
     rig_tenant(tenant, m.tenant);
     rig_from_worker(&rig, worker, SK_AUTH_LOGOUT, &m);

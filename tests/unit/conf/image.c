@@ -222,7 +222,7 @@ Test(conf_image, tokens_are_bound_where_certificates_are_asked_for)
         cr_assert_eq(sk_image_next(&read.rest, &m, &code), 0);
     }
     const struct sk_tenant_issuer *entry = (const void *)&m;
-    cr_expect(sk_slice_eq(entry->name, SK_LIT("jiro")) && entry->client && entry->bound && entry->jwks.len == 0);
+    cr_expect(sk_slice_eq(entry->name, SK_LIT("jiro")) && entry->kind == SK_ISSUER_CLIENT && entry->bound && entry->jwks.len == 0);
     sk_buf_free(&image);
 }
 

@@ -233,6 +233,34 @@ Test(conf_load, an_empty_list_is_no_restriction_and_is_refused)
     (void)sk_conf_tenant_free(t);
 }
 
+static void provider_refused(const char *from, const char *to, const char *why)
+{
+    static const char *const good = "sign_in:\n  - {name: corp, issuer: \"https://id.test\", client_id: panel, client_secret_file: key.pem, user_claim: email, "
+                                    "scopes: [email], acr_values: [mfa], roles_claim: [groups], map: [{value: ops, role: viewer}], factors: [{value: otp, factor: fido2}]}\nusers:";
+    char text[1024];
+    (void)snprintf(text, sizeof(text), "%s", files_with(good, from, to));
+    cr_assert_eq(files_load_tenant(files_with(files_tenant, "users:", text), NULL, &error), 1, "taken: '%s'", to);
+    cr_assert(strstr(error.text, why) != NULL, "'%s' says nothing of '%s'", error.text, why);
+    cr_assert_eq(files_load_tenant(files_with(files_tenant, "users:", good), NULL, &error), 0, "%s", error.text);
+}
+
+Test(conf_load, what_cannot_be_an_identity_provider_is_refused)
+{
+    provider_refused("name: corp", "name: co/rp", "letters, digits");
+    provider_refused("https://id.test", "http://id.test", "https URL");
+    provider_refused("https://id.test", "https://id.test/?a=b", "https URL");
+    provider_refused("client_id: panel", "client_id: \"\"", "client_id");
+    provider_refused("[email]", "[\"email groups\"]", "without a space");
+    provider_refused("[mfa]", "[\"\"]", "without a space");
+    provider_refused("user_claim: email", "user_claim: \"\"", "user_claim");
+    provider_refused("role: viewer", "role: nobody", "a role of this file");
+    provider_refused("factor: fido2", "factor: key", "password, fido2");
+    provider_refused("factor: fido2", "factor: yubikey", "password, fido2");
+    provider_refused("value: otp", "value: \"o,tp\"", "without a comma");
+    provider_refused("\nusers:", "\nissuers:\n  - {name: corp, issuer: x, audience: y, jwks_file: key.pem}\nusers:", "two named 'corp'");
+    provider_refused("\nusers:", "\nusers:\n  - {name: \"corp:anna\", roles: [viewer], backend: pam}", "could be taken for one of its");
+}
+
 /* More could not be said of the user to anyone: the import would fail, and nobody of the tenant be known. */
 Test(conf_load, more_roles_than_can_be_said_of_a_user_are_refused)
 {

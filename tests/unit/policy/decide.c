@@ -27,6 +27,7 @@ struct case_of {
 #define H (1U << SK_POLICY_FACTOR_HARDWARE)
 #define C (1U << SK_POLICY_FACTOR_CERTIFICATE)
 #define K (1U << SK_POLICY_FACTOR_KEY)
+#define O (1U << SK_POLICY_FACTOR_OIDC)
 #define API .apps = APPS({.name = "api", .path = "/"})
 
 static void check(const struct sk_policy_source *source, const char *role, const char *address,
@@ -527,7 +528,7 @@ static const struct {
     uint64_t within;
 } demands[] = {{"password", {P}, 0}, {"password+fido2|passkey", {P | F, V}, 0}, {" fido2  within 5m", {F}, 300},
         {"certificate + password | key", {C | P, K}, 0}, {"aal2", {P | F, V, P | C}, 86400}, {"aal3 | key within 1h", {P | H, V | H, K}, 3600},
-        {"aal1 within 90d", {P, F, C}, 30 * 86400}};
+        {"aal1 within 90d", {P, F, C, O}, 30 * 86400}};
 #define NOW 1800000000U
 
 static bool naive_met(const char *text, const uint64_t proven[SK_POLICY_FACTORS])

@@ -383,7 +383,7 @@ Test(store_engine, a_newer_schema_is_refused)
     cr_assert_str_eq(shop_hash(&shop, 1, "jiro"), "!", "a file of a newer version is no absence of the user");
     cr_assert_lt(shop_get_session(&shop, 1, "session-key", &used), 0);
     cr_assert_lt(shop_begin(&shop, 1, "d2"), 0);
-    shop_sql(&shop, 1, "PRAGMA user_version = 6");
+    shop_sql(&shop, 1, "PRAGMA user_version = 7");
     cr_assert_str_eq(shop_hash(&shop, 1, "jiro"), "$argon2id$v=19$jiro", "nothing was done to it");
     shop_sql(&shop, 0, "PRAGMA user_version = 99");
     cr_assert_eq(shop_reopen(&shop), 1);

@@ -215,3 +215,66 @@ Test(store_sessions, an_import_that_fails_ends_no_session)
         cr_assert_eq(drop_all(1, "anna", 0, 0, &count), 0);
     }
 }
+
+/* ---- of who signed in at an identity provider ---- */
+
+static void put_signed_in(unsigned tenant, const char *key, const char *provider, const char *sub, const char *sid)
+{
+    struct sk_store_put_session put = {.key = sk_slice_str(key), .subject = SK_LIT("corp:someone"), .started = 5, .used = 100, .proofs = SK_LIT("oidc@1700000000"),
+            .provider = sk_slice_str(provider), .sub = sk_slice_str(sub), .sid = sk_slice_str(sid), .claims = SK_LIT("ops,dev")};
+    shop_tenant(tenant, put.tenant);
+    cr_assert_eq(sk_engine_put_session(shop.engine, &put), 0);
+}
+
+static char gone[256];
+
+static void note_gone(void *context, const struct sk_store_got_session *session)
+{
+    size_t len = strlen(gone);
+    cr_expect_eq(session->ticket, *(const uint64_t *)context);
+    (void)snprintf(gone + len, sizeof(gone) - len, "%.*s ", (int)session->key.len, session->key.data);
+}
+
+static uint64_t drop_signed_in(unsigned tenant, const char *provider, const char *sub, const char *sid)
+{
+    uint64_t ticket = 77, count;
+    struct sk_store_drop_signed_in drop = {.ticket = ticket, .provider = sk_slice_str(provider), .sub = sk_slice_str(sub), .sid = sk_slice_str(sid)};
+    shop_tenant(tenant, drop.tenant);
+    gone[0] = '\0';
+    cr_assert_eq(sk_engine_drop_signed_in(shop.engine, &drop, note_gone, &ticket, &count), 0);
+    return count;
+}
+
+Test(store_sessions, a_provider_s_logout_ends_those_of_its_user_or_session_and_each_is_told)
+{
+    cr_assert_eq(shop_import(&shop, 2, "d2", "anna:h1", changed), 0);
+    put_signed_in(1, "a1", "corp", "anna", "s1");
+    put_signed_in(1, "a2", "corp", "anna", "s2");
+    put_signed_in(1, "b1", "corp", "ben", "s1");
+    put_signed_in(1, "x1", "other", "anna", "s1");
+    put_signed_in(2, "z1", "corp", "anna", "s1");
+    cr_assert_eq(shop_put_session(&shop, 1, "local", "corp:anna", 100), 0);
+    cr_assert_eq(drop_signed_in(1, "corp", "anna", "s1"), 1);
+    cr_expect_str_eq(gone, "a1 ");
+    cr_assert_eq(drop_signed_in(1, "corp", "anna", "s1"), 0);
+    cr_expect_str_empty(gone);
+    cr_assert_eq(drop_signed_in(1, "corp", "", "s1"), 1);
+    cr_expect_str_eq(gone, "b1 ");
+    cr_assert_eq(drop_signed_in(1, "corp", "anna", ""), 1);
+    cr_expect_str_eq(gone, "a2 ");
+    cr_expect(there("x1") && there("local"));
+    uint64_t used;
+    cr_expect_eq(shop_get_session(&shop, 2, "z1", &used), 0);
+}
+
+Test(store_sessions, what_a_provider_s_claims_said_comes_back_with_the_session)
+{
+    struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+    struct sk_store_got_session got;
+    struct sk_store_get_session get = {.key = SK_LIT("a1")};
+    shop_tenant(1, get.tenant);
+    put_signed_in(1, "a1", "corp", "anna", "s1");
+    cr_assert_eq(sk_engine_get_session(shop.engine, &get, &buf, &got), 0);
+    cr_expect(sk_slice_eq(got.provider, SK_LIT("corp")) && sk_slice_eq(got.sub, SK_LIT("anna")) && sk_slice_eq(got.sid, SK_LIT("s1")));
+    cr_expect(sk_slice_eq(got.claims, SK_LIT("ops,dev")));
+}
