@@ -216,36 +216,56 @@ static bool japanese(const struct sk_exchange *x)
     return sk_page_japanese(&x->stream->request);
 }
 
+/* The identity provider that the session's user comes from, who has nothing to prove himself with here; empty: none. */
+static struct sk_slice provider_of(const struct sk_exchange *x)
+{
+    for (unsigned i = 0; i < x->site->providers_count; i++) {
+        struct sk_slice name = x->site->providers[i], rest = sk_slice_from(x->grant->subject, name.len);
+        if (sk_slice_starts(x->grant->subject, name) && rest.len && rest.data[0] == ':') {
+            return name;
+        }
+    }
+    return SK_SLICE_NULL;
+}
+
+/* By an authenticator, or a recovery code. */
+static void put_proofs(struct sk_page *p, struct sk_slice token, struct sk_slice back)
+{
+    sk_page_raw(p, "<noscript><p>");
+    sk_page_say(p, "パスキーを使うには、JavaScriptを有効にしてください。", "Passkeys need JavaScript.");
+    sk_page_raw(p, "</p></noscript>");
+    sk_page_ceremony(p, "prove", true, PASSKEY, token);
+    sk_page_hidden(p, "return", back);
+    sk_page_raw(p, "<button type=\"submit\" autofocus>");
+    sk_page_say(p, "パスキーで確認する", "Use your passkey or security key");
+    sk_page_raw(p, "</button></form><details><summary>");
+    sk_page_say(p, "使えない場合は、回復コードで", "You do not have it? Use a recovery code");
+    sk_page_raw(p, "</summary><form method=\"post\" action=\"" RECOVER "\">");
+    sk_page_hidden(p, "form", token);
+    sk_page_raw(p, "<label for=\"code\">");
+    sk_page_say(p, "回復コード", "Recovery code");
+    sk_page_raw(p, "</label><input id=\"code\" name=\"code\" type=\"text\" autocomplete=\"one-time-code\" autocapitalize=\"none\" spellcheck=\"false\" "
+                   "maxlength=\"64\" required><button type=\"submit\">");
+    sk_page_say(p, "確認する", "Confirm");
+    sk_page_raw(p, "</button></form></details><p>");
+    sk_page_say(p, "まだ登録していない場合は、管理者にリンクを依頼してください。", "You have never registered one? Ask your administrator for a link.");
+    sk_page_raw(p, "</p>");
+    sk_page_script(p);
+}
+
 static void show_verify(struct sk_exchange *x, uint16_t status, struct sk_slice reason, struct sk_slice back)
 {
     struct sk_slice set, token = sk_reserved_form_token(x, &set);
     struct sk_page p;
     sk_page_open(&p, japanese(x), "本人確認", "Confirm that it is you");
     sk_page_message(&p, reason);
-    sk_page_raw(&p, "<noscript><p>");
-    sk_page_say(&p, "パスキーを使うには、JavaScriptを有効にしてください。", "Passkeys need JavaScript.");
-    sk_page_raw(&p, "</p></noscript>");
-    sk_page_ceremony(&p, "prove", true, PASSKEY, token);
-    sk_page_hidden(&p, "return", back);
-    sk_page_raw(&p, "<button type=\"submit\" autofocus>");
-    sk_page_say(&p, "パスキーで確認する", "Use your passkey or security key");
-    sk_page_raw(&p, "</button></form><details><summary>");
-    sk_page_say(&p, "使えない場合は、回復コードで", "You do not have it? Use a recovery code");
-    sk_page_raw(&p, "</summary><form method=\"post\" action=\"" RECOVER "\">");
-    sk_page_hidden(&p, "form", token);
-    sk_page_raw(&p, "<label for=\"code\">");
-    sk_page_say(&p, "回復コード", "Recovery code");
-    sk_page_raw(&p, "</label><input id=\"code\" name=\"code\" type=\"text\" autocomplete=\"one-time-code\" autocapitalize=\"none\" spellcheck=\"false\" "
-                    "maxlength=\"64\" required><button type=\"submit\">");
-    sk_page_say(&p, "確認する", "Confirm");
-    sk_page_raw(&p, "</button></form></details>");
+    if (!x->grant || !provider_of(x).len) {
+        put_proofs(&p, token, back);
+    }
     sk_page_providers(&p, x->site, back);
-    sk_page_raw(&p, "<p>");
-    sk_page_say(&p, "まだ登録していない場合は、管理者にリンクを依頼してください。", "You have never registered one? Ask your administrator for a link.");
-    sk_page_raw(&p, "</p><footer><a href=\"/.sekisho/logout\">");
+    sk_page_raw(&p, "<footer><a href=\"/.sekisho/logout\">");
     sk_page_say(&p, "ログアウト", "Log out");
     sk_page_raw(&p, "</a></footer>");
-    sk_page_script(&p);
     sk_reserved_page(x, status, SK_AUDIT_DECISION_CHALLENGE, reason.len ? reason : SK_LIT("verify-page"), sk_page_close(&p, x->arena), set);
 }
 
@@ -309,6 +329,22 @@ static void show_reset(struct sk_exchange *x, struct sk_slice reason, struct sk_
     }
     sk_reserved_page(x, reason.len ? sk_page_status(reason) : 200, reason.len ? SK_AUDIT_DECISION_DENY : SK_AUDIT_DECISION_CHALLENGE,
             reason.len ? reason : SK_LIT("password-page"), sk_page_close(&p, x->arena), set);
+}
+
+/* Of who has nothing here. */
+static void show_provider(struct sk_exchange *x, struct sk_slice name)
+{
+    struct sk_page p;
+    sk_page_open(&p, japanese(x), "本人確認の方法", "How you prove that it is you");
+    sk_page_raw(&p, "<p>");
+    sk_page_text(&p, x->grant->subject);
+    sk_page_raw(&p, "</p><p>");
+    sk_page_text(&p, name);
+    sk_page_say(&p, " でログインしています。パスワードやパスキーは、そちらで管理してください。", " is where you sign in: passwords and passkeys are managed there.");
+    sk_page_raw(&p, "</p><footer><a href=\"/.sekisho/logout\">");
+    sk_page_say(&p, "ログアウト", "Log out");
+    sk_page_raw(&p, "</a></footer>");
+    sk_reserved_page(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("account-page"), sk_page_close(&p, x->arena), SK_SLICE_NULL);
 }
 
 static void show_account(struct sk_exchange *x)
@@ -459,6 +495,8 @@ enum sk_go sk_account_serve(struct sk_exchange *x)
         return SK_GO_WAIT;
     } else if (is(x, SK_VERIFY_PAGE)) {
         show_verify(x, 200, SK_SLICE_NULL, sk_reserved_return(x, query(x, "return")));
+    } else if (provider_of(x).len) {
+        show_provider(x, provider_of(x));
     } else {
         struct sk_auth_list_authenticators m = {.session = x->grant->session, .proof = x->grant->proof, .user = x->grant->subject};
         memcpy(m.tenant, x->site->tenant->id, SK_ID_SIZE);

@@ -149,7 +149,10 @@ describe('what a provider vouches for', { concurrency: false }, () => {
     const asked = await said(plain.browser, '/vault');
     assert.equal(asked.status, 303, 'more is to be proven');
     assert.match(asked.headers.location, /^\/\.sekisho\/verify\?return=\/vault/);
-    assert.match((await plain.browser.get(asked.headers.location)).text, /Log in with Corp/);
+    const page = await plain.browser.get(asked.headers.location);
+    assert.match(page.text, /Log in with Corp/);
+    assert.doesNotMatch(page.text, /recovery code/, 'he has none here');
+    assert.match((await plain.browser.get('/.sekisho/account')).text, /Corp is where you sign in/);
     const strong = await signIn('hana');
     assert.equal((await said(strong.browser, '/vault')).status, 200);
     const [{ factors }] = await gateway.recorded((r) => r.op === 'login' && r.subject === 'Corp:hana' && r.decision === 'allow');
