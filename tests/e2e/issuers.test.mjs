@@ -189,12 +189,12 @@ describe('a change', () => {
 
   test('that cannot be is refused with its line', async () => {
     for (const [own, what] of [[{ roles: ['nope'] }, /no role is named/], [{ name: 'a b' }, /letters, digits/], [{ issuer: '' }, /not empty/], [{ jwks_file: 'nope.jwks' }, /cannot be read/],
-      [{ map: [{ value: 'a,b', role: 'reader' }] }, /without a comma/], [{ name: 'other' }, /two issuers/]]) {
+      [{ map: [{ value: 'a,b', role: 'reader' }] }, /without a comma/], [{ name: 'other' }, /there are two named 'other'/]]) {
       const line = await gateway.reload(() => gateway.tenant(tenantFile('acme', {}, own)));
       assert.equal(line.id, 'SK1101');
       assert.match(JSON.stringify(line), what);
     }
     const line = await gateway.reload(() => gateway.tenant(tenantFile('acme', { users: [{ name: 'ci:root', roles: ['all'] }] })));
-    assert.match(JSON.stringify(line), /taken for somebody of this issuer/);
+    assert.match(JSON.stringify(line), /taken for one of its/);
   });
 });
