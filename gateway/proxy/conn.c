@@ -302,58 +302,22 @@ static bool handshake(struct sk_conn *conn)
 
 /* ---- PROXY protocol v2 (from listed balancers alone, and from them always) ---- */
 
-#define PROXY_TCP4 0x11U /* AF_INET, STREAM */
-#define PROXY_TCP6 0x21U /* AF_INET6, STREAM */
-
-static const uint8_t proxy_signature[12] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a};
-
-static bool take_proxy(struct sk_conn *conn)
-{
-    const uint8_t *p = conn->prefix;
-    struct sk_addr addr = {.family = SK_FAMILY_NONE};
-    unsigned command = p[12] & 15U, protocol = p[13], len = (unsigned)p[14] << 8 | p[15];
-    if (p[12] >> 4 != 2 || command > 1) {
-        return false;
-    }
-    if (command == 0) {
-        return true; /* LOCAL: the balancer itself, whatever else is said */
-    }
-    if (protocol == PROXY_TCP4 && len >= 12) {
-        addr.family = SK_FAMILY_V4;
-        memcpy(addr.bytes, p + 16, 4);
-        addr.port = (uint16_t)(p[24] << 8 | p[25]);
-    } else if (protocol == PROXY_TCP6 && len >= 36) {
-        struct sockaddr_storage storage;
-        struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)(p[48] << 8 | p[49]))};
-        memcpy(&in6.sin6_addr, p + 16, 16);
-        memcpy(&storage, &in6, sizeof(in6));
-        sk_addr_from_sockaddr(&addr, &storage);
-    } else {
-        return false;
-    }
-    conn->address = addr;
-    conn->address_bytes_len = addr.family == SK_FAMILY_V4 ? 4 : 16;
-    return true;
-}
-
 /* Exactly the header is read from the socket, not a byte of what follows. */
 static bool read_proxy(struct sk_conn *conn)
 {
     for (;;) {
-        size_t want = 16;
-        if (conn->prefix_len >= 16) {
-            want += (size_t)conn->prefix[14] << 8 | conn->prefix[15];
-        }
-        if (want > sizeof(conn->prefix) || memcmp(conn->prefix, proxy_signature, conn->prefix_len < 12 ? conn->prefix_len : 12) != 0) {
+        struct sk_slice header = sk_slice(conn->prefix, conn->prefix_len);
+        struct sk_addr address = conn->address;
+        size_t want = sk_prefix_size(header);
+        bool whole = conn->prefix_len == want;
+        if (want > sizeof(conn->prefix) || (whole && sk_prefix_read(header, &address))) {
             record_refused(conn, "bad-proxy-header", SK_SLICE_NULL);
             return false;
         }
-        if (conn->prefix_len == want) {
+        if (whole) {
             conn->proxied = false;
-            if (!take_proxy(conn)) {
-                record_refused(conn, "bad-proxy-header", SK_SLICE_NULL);
-                return false;
-            }
+            conn->address = address;
+            conn->address_bytes_len = address.family == SK_FAMILY_V4 ? 4 : 16;
             return handshake(conn);
         }
         ssize_t n = recv(conn->io.ev.fd, conn->prefix + conn->prefix_len, want - conn->prefix_len, 0);

@@ -19,6 +19,7 @@
 #include "ipc/control.h"
 #include "ipc/recorder.h"
 #include "proxy/app.h"
+#include "proxy/prefix.h"
 #include "proxy/shared.h"
 #include "tls/tls.h"
 
@@ -116,7 +117,7 @@ struct sk_conn {
     bool unread; /* an exchange ended before its request's body */
     enum sk_conn_phase { SK_CONN_HANDSHAKE, SK_CONN_HEAD, SK_CONN_OPEN } phase;
     uint64_t phase_began; /* boot ns */
-    uint8_t prefix[536]; /* a PROXY header as it comes */
+    uint8_t prefix[SK_PREFIX_MAX]; /* a PROXY header as it comes */
     size_t prefix_len;
     uint64_t activity; /* boot ns, of the loop's turn */
 };

@@ -2,9 +2,8 @@
 #pragma once
 
 #include "proxy/exchange.h"
+#include "proxy/form.h"
 
-/* The n-th value of a name in an application/x-www-form-urlencoded body or query, decoded; the null slice when absent. */
-struct sk_slice sk_form_value(struct sk_arena *arena, struct sk_slice form, const char *name, unsigned nth);
 /* Does no browser say that another site's page asks? */
 bool sk_reserved_own_page(const struct sk_exchange *x);
 enum sk_session { SK_SESSION_GOOD, SK_SESSION_ASKED, SK_SESSION_NONE, SK_SESSION_UNKNOWN };

@@ -1,12 +1,8 @@
 /* A client's certificate, after its handshake. */
 #pragma once
 
-#include "base/buf.h"
+#include "tls/names.h"
 #include "tls/tls.h"
-
-/* What a certificate can name its holder by: rfc822Name, userPrincipalName, uniformResourceIdentifier of the subject alternative
- * name; the whole subject as RFC 2253 writes it. */
-enum sk_tls_name { SK_TLS_EMAIL, SK_TLS_UPN, SK_TLS_URI, SK_TLS_SUBJECT };
 
 /* Is there one? It was right in the handshake; whether it still is, sk_tls_certificate_holds says. */
 bool sk_tls_has_certificate(const struct sk_tls *tls);
@@ -17,5 +13,5 @@ void sk_tls_certificate_fingerprint(const struct sk_tls *tls, uint8_t out[32]);
 /* In DER, the client's own first; with `chain`, instead the authorities between it and the root, each below the next, as they were verified.
  * `each` gives 0 or negative, which ends it. 0 or negative. */
 int sk_tls_certificate_each(const struct sk_tls *tls, bool chain, int (*each)(void *context, struct sk_slice der), void *context) sk_nodiscard;
-/* Appended, UTF-8 without control characters. 0; 1 when it has none, or more than one, or another; negative. */
+/* As sk_tls_name_of. */
 int sk_tls_certificate_name(const struct sk_tls *tls, enum sk_tls_name which, struct sk_buf *out) sk_nodiscard;
