@@ -106,8 +106,10 @@ static bool is_context(char *text, size_t len, struct sk_slice context)
     size_t letters = 0;
     while (context.len) {
         struct sk_slice word = sk_slice_trim(sk_slice_split(&context, '\n'));
-        if (word.len >= 4) {
-            take_out(text, len, word);
+        char normal[SK_PASSWORD_MAX];
+        size_t size;
+        if (sk_password_normal(word, normal, &size) == 0 && size >= 4) {
+            take_out(text, len, sk_slice(normal, size));
         }
     }
     for (size_t i = 0; i < len; i++) {

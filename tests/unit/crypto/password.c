@@ -110,6 +110,7 @@ Test(crypto_password, a_name_with_little_beside_it_is_refused)
     check("Hanako-Acme-2026", 8, "acme\nhanako", "password-context");
     check("acmeACMEacme!!2", 8, "acme", "password-context");
     check("acme2026xyz", 8, "acme\nab", "password-context");
+    check("ren\xc3\xa9""e-12345", 8, "rene\xcc\x81""e", "password-context"); /* the file was written on another keyboard */
     check("acme winter garden", 8, "acme\nhanako", "");
     check("ab12ab12cd34", 8, "ab", "");
     check("1 2 3 4 5 6 7 8 9 10 11", 8, "acme", "");
