@@ -330,11 +330,14 @@ static int set_field(struct sk_audit_record *record, uint64_t key, const struct 
 
 int sk_record_decode(struct sk_slice bytes, struct sk_audit_record *record)
 {
-    struct reader r = {(const uint8_t *)bytes.data, (const uint8_t *)bytes.data + bytes.len};
     enum major major;
     uint64_t fields, key, before = 0;
     memset(record, 0, sizeof(*record));
-    if (bytes.len > SK_AUDIT_RECORD_MAX || read_head(&r, &major, &fields) || major != MAJOR_MAP || fields > 64) {
+    if (bytes.len == 0 || bytes.len > SK_AUDIT_RECORD_MAX) {
+        return 1;
+    }
+    struct reader r = {(const uint8_t *)bytes.data, (const uint8_t *)bytes.data + bytes.len};
+    if (read_head(&r, &major, &fields) || major != MAJOR_MAP || fields > 64) {
         return 1;
     }
     for (uint64_t i = 0; i < fields; i++) {

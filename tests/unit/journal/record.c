@@ -74,6 +74,12 @@ static void expect_same(const struct sk_audit_record *a, const struct sk_audit_r
     cr_expect_eq(memcmp(a->id, b->id, SK_ID_SIZE), 0);
 }
 
+Test(journal_record, no_bytes_are_no_record)
+{
+    struct sk_audit_record record;
+    cr_assert_eq(sk_record_decode(SK_SLICE_NULL, &record), 1);
+}
+
 Test(journal_record, the_least_record_has_its_known_bytes)
 {
     struct sk_audit_record record = least(), back;
