@@ -1,0 +1,98 @@
+/* Writes what fuzzers begin with that is no text: a message of each kind, records, a tenant's image, a balancer's header. seeds FOLDER */
+#include "ipc/auth.h"
+#include "ipc/control.h"
+#include "ipc/factor.h"
+#include "ipc/fetch.h"
+#include "ipc/pam.h"
+#include "ipc/store.h"
+#include "ipc/tenant.h"
+#include "journal/frame.h"
+#include "journal/record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *folder;
+
+static void put(const char *fuzzer, unsigned n, struct sk_slice before, struct sk_slice bytes)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof(path), "%s/%s/seed-%u", folder, fuzzer, n);
+    FILE *file = fopen(path, "w");
+    if (!file || fwrite(before.data, 1, before.len, file) != before.len || fwrite(bytes.data, 1, bytes.len, file) != bytes.len || fclose(file)) {
+        perror(path);
+        exit(1);
+    }
+}
+
+/* A message has its fields one behind the other, of 8 or 16 bytes each. */
+static void fill(const struct sk_ipc_layout *layout, union sk_ipc_any *message)
+{
+    size_t at = 0;
+    memset(message, 0, sizeof(*message));
+    for (uint16_t i = 0; i < layout->fields_count; i++) {
+        const struct sk_slice text = SK_LIT("a,b");
+        const uint64_t number = i;
+        bool one = layout->fields[i].type == SK_IPC_NUMBER;
+        if (one) {
+            memcpy(message->bytes + at, &number, sizeof(number));
+        } else if (layout->fields[i].type == SK_IPC_TEXT && layout->fields[i].most >= text.len) {
+            memcpy(message->bytes + at, &text, sizeof(text));
+        }
+        at += one ? 8 : 16;
+    }
+}
+
+static void put_messages(void)
+{
+    static const struct sk_ipc_interface *const all[] = {&sk_auth_interface, &sk_control_interface, &sk_factor_interface, &sk_fetch_interface, &sk_pam_interface,
+            &sk_store_interface, &sk_tenant_interface};
+    static uint8_t bytes[SK_IPC_MESSAGE_MAX];
+    unsigned n = 0, images = 0;
+    for (size_t i = 0; i < SK_COUNT(all); i++) {
+        for (size_t k = 0; k < all[i]->layouts_count; k++) {
+            const struct sk_ipc_layout *layout = &all[i]->layouts[k];
+            const char head[2] = {(char)i, (char)layout->sender};
+            union sk_ipc_any message;
+            fill(layout, &message);
+            int len = sk_ipc_encode(all[i], layout->code, &message, bytes, sizeof(bytes));
+            if (len < 0) {
+                abort();
+            }
+            put("ipc", n++, sk_slice(head, sizeof(head)), sk_slice(bytes, (size_t)len));
+            const uint32_t size = (uint32_t)len;
+            if (all[i] == &sk_tenant_interface) {
+                put("image", images++, sk_slice(&size, sizeof(size)), sk_slice(bytes, (size_t)len));
+            }
+        }
+    }
+}
+
+static void put_records(void)
+{
+    uint8_t cbor[SK_AUDIT_RECORD_MAX], body[SK_FRAME_RECORD_HEADER + SK_AUDIT_RECORD_MAX];
+    struct sk_audit_record record = {.op = SK_AUDIT_REQUEST, .stage = SK_AUDIT_STAGE_INTENT, .decision = SK_AUDIT_DECISION_ALLOW, .wall = 5, .boot = 6,
+            .reason = SK_LIT("allowed"), .subject = SK_LIT("hanako"), .address = SK_LIT("\x7f\0\0\1"), .request = SK_LIT("0123456789abcdef"), .host = SK_LIT("h"),
+            .path = SK_LIT("/"), .method = SK_LIT("GET"), .status = 200};
+    for (unsigned n = 0; n < 4; n++) {
+        record.stage = n & 1 ? SK_AUDIT_STAGE_OUTCOME : SK_AUDIT_STAGE_INTENT;
+        record.factors = n & 2 ? SK_LIT("pwd,hwk") : SK_SLICE_NULL;
+        size_t len = sk_record_encode(&record, cbor), whole = SK_FRAME_RECORD_HEADER + len;
+        const struct sk_frame_record frame = {.len = (uint32_t)len, .kind = SK_FRAME_PLAIN};
+        const char group[] = {'G', SK_FRAME_SNAPSHOT, 0, 0, 0, SK_FRAME_RECORDS, 1, (char)(whole >> 8), (char)whole};
+        sk_frame_put_record(&frame, body);
+        memcpy(body + SK_FRAME_RECORD_HEADER, cbor, len);
+        put("record", n, SK_LIT("R"), sk_slice(cbor, len));
+        put("record", 10 + n, sk_slice(group, sizeof(group)), sk_slice(body, whole));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    folder = argc > 1 ? argv[1] : ".";
+    put_messages();
+    put_records();
+    put("prefix", 0, SK_LIT("\r\n\r\n\0\r\nQUIT\n"), SK_LIT("\x21\x11\0\x0c\x7f\0\0\1\x7f\0\0\2\0\x50\1\xbb"));
+    put("prefix", 1, SK_LIT("\r\n\r\n\0\r\nQUIT\n"), SK_LIT("\x20\0\0\0"));
+    return 0;
+}
