@@ -29,7 +29,7 @@ static void prompt_fields(struct sk_page *w, struct sk_slice prompts)
 }
 
 struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, const struct sk_site *site, struct sk_slice form_token, struct sk_slice back, struct sk_slice message,
-        struct sk_slice state, struct sk_slice prompts)
+        struct sk_slice user, struct sk_slice state, struct sk_slice prompts)
 {
     struct sk_page w;
     sk_page_open(&w, japanese, "ログイン", "Log in");
@@ -42,9 +42,12 @@ struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, const struc
         prompt_fields(&w, prompts);
     } else {
         sk_page_raw(&w, "<label for=\"user\">ID</label><input id=\"user\" name=\"user\" type=\"text\" autocomplete=\"username\" autocapitalize=\"none\" "
-                "spellcheck=\"false\" maxlength=\"256\" required autofocus><label for=\"password\">");
+                "spellcheck=\"false\" maxlength=\"256\" required value=\"");
+        sk_page_text(&w, user);
+        sk_page_raw(&w, user.len ? "\"><label for=\"password\">" : "\" autofocus><label for=\"password\">");
         sk_page_say(&w, "パスワード", "Password");
-        sk_page_raw(&w, "</label><input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" maxlength=\"1024\" required>");
+        sk_page_raw(&w, "</label><input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" maxlength=\"1024\" required");
+        sk_page_raw(&w, user.len ? " autofocus>" : ">");
     }
     sk_page_raw(&w, "<button type=\"submit\">");
     sk_page_say(&w, "ログイン", "Log in");

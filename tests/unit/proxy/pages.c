@@ -57,8 +57,8 @@ Test(proxy_pages, what_comes_from_outside_is_escaped_wherever_it_stands)
 {
     struct sk_slice evil = SK_LIT("\"'><script>&amp;"), none = SK_SLICE_NULL;
     struct sk_slice pages[] = {
-            sk_page_login(&arena, true, &site, evil, evil, none, none, none),
-            sk_page_login(&arena, false, &site, evil, evil, evil, evil, SK_LIT("h\"'><script>&amp;\ni\"'><script>&amp;\ne\"'><script>&amp;\nv\"'><script>&amp;")),
+            sk_page_login(&arena, true, &site, evil, evil, none, evil, none, none),
+            sk_page_login(&arena, false, &site, evil, evil, evil, evil, evil, SK_LIT("h\"'><script>&amp;\ni\"'><script>&amp;\ne\"'><script>&amp;\nv\"'><script>&amp;")),
             sk_page_denied(&arena, true, 403, evil, evil, evil),
             sk_page_logout(&arena, false, evil, false),
     };
@@ -72,7 +72,7 @@ Test(proxy_pages, what_comes_from_outside_is_escaped_wherever_it_stands)
 
 Test(proxy_pages, each_question_has_a_labelled_field_of_its_kind_and_what_is_said_has_none)
 {
-    struct sk_slice page = sk_page_login(&arena, false, &site, SK_LIT("f"), SK_LIT("/"), SK_SLICE_NULL, SK_LIT("s"), SK_LIT("iWelcome\nhFirst:\nvSecond:\neBeware\nhThird:"));
+    struct sk_slice page = sk_page_login(&arena, false, &site, SK_LIT("f"), SK_LIT("/"), SK_SLICE_NULL, SK_SLICE_NULL, SK_LIT("s"), SK_LIT("iWelcome\nhFirst:\nvSecond:\neBeware\nhThird:"));
     cr_expect_eq(count(page, "name=\"answer\""), 3);
     cr_expect_eq(count(page, "type=\"password\""), 2);
     cr_expect_eq(count(page, "type=\"text\""), 1);
@@ -86,8 +86,8 @@ Test(proxy_pages, every_page_is_one_document_in_one_language)
     struct sk_slice x = SK_LIT("x");
     for (int language = 0; language < 2; language++) {
         bool ja = language == 1;
-        struct sk_slice pages[] = {sk_page_login(&arena, ja, &site, x, x, SK_LIT("login-failed"), SK_SLICE_NULL, SK_SLICE_NULL), sk_page_login(&arena, ja, &site, x, x, SK_LIT("login-expired"), SK_SLICE_NULL, SK_SLICE_NULL),
-                sk_page_login(&arena, ja, &site, x, x, SK_LIT("form-expired"), SK_SLICE_NULL, SK_SLICE_NULL), sk_page_login(&arena, ja, &site, x, x, SK_LIT("auth-unavailable"), SK_SLICE_NULL, SK_SLICE_NULL),
+        struct sk_slice pages[] = {sk_page_login(&arena, ja, &site, x, x, SK_LIT("login-failed"), SK_SLICE_NULL, SK_SLICE_NULL, SK_SLICE_NULL), sk_page_login(&arena, ja, &site, x, x, SK_LIT("login-expired"), SK_SLICE_NULL, SK_SLICE_NULL, SK_SLICE_NULL),
+                sk_page_login(&arena, ja, &site, x, x, SK_LIT("form-expired"), SK_SLICE_NULL, SK_SLICE_NULL, SK_SLICE_NULL), sk_page_login(&arena, ja, &site, x, x, SK_LIT("auth-unavailable"), SK_SLICE_NULL, SK_SLICE_NULL, SK_SLICE_NULL),
                 sk_page_denied(&arena, ja, 403, x, x, x), sk_page_denied(&arena, ja, 503, x, x, x), sk_page_logout(&arena, ja, x, false), sk_page_logout(&arena, ja, SK_SLICE_NULL, true)};
         for (size_t i = 0; i < SK_COUNT(pages); i++) {
             cr_expect(holds(pages[i], ja ? "<html lang=\"ja\">" : "<html lang=\"en\">"));
@@ -117,7 +117,7 @@ Test(proxy_pages, a_page_without_memory_is_none)
 {
     struct sk_arena small;
     sk_arena_init(&small, 64);
-    cr_expect_null(sk_page_login(&small, false, &site, SK_LIT("f"), SK_LIT("/"), SK_SLICE_NULL, SK_SLICE_NULL, SK_SLICE_NULL).data);
+    cr_expect_null(sk_page_login(&small, false, &site, SK_LIT("f"), SK_LIT("/"), SK_SLICE_NULL, SK_SLICE_NULL, SK_SLICE_NULL, SK_SLICE_NULL).data);
     sk_arena_free(&small);
 }
 
@@ -125,4 +125,13 @@ Test(proxy_pages, a_problem_is_json_with_its_reason_and_id)
 {
     struct sk_slice body = sk_page_problem(&arena, 403, SK_LIT("not-permitted"), SK_LIT("00ff"));
     cr_expect(sk_slice_eq(body, SK_LIT("{\"type\":\"about:blank\",\"status\":403,\"reason\":\"not-permitted\",\"id\":\"00ff\"}\n")));
+}
+
+Test(proxy_pages, the_id_that_was_typed_is_kept_and_the_password_asked_for)
+{
+    struct sk_slice none = SK_SLICE_NULL, page = sk_page_login(&arena, false, &site, SK_LIT("f"), SK_LIT("/"), SK_LIT("login-failed"), SK_LIT("hana\"ko"), none, none);
+    cr_expect(holds(page, "value=\"hana&quot;ko\"><label for=\"password\">"));
+    cr_expect(holds(page, "maxlength=\"1024\" required autofocus>"));
+    page = sk_page_login(&arena, false, &site, SK_LIT("f"), SK_LIT("/"), none, none, none, none);
+    cr_expect(holds(page, "value=\"\" autofocus>") && !holds(page, "maxlength=\"1024\" required autofocus>"));
 }
