@@ -6,22 +6,32 @@
 
 #define LOGOUT_AGE 300U /* s: an older token does nothing any more, whoever kept it */
 
+static void gone(struct job *job, uint16_t code, const void *message);
+
+static void drop_some(struct job *job)
+{
+    struct sk_store_drop_signed_in drop = {.ticket = job->id, .provider = sk_slice_str(job->issuer->id), .sub = sk_slice_str(job->whom), .sid = sk_slice_str(job->holder)};
+    memcpy(drop.tenant, job->tenant->id, SK_ID_SIZE);
+    auth_ask_store(job, SK_STORE_DROP_SIGNED_IN, &drop, gone);
+}
+
 static void gone(struct job *job, uint16_t code, const void *message)
 {
+    const struct sk_store_result *result = message;
     if (code == SK_STORE_GOT_SESSION) {
         auth_revoke(job->auth, job->tenant->id, ((const struct sk_store_got_session *)message)->key, SK_SLICE_NULL);
-        return;
+    } else if (code == SK_STORE_RESULT && result->status == 0 && result->count == SK_STORE_SIGNED_IN_PART) {
+        drop_some(job);
+    } else {
+        auth_done_rows(job, code, message);
     }
-    auth_done_rows(job, code, message);
 }
 
 static void recorded(struct sk_record_wait *wait, bool durable)
 {
     struct job *job = SK_CONTAINER(wait, struct job, wait);
-    struct sk_store_drop_signed_in drop = {.ticket = job->id, .provider = job->issuer->name, .sub = sk_slice_str(job->whom), .sid = sk_slice_str(job->holder)};
-    memcpy(drop.tenant, job->tenant->id, SK_ID_SIZE);
     if (durable) {
-        auth_ask_store(job, SK_STORE_DROP_SIGNED_IN, &drop, gone);
+        drop_some(job);
     } else {
         auth_refuse(job, "audit-unavailable");
     }
@@ -50,9 +60,9 @@ void auth_provider_logout_claims(struct job *job, const struct sk_factor_claims 
     auth_copy(job->whom, sizeof(job->whom), m->subject);
     auth_copy(job->holder, sizeof(job->holder), m->sid);
     if (m->subject.len && !auth_name_of(job->issuer, m->subject, job->name)) {
-        auth_refuse(job, "logout-refused");
-        return;
+        job->name[0] = '\0'; /* its sessions end all the same: they may be known by another claim */
     }
+    auth_copy(job->target, sizeof(job->target), m->sid);
     auth_record(job, SK_AUDIT_SESSION_ENDED, SK_AUDIT_DECISION_ALLOW, "provider-logout", recorded);
 }
 

@@ -37,7 +37,7 @@ int sk_engine_put_session(struct sk_engine *engine, const struct sk_store_put_se
 int sk_engine_touch_session(struct sk_engine *engine, const struct sk_store_touch_session *touch) sk_nodiscard;
 /* In one transaction. `count`: how many went, of those started and used since. */
 int sk_engine_drop_sessions(struct sk_engine *engine, const struct sk_store_drop_sessions *drop, uint64_t *count) sk_nodiscard;
-/* `each` is told every key that went, when they are gone. */
+/* Some of them. `each` is told every key that went, when they are gone. */
 int sk_engine_drop_signed_in(struct sk_engine *engine, const struct sk_store_drop_signed_in *drop, void (*each)(void *context, const struct sk_store_got_session *session), void *context, uint64_t *count) sk_nodiscard;
 int sk_engine_get_session(struct sk_engine *engine, const struct sk_store_get_session *get, struct sk_buf *buf, struct sk_store_got_session *got) sk_nodiscard;
 /* `count`: how many there are, of which at most list->most are told. */

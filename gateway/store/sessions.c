@@ -2,9 +2,22 @@
 #include "store/rows.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define KEYS_MAX ((size_t)256 << 20)
+
+/* By what a provider calls its user or a session it can be found; without such a name the column stays NULL. */
+static void bind_called(const struct sk_file *file, sqlite3_stmt *statement, int at, struct sk_slice provider, const char *what, struct sk_slice name)
+{
+    uint8_t hash[SK_NAME_HASH];
+    char text[1024];
+    if (name.len) {
+        int len = snprintf(text, sizeof(text), "%s\n%.*s\n%.*s", what, (int)provider.len, provider.data, (int)name.len, name.data);
+        sk_row_name_hash(file, sk_slice(text, (size_t)len), hash);
+        sk_file_bind(statement, at, sk_slice(hash, SK_NAME_HASH));
+    }
+}
 
 static int insert(struct sk_file *file, const struct sk_store_put_session *put)
 {
@@ -15,6 +28,8 @@ static int insert(struct sk_file *file, const struct sk_store_put_session *put)
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_PUT_SESSION);
     sk_file_bind(statement, 1, put->key);
     sk_file_bind(statement, 3, sk_buf_peek(&sealed));
+    bind_called(file, statement, 4, put->provider, "sub", put->sub);
+    bind_called(file, statement, 5, put->provider, "sid", put->sid);
     if (statement) {
         (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)put->used);
     }
@@ -146,7 +161,6 @@ int sk_engine_list_sessions(struct sk_engine *e, const struct sk_store_list_sess
 struct dropping {
     struct sk_file *file;
     const struct sk_store_drop_sessions *drop; /* of one subject, or NULL */
-    const struct sk_store_drop_signed_in *signed_in; /* at a provider, or NULL */
     const uint8_t (*users)[SK_NAME_HASH];      /* else of these */
     size_t users_count;
     struct sk_buf keys; /* each with its length before it */
@@ -158,11 +172,6 @@ static int compare_hashes(const void *a, const void *b)
     return memcmp(a, b, SK_NAME_HASH);
 }
 
-static bool is_or_any(struct sk_slice text, struct sk_slice wanted)
-{
-    return wanted.len == 0 || sk_slice_eq(text, wanted);
-}
-
 static int gather_one(void *context, struct sk_store_got_session *session)
 {
     struct dropping *d = context;
@@ -171,10 +180,6 @@ static int gather_one(void *context, struct sk_store_got_session *session)
     if (d->drop) {
         same = sk_slice_eq(session->subject, d->drop->subject);
         d->count += same && session->started >= d->drop->started && session->used >= d->drop->used;
-    } else if (d->signed_in) {
-        same = sk_slice_eq(session->provider, d->signed_in->provider) && is_or_any(session->sub, d->signed_in->sub) &&
-               is_or_any(session->sid, d->signed_in->sid);
-        d->count += same;
     } else {
         uint8_t hash[SK_NAME_HASH];
         sk_row_name_hash(d->file, session->subject, hash);
@@ -198,13 +203,19 @@ static struct sk_slice next_key(struct sk_slice *keys)
     return key;
 }
 
-static int drop_gathered(struct dropping *d)
+static int drop_keys(struct dropping *d)
 {
-    int r = walk(d->file, gather_one, d);
+    int r = 0;
     for (struct sk_slice keys = sk_buf_peek(&d->keys); r == 0 && keys.len;) {
         r = drop_key(d->file, next_key(&keys));
     }
     return r;
+}
+
+static int drop_gathered(struct dropping *d)
+{
+    int r = walk(d->file, gather_one, d);
+    return r ? r : drop_keys(d);
 }
 
 int sk_sessions_drop_users(struct sk_file *file, const uint8_t (*users)[SK_NAME_HASH], size_t count)
@@ -236,17 +247,37 @@ int sk_engine_drop_sessions(struct sk_engine *e, const struct sk_store_drop_sess
     return r;
 }
 
+static int gather_signed_in(struct dropping *d, const struct sk_store_drop_signed_in *drop)
+{
+    sqlite3_stmt *statement = sk_file_statement(d->file, SK_SQL_SIGNED_IN);
+    bind_called(d->file, statement, 1, drop->provider, "sub", drop->sub);
+    bind_called(d->file, statement, 2, drop->provider, "sid", drop->sid);
+    int r = 0, step = statement && sqlite3_bind_int(statement, 3, SK_STORE_SIGNED_IN_PART) == SQLITE_OK ? sqlite3_step(statement) : SQLITE_ERROR;
+    for (; r == 0 && step == SQLITE_ROW; step = sqlite3_step(statement)) {
+        struct sk_slice key = sk_file_column(statement, 0);
+        const uint8_t len = (uint8_t)key.len;
+        r = sk_buf_put(&d->keys, sk_slice(&len, 1));
+        r = r ? r : sk_buf_put(&d->keys, key);
+        d->count++;
+    }
+    if (statement) {
+        (void)sqlite3_reset(statement);
+    }
+    return r ? r : step == SQLITE_DONE ? 0 : -EIO;
+}
+
 int sk_engine_drop_signed_in(struct sk_engine *e, const struct sk_store_drop_signed_in *drop,
         void (*each)(void *context, const struct sk_store_got_session *session), void *context, uint64_t *count)
 {
-    struct dropping d = {.signed_in = drop, .keys = SK_BUF_INIT(KEYS_MAX)};
+    struct dropping d = {.keys = SK_BUF_INIT(KEYS_MAX)};
     int r = sk_engine_file(e, drop->tenant, NULL, &d.file);
     *count = 0;
     if (r) {
         return r;
     }
     r = sk_engine_transaction(d.file);
-    r = r ? r : drop_gathered(&d);
+    r = r ? r : gather_signed_in(&d, drop);
+    r = r ? r : drop_keys(&d);
     r = sk_engine_commit(e, d.file, r);
     for (struct sk_slice keys = sk_buf_peek(&d.keys); r == 0 && keys.len;) {
         const struct sk_store_got_session gone = {.ticket = drop->ticket, .key = next_key(&keys)};

@@ -274,7 +274,7 @@ Test(store_penalties, a_file_of_the_version_before_is_brought_to_this_one)
 {
     cr_assert_eq(shop_put_session(&shop, 1, "k", "anna", 5), 0);
     cr_assert_eq(shop_reopen(&shop), 0);
-    shop_sql(&shop, 1, "DROP TABLE penalties; DROP TABLE authenticators; DROP TABLE vouchers; DROP TABLE passwords; DROP TABLE spent; DROP TABLE api_keys; PRAGMA user_version = 1");
+    shop_sql(&shop, 1, "DROP TABLE penalties; DROP TABLE authenticators; DROP TABLE vouchers; DROP TABLE passwords; DROP TABLE spent; DROP TABLE api_keys; DROP INDEX sessions_sub; DROP INDEX sessions_sid; ALTER TABLE sessions DROP COLUMN sub; ALTER TABLE sessions DROP COLUMN sid; PRAGMA user_version = 1");
     ban("anna", "net1");
     cr_assert_eq(try_from(1, "anna", "net1", NULL), 2);
     uint64_t used;

@@ -231,6 +231,9 @@ static char gone[256];
 static void note_gone(void *context, const struct sk_store_got_session *session)
 {
     size_t len = strlen(gone);
+    if (len > sizeof(gone) - 80) {
+        return;
+    }
     cr_expect_eq(session->ticket, *(const uint64_t *)context);
     (void)snprintf(gone + len, sizeof(gone) - len, "%.*s ", (int)session->key.len, session->key.data);
 }
@@ -245,26 +248,41 @@ static uint64_t drop_signed_in(unsigned tenant, const char *provider, const char
     return count;
 }
 
-Test(store_sessions, a_provider_s_logout_ends_those_of_its_user_or_session_and_each_is_told)
+Test(store_sessions, a_provider_s_logout_ends_those_of_its_session_or_user_and_each_is_told)
 {
     cr_assert_eq(shop_import(&shop, 2, "d2", "anna:h1", changed), 0);
     put_signed_in(1, "a1", "corp", "anna", "s1");
     put_signed_in(1, "a2", "corp", "anna", "s2");
-    put_signed_in(1, "b1", "corp", "ben", "s1");
+    put_signed_in(1, "a3", "corp", "anna", "");
+    put_signed_in(1, "b1", "corp", "ben", "s3");
     put_signed_in(1, "x1", "other", "anna", "s1");
     put_signed_in(2, "z1", "corp", "anna", "s1");
     cr_assert_eq(shop_put_session(&shop, 1, "local", "corp:anna", 100), 0);
-    cr_assert_eq(drop_signed_in(1, "corp", "anna", "s1"), 1);
-    cr_expect_str_eq(gone, "a1 ");
+    cr_assert_eq(drop_signed_in(1, "corp", "anna", "s1"), 2);
+    cr_expect_str_eq(gone, "a1 a3 ", "that session, and one of hers of which the provider said no name");
     cr_assert_eq(drop_signed_in(1, "corp", "anna", "s1"), 0);
     cr_expect_str_empty(gone);
-    cr_assert_eq(drop_signed_in(1, "corp", "", "s1"), 1);
+    cr_assert_eq(drop_signed_in(1, "corp", "", "s3"), 1);
     cr_expect_str_eq(gone, "b1 ");
     cr_assert_eq(drop_signed_in(1, "corp", "anna", ""), 1);
     cr_expect_str_eq(gone, "a2 ");
     cr_expect(there("x1") && there("local"));
     uint64_t used;
     cr_expect_eq(shop_get_session(&shop, 2, "z1", &used), 0);
+}
+
+/* Others are served between two parts. */
+Test(store_sessions, so_many_of_a_provider_s_end_at_a_time)
+{
+    char key[64];
+    gone[0] = '\0';
+    for (int i = 0; i < SK_STORE_SIGNED_IN_PART + 10; i++) {
+        (void)snprintf(key, sizeof(key), "k%d", i);
+        put_signed_in(1, key, "corp", "anna", "");
+    }
+    cr_assert_eq(drop_signed_in(1, "corp", "anna", ""), SK_STORE_SIGNED_IN_PART);
+    cr_assert_eq(drop_signed_in(1, "corp", "anna", ""), 10);
+    cr_assert_eq(drop_signed_in(1, "corp", "anna", ""), 0);
 }
 
 Test(store_sessions, what_a_provider_s_claims_said_comes_back_with_the_session)
