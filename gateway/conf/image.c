@@ -223,8 +223,8 @@ static int put_source(struct compiling *c, const char *where, enum sk_source kin
 {
     uint8_t hash[SK_SHA256_SIZE], number = (uint8_t)kind;
     struct sk_tenant_source m = {.kind = kind, .url = sk_slice_str(url), .ca = ca};
-    sk_image_tenant_id(c->tenant->service, c->tenant->tenant, m.id);
-    const struct sk_slice parts[] = {sk_slice(m.id, SK_ID_SIZE), sk_slice(&number, 1), m.url, SK_LIT("\n"), ca};
+    sk_image_tenant_id(c->tenant->service, c->tenant->tenant, m.tenant);
+    const struct sk_slice parts[] = {sk_slice(m.tenant, SK_ID_SIZE), sk_slice(&number, 1), m.url, SK_LIT("\n"), ca};
     sk_digest_sha256_parts(parts, SK_COUNT(parts), hash);
     memcpy(m.id, hash, SK_ID_SIZE);
     memcpy(id, hash, SK_ID_SIZE);
@@ -510,7 +510,8 @@ static void fill_issuer(struct sk_tenant_issuer *m, const struct sk_image_docume
 {
     union sk_ipc_any found;
     if (m->kind != SK_ISSUER_PROVIDER) {
-        m->jwks = documents->find(documents->context, m->source);
+        struct sk_slice document = documents->find(documents->context, m->source);
+        m->jwks = document.len <= SK_FETCH_KEYS_MAX ? document : SK_SLICE_NULL; /* who fetched it may have been taken over */
     } else if (find_provider(documents, m->source, &found)) {
         m->jwks = ((const struct sk_fetch_provider *)(const void *)&found)->jwks;
     }

@@ -14,13 +14,13 @@
 
 #define ANSWER_MAX ((size_t)64 << 10) /* tokens that nobody here wants come with it */
 #define ID_TOKEN_MAX 8192
-#define OF_SOURCE 16 /* at once: a provider that hangs takes no others' connections */
+#define OF_TENANT 32 /* at once: providers that hang take none of the connections of other tenants */
 
 struct exchange {
     struct exchange *next, **link;
     struct fetch *fetch;
     uint64_t ticket;
-    uint8_t source[SK_ID_SIZE];
+    uint8_t tenant[SK_ID_SIZE];
     struct transfer *transfer;
     char url[SK_FETCH_URL_MAX + 1];
 };
@@ -76,13 +76,13 @@ static void answered(void *context, const struct transfer_answer *got)
     exchange_free(e);
 }
 
-static bool has_room(const struct fetch *fetch, const uint8_t source[SK_ID_SIZE])
+static bool has_room(const struct fetch *fetch, const uint8_t tenant[SK_ID_SIZE])
 {
     size_t count = 0;
     for (const struct exchange *e = fetch->exchanges; e; e = e->next) {
-        count += memcmp(e->source, source, SK_ID_SIZE) == 0;
+        count += memcmp(e->tenant, tenant, SK_ID_SIZE) == 0;
     }
-    return count < OF_SOURCE;
+    return count < OF_TENANT;
 }
 
 static int put_form(struct sk_buf *form, const struct sk_fetch_exchange *m)
@@ -120,7 +120,8 @@ void fetch_exchange(struct fetch *fetch, const struct sk_fetch_exchange *m)
 {
     union sk_ipc_any provider;
     struct sk_slice ca;
-    bool known = fetch_provider(fetch, m->source, &provider, &ca) == 0 && has_room(fetch, m->source);
+    uint8_t tenant[SK_ID_SIZE];
+    bool known = fetch_provider(fetch, m->source, &provider, &ca, tenant) == 0 && has_room(fetch, tenant);
     struct exchange *e = known ? calloc(1, sizeof(*e)) : NULL;
     if (!e) {
         answer(fetch, m->ticket, "provider-unavailable", SK_SLICE_NULL);
@@ -129,7 +130,7 @@ void fetch_exchange(struct fetch *fetch, const struct sk_fetch_exchange *m)
     const struct sk_fetch_provider *p = (const void *)&provider;
     e->fetch = fetch;
     e->ticket = m->ticket;
-    memcpy(e->source, m->source, SK_ID_SIZE);
+    memcpy(e->tenant, tenant, SK_ID_SIZE);
     memcpy(e->url, p->token.data, p->token.len);
     e->next = fetch->exchanges;
     e->link = &fetch->exchanges;

@@ -58,11 +58,17 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
     case SK_CONTROL_UNSOURCE:
         fetch_unsource(fetch, ((const struct sk_control_unsource *)message)->id);
         break;
-    case SK_CONTROL_LOADED:
-        fetch_clear_folder(fetch);
-        fetch_refresh_all(fetch);
-        sk_child_ready(child, ((const struct sk_control_loaded *)message)->generation);
+    case SK_CONTROL_LOADED: {
+        uint64_t generation = ((const struct sk_control_loaded *)message)->generation;
+        /* A reload asks for all anew; the same configuration, with what was fetched in it, does not. */
+        if (generation != fetch->generation) {
+            fetch_clear_folder(fetch);
+            fetch_refresh_all(fetch);
+        }
+        fetch->generation = generation;
+        sk_child_ready(child, generation);
         break;
+    }
     default:
         break;
     }

@@ -26,7 +26,7 @@
 struct source {
     struct sk_table_node node;
     struct fetch *fetch;
-    uint8_t id[SK_ID_SIZE];
+    uint8_t id[SK_ID_SIZE], tenant[SK_ID_SIZE];
     uint64_t kind;
     struct sk_slice ca;
     struct sk_timer due;
@@ -288,7 +288,7 @@ void fetch_refresh_all(struct fetch *fetch)
     }
 }
 
-int fetch_provider(const struct fetch *fetch, const uint8_t id[SK_ID_SIZE], union sk_ipc_any *provider, struct sk_slice *ca)
+int fetch_provider(const struct fetch *fetch, const uint8_t id[SK_ID_SIZE], union sk_ipc_any *provider, struct sk_slice *ca, uint8_t tenant[SK_ID_SIZE])
 {
     const struct source *source = find(fetch, id);
     const struct sk_ipc_layout *layout;
@@ -296,6 +296,7 @@ int fetch_provider(const struct fetch *fetch, const uint8_t id[SK_ID_SIZE], unio
         return 1;
     }
     *ca = source->ca;
+    memcpy(tenant, source->tenant, SK_ID_SIZE);
     return sk_ipc_decode(&sk_fetch_interface, SK_FETCH_IN_DOCUMENT, sk_buf_peek(&source->document), provider, &layout) || layout->code != SK_FETCH_PROVIDER;
 }
 
@@ -311,6 +312,7 @@ void fetch_source(struct fetch *fetch, const struct sk_control_source *m)
     source->fetch = fetch;
     source->kind = m->kind;
     memcpy(source->id, m->id, SK_ID_SIZE);
+    memcpy(source->tenant, m->tenant, SK_ID_SIZE);
     memcpy(source->url, m->url.data, m->url.len);
     source->ca = sk_slice(source->url + m->url.len + 1, m->ca.len);
     if (m->ca.len) {

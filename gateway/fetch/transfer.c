@@ -9,7 +9,7 @@
 
 #define CONNECT_SECONDS 10L
 #define WHOLE_SECONDS 30L
-#define AT_ONCE 128L
+#define AT_ONCE 1024L
 #define IDLE_CONNECTIONS 4L
 
 struct transfers {
@@ -64,6 +64,8 @@ static bool set_up(struct transfer *t, const struct transfer_request *r)
     good = good && curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
+    /* Else a name that nobody answers for holds up everybody: the resolver's thread would be waited for when the time is over. */
+    good = good && curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_TIMEOUT, WHOLE_SECONDS) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_USERAGENT, "sekisho/" SEKISHO_VERSION) == CURLE_OK;

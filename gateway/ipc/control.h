@@ -38,7 +38,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 #define SK_CONTROL_FIDO2_FIELDS(U, I, T)                                                                     \
     I(tenant) T(rp_id, 253) U(policy) U(verification) T(roots, 24576) T(allow, 4096) T(deny, 4096) U(most)
 /* To fetch: a document to have at hand and keep new (ipc/fetch.h, ipc/tenant.h); and one that nobody wants any more. */
-#define SK_CONTROL_SOURCE_FIELDS(U, I, T) I(id) U(kind) T(url, 2048) T(ca, 32768)
+#define SK_CONTROL_SOURCE_FIELDS(U, I, T) I(id) I(tenant) U(kind) T(url, 2048) T(ca, 32768)
 #define SK_CONTROL_UNSOURCE_FIELDS(U, I, T) I(id)
 /* From fetch: there is a new one, in the file of its folder that the id in hexadecimal digits names. */
 #define SK_CONTROL_DOCUMENT_FIELDS(U, I, T) I(id)

@@ -49,7 +49,7 @@ enum sk_issuer_kind { SK_ISSUER_FOREIGN, SK_ISSUER_CLIENT, SK_ISSUER_PROVIDER };
     T(authorization, 2048) T(end_session, 2048) U(iss)
 /* What is to be fetched for the tenant (ipc/fetch.h). `kind`: enum sk_source. `ca`: of keys and providers, whose certificates their server may have
  * (empty: the system's authorities); of lists, who may sign them. For the supervisor alone. */
-#define SK_TENANT_SOURCE_FIELDS(U, I, T) I(id) U(kind) T(url, 2048) T(ca, 32768)
+#define SK_TENANT_SOURCE_FIELDS(U, I, T) I(id) I(tenant) U(kind) T(url, 2048) T(ca, 32768)
 /* FIDO2: `policy` bits of enum sk_factor_policy, and whether a user is to be verified (enum sk_conf_verification); `allow` and `deny` AAGUIDs
  * of 16 bytes; `most` authenticators of one user. For auth alone. */
 #define SK_TENANT_FIDO2_FIELDS(U, I, T)                                                                      \

@@ -51,6 +51,7 @@ static void announce(const struct source *source, struct process *fetch)
 {
     struct sk_control_source m = {.kind = source->kind, .url = source->url, .ca = source->ca};
     memcpy(m.id, source->id, SK_ID_SIZE);
+    memcpy(m.tenant, source->tenant, SK_ID_SIZE);
     process_send(fetch, SK_CONTROL_SOURCE, &m, NULL);
 }
 
@@ -68,6 +69,7 @@ struct source *source_ref(struct supervisor *s, const struct sk_conf *conf, cons
     }
     char *at = (char *)(source + 1);
     memcpy(source->id, m->id, SK_ID_SIZE);
+    memcpy(source->tenant, m->tenant, SK_ID_SIZE);
     source->kind = m->kind;
     source->url = sk_slice(at, m->url.len);
     source->ca = sk_slice(at + m->url.len, m->ca.len);

@@ -61,7 +61,7 @@ struct named_file {
 struct source {
     struct sk_table_node node;
     unsigned refs; /* tenants that want it */
-    uint8_t id[SK_ID_SIZE];
+    uint8_t id[SK_ID_SIZE], tenant[SK_ID_SIZE];
     uint64_t kind;
     struct sk_slice url, ca;
     struct sk_buf text; /* as it was fetched last; empty: not yet */

@@ -96,8 +96,10 @@ describe('a key set by URL', { concurrency: false }, () => {
   test('is fetched anew for a key that it does not have, and the old one is worth nothing, its streams are cut', async () => {
     const old = token('one', first);
     const open = await openDownload(gateway, 'acme.test', { authorization: `Bearer ${old}` });
+    const others = asked(keyServer, '/beta');
     pages['/keys'] = [200, {}, jwks({ two: second })];
     await until(async () => (await ask(token('two', second))).status === 200, 'a token by the new key', PAST_LEAST);
+    assert.equal(asked(keyServer, '/beta'), others, 'no other tenant\'s is fetched for it');
     assert.equal((await ask(old)).status, 401);
     assert.ok(await endedAfter(open, 2000) < 2000);
     const times = asked(keyServer, '/keys');
