@@ -42,6 +42,8 @@ struct issuer {
     bool restricted;
     enum sk_issuer_kind kind;
     struct provider *provider; /* of a PROVIDER, owned; NULL: nobody signs in there */
+    char *keys;                /* of a PROVIDER, owned: where `jwks` is then, for they change while all else stays */
+    char id[33];               /* of a PROVIDER: who vouches for whom, so that no other of the same name takes its sessions over */
     uint8_t source[SK_ID_SIZE]; /* of its keys, when they are fetched; else zeros */
     bool bound; /* a program whose access tokens are bound to its client certificate */
     struct sk_slice name, issuer, audience, types, roles_claim, map, roles, networks, scope, jwks;

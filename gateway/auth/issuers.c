@@ -14,6 +14,7 @@
 /* ---- issuers ---- */
 
 #define TEXTS 10
+#define JWKS 9 /* the last of them */
 
 static void texts_of(struct issuer *i, struct sk_slice *out[TEXTS])
 {
@@ -34,10 +35,11 @@ void auth_set_issuer(struct auth *auth, const struct sk_control_issuer *m)
         bool same = i->restricted == (m->restricted != 0) && i->kind == m->kind && memcmp(i->source, m->source, SK_ID_SIZE) == 0 &&
                     i->bound == (m->bound != 0);
         texts_of(i, to);
-        for (size_t n = 0; same && n < TEXTS; n++) {
+        bool provider = i->kind == SK_ISSUER_PROVIDER;
+        for (size_t n = 0; same && n < (provider ? JWKS : TEXTS); n++) {
             same = sk_slice_eq(*to[n], from[n]);
         }
-        if (same) {
+        if (same && (!provider || sk_slice_eq(i->jwks, m->jwks) || auth_provider_keys(i, m->jwks))) {
             i->seen = true;
             return;
         }
@@ -100,6 +102,7 @@ static void drop_unseen(struct auth *auth, struct tenant *tenant)
             }
         }
         free(issuer->provider);
+        free(issuer->keys);
         free(issuer);
     }
 }

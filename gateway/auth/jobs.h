@@ -26,6 +26,7 @@ struct job {
     char target[65];
     char app[65];
     struct ceremony *ceremony; /* owned; NULL: it is none */
+    bool foreign;              /* its session is of somebody who signed in at a provider: the store has no such user */
     struct sign_in *sign_in;   /* at an identity provider, owned; NULL: it is none */
     char *bearer;       /* a token to verify, owned */
     size_t bearer_len;

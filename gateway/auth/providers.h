@@ -11,10 +11,14 @@ struct provider {
 
 /* providers.c */
 void auth_set_provider(struct auth *auth, const struct sk_control_provider *m);
-/* NULL: the tenant has none of that name. */
+/* NULL: the tenant has none of that name, or with that id. */
 const struct issuer *auth_provider(const struct tenant *tenant, struct sk_slice name);
-/* The job's user, by what the provider's claims said of roles: as the store would tell of one it has. 0; 1 there is no such provider, or too much; negative. */
-int auth_provider_user(struct job *job, struct sk_slice provider, struct sk_slice claims) sk_nodiscard;
+const struct issuer *auth_provider_with(const struct tenant *tenant, struct sk_slice id);
+/* The job's user, by what the provider's claims said of roles: as the store would tell of one it has. What the provider vouches for no more is proven
+ * no more. 0; 1 there is no such provider any more, or too much; negative. */
+int auth_provider_user(struct job *job, const struct issuer *provider, struct sk_slice claims) sk_nodiscard;
+/* Only its keys changed: these are in force, and all else goes on. False: there is no such provider. */
+bool auth_provider_keys(struct issuer *provider, struct sk_slice jwks);
 /* Where a browser is sent to end its session there, too; empty: nowhere. False when there is no memory. */
 bool auth_provider_end(const struct job *job, struct sk_buf *url);
 

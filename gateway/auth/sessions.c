@@ -130,7 +130,7 @@ static void checked_session(struct job *job, uint16_t code, const void *message)
         return;
     }
     if (got->provider.len) {
-        renewed(job, auth_provider_user(job, got->provider, got->claims)); /* whom the store does not have */
+        renewed(job, auth_provider_user(job, auth_provider_with(job->tenant, got->provider), got->claims)); /* whom the store does not have */
         return;
     }
     auth_ask_user(job, sk_slice_str(job->name), renewed_user);
@@ -184,6 +184,7 @@ static void session_read(struct job *job, uint16_t code, const void *message)
     }
     const struct sk_store_got_session *got = message;
     job->started = got->started;
+    job->foreign = got->provider.len > 0;
     sk_policy_proofs_read(got->proofs, job->proven);
     auth_copy(job->name, sizeof(job->name), got->subject);
     job->session_then(job);
@@ -235,7 +236,7 @@ static void logout_session(struct job *job, uint16_t code, const void *message)
     if (code == SK_STORE_GOT_SESSION) {
         const struct sk_store_got_session *got = message;
         auth_copy(job->name, sizeof(job->name), got->subject);
-        job->issuer = got->provider.len ? auth_provider(job->tenant, got->provider) : NULL;
+        job->issuer = got->provider.len ? auth_provider_with(job->tenant, got->provider) : NULL;
     }
     auth_record(job, SK_AUDIT_LOGOUT, SK_AUDIT_DECISION_ALLOW, "logout", logout_recorded);
 }

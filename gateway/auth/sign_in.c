@@ -13,12 +13,14 @@
 #include <stdlib.h>
 
 #define DERIVED (SK_BASE64_SIZE(SK_SHA256_SIZE))
+#define FROM_ADDRESS 8 /* who come back, under way */
 #define LONG_AGO 1U /* s: of a proof whose time nobody knows; it is there, and never fresh */
 
 /* What the steps of one who came back share. */
 struct sign_in {
     uint8_t begun[SK_AUTH_CHALLENGE_SIZE]; /* the challenge */
     bool exchanging; /* fetch is asked */
+    bool again;      /* he has a session here, and proves it anew */
     char nonce[DERIVED];
     char secret[1025]; /* of the tenant's client, wiped when it was used */
     size_t secret_len;
@@ -100,7 +102,7 @@ static struct job *new_job(struct auth *auth, uint64_t worker, uint64_t ticket, 
 void auth_sign_in(struct auth *auth, uint64_t worker, const struct sk_auth_sign_in *m)
 {
     struct job *job = new_job(auth, worker, m->ticket, SK_AUTH_SIGN_IN, m->tenant, m->host, m->session, m->proof);
-    struct sk_buf url SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(8192);
+    struct sk_buf url SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(16384);
     uint8_t challenge[SK_AUTH_CHALLENGE_SIZE];
     char state[DERIVED], begun[SK_BASE64_SIZE(sizeof(challenge))];
     if (!job) {
@@ -191,6 +193,17 @@ static const char *no_code(const struct job *job, const struct sk_auth_signed_in
     return !its ? "provider-issuer" : m->error.len ? "provider-refused" : m->code.len == 0 ? "code-missing" : NULL;
 }
 
+/* Codes cost the provider something, and anybody can make them up: so many at once from one address. */
+static bool is_crowded(const struct job *job)
+{
+    size_t count = 0;
+    for (const struct job *other = job->auth->jobs; other && count <= FROM_ADDRESS; other = other->next) {
+        count += other->sign_in && other->tenant == job->tenant && other->address_len == job->address_len &&
+                 memcmp(other->address, job->address, job->address_len) == 0;
+    }
+    return count > FROM_ADDRESS;
+}
+
 void auth_signed_in(struct auth *auth, uint64_t worker, const struct sk_auth_signed_in *m)
 {
     struct job *job = new_job(auth, worker, m->ticket, SK_AUTH_SIGNED_IN, m->tenant, m->host, m->session, m->proof);
@@ -208,12 +221,12 @@ void auth_signed_in(struct auth *auth, uint64_t worker, const struct sk_auth_sig
     }
     struct sign_in *s = job->sign_in = calloc(1, sizeof(*s));
     const char *why = s ? fault(job, m) : NULL;
-    if (!s || !(s->code = strndup(m->code.data ? m->code.data : "", m->code.len))) {
+    if (!s || is_crowded(job) || !(s->code = strndup(m->code.data ? m->code.data : "", m->code.len))) {
         auth_refuse(job, "busy");
         return;
     }
-    if (why || auth_challenge_spend(job, job->sign_in->begun)) {
-        auth_deny(job, "sign-in-expired", why ? why : "challenge-used");
+    if (why) {
+        auth_deny(job, "sign-in-expired", why);
         return;
     }
     why = no_code(job, m);
@@ -282,14 +295,13 @@ static void prove(const struct job *job, const struct sk_factor_claims *m, uint6
 static void admit(struct job *job)
 {
     struct sign_in *s = job->sign_in;
-    bool again = job->session[0] != '\0';
     auth_copy(job->name, sizeof(job->name), sk_slice_str(s->name));
-    if (auth_provider_user(job, job->issuer->name, sk_slice_str(s->claims))) {
+    if (auth_provider_user(job, job->issuer, sk_slice_str(s->claims))) {
         fail(job, "token-too-many-roles");
         return;
     }
     auth_copy(job->replaces, sizeof(job->replaces), sk_slice_str(job->session));
-    auth_new_session(job, again ? "step-up" : "sign-in");
+    auth_new_session(job, s->again ? "step-up" : "sign-in");
 }
 
 /* Somebody has a session here. When it is the same, what was proven before counts still; else it is no more than the session that ends. */
@@ -301,6 +313,7 @@ static void session_known(struct job *job)
         job->proven[i] = s->proven[i] || !same ? s->proven[i] : job->proven[i];
     }
     job->started = same ? job->started : 0;
+    job->sign_in->again = same;
     admit(job);
 }
 
@@ -324,6 +337,16 @@ void auth_sign_in_claims(struct job *job, const struct sk_factor_claims *m)
         fail(job, "token-subject-too-long");
         return;
     }
+    /* The user may have taken max_age out of the request. */
+    if (m->authenticated && sk_clock_wall() / SK_SECOND > m->authenticated + job->tenant->expiration / SK_SECOND + AUTH_TOKEN_LEEWAY) {
+        fail(job, "token-too-old");
+        return;
+    }
+    int spent = auth_challenge_spend(job, s->begun);
+    if (spent) {
+        auth_deny(job, spent > 0 ? "sign-in-expired" : "busy", spent > 0 ? "challenge-used" : "busy");
+        return;
+    }
     auth_copy(s->sub, sizeof(s->sub), m->subject);
     auth_copy(s->sid, sizeof(s->sid), m->sid);
     s->claims = strndup(m->roles.data ? m->roles.data : "", m->roles.len);
@@ -344,7 +367,7 @@ void auth_sign_in_row(const struct job *job, struct sk_store_put_session *put)
 {
     const struct sign_in *s = job->sign_in;
     if (s) {
-        put->provider = job->issuer->name;
+        put->provider = sk_slice_str(job->issuer->id);
         put->sub = sk_slice_str(s->sub);
         put->sid = sk_slice_str(s->sid);
         put->claims = sk_slice_str(s->claims);

@@ -42,7 +42,7 @@ bool auth_fresh(const struct job *job)
 {
     uint64_t now = sk_clock_wall() / SK_SECOND, by_key = job->proven[SK_POLICY_FACTOR_FIDO2], by_code = job->proven[SK_POLICY_FACTOR_RECOVERY];
     uint64_t last = by_key > by_code ? by_key : by_code;
-    return last && now < last + FRESH_SECONDS;
+    return last && now < last + FRESH_SECONDS && !job->foreign;
 }
 
 /* ---- a job ---- */

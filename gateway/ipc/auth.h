@@ -97,7 +97,7 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
     U(ticket) I(tenant) T(token, 64) T(session, 64) T(proof, 64) T(subject, 256) T(roles, 8192) T(networks, 8192) T(scope, 2048) U(restricted)     \
     U(lifetime) T(factors, 128) T(proofs, 320) T(assertion, 32768)
 /* `begun`: what the browser keeps until it is back, and `state` what the provider is to say then: text that may stand in a cookie. */
-#define SK_AUTH_REDIRECT_FIELDS(U, I, T) U(ticket) T(url, 8192) T(begun, 64) T(state, 64)
+#define SK_AUTH_REDIRECT_FIELDS(U, I, T) U(ticket) T(url, 16384) T(begun, 64) T(state, 64)
 /* `retry_after`: s; 0: that is not known, or it would not help. */
 #define SK_AUTH_REFUSED_FIELDS(U, I, T) U(ticket) T(reason, 64) U(retry_after)
 /* More is asked before the login is decided. `prompts`: one a line, "h" hidden or "v" visible before each, "i"/"e" text. */

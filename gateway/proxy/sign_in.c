@@ -14,7 +14,7 @@
 #define COOKIE "__Host-sekisho-sign-in-"
 #define COOKIE_STATE 8 /* of `state` in the cookie's name */
 #define COOKIE_SECONDS "600"
-#define RETURN_MAX 2048
+#define RETURN_MAX 512 /* bytes of a path to come back to; a longer one leads to the front page */
 
 bool sk_sign_in_path(struct sk_slice path)
 {
@@ -43,7 +43,13 @@ bool sk_sign_in_is_page(struct sk_slice path)
 
 bool sk_sign_in_from_provider(const struct sk_exchange *x)
 {
-    return sk_sign_in_path(x->stream->request.path) && is(x, LOGOUT) && sk_slice_eq(x->stream->request.method, SK_LIT("POST"));
+    struct sk_slice rest;
+    bool asks = sk_sign_in_path(x->stream->request.path) && is(x, LOGOUT) && sk_slice_eq(x->stream->request.method, SK_LIT("POST"));
+    unsigned i = 0;
+    while (asks && i < x->site->providers_count && !sk_slice_eq(provider(x, &rest), x->site->providers[i])) {
+        i++;
+    }
+    return asks && i < x->site->providers_count;
 }
 
 /* What is longer than it can be is nothing: part of it would be something else. */
@@ -113,6 +119,22 @@ static struct sk_slice kept(struct sk_exchange *x, struct sk_slice *back)
     struct sk_slice form = sk_arena_printf(x->arena, "return=%.*s", (int)rest.len, rest.data ? rest.data : "");
     *back = sk_reserved_return(x, sk_form_value(x->arena, form, "return", 0));
     return begun;
+}
+
+/* Signed in: where the browser wanted to go, with its session, and without what it kept. */
+static void arrive(struct sk_exchange *x, const struct sk_auth_grant *m)
+{
+    struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 3);
+    struct sk_slice back, name = cookie_name(x, query(x, "state", 64));
+    (void)kept(x, &back);
+    if (!fields || !name.data) {
+        sk_exchange_deny(x, 500, SK_AUDIT_DECISION_ERROR, SK_LIT("internal-error"));
+        return;
+    }
+    fields[0] = (struct sk_field){SK_LIT("location"), back};
+    fields[1] = (struct sk_field){SK_LIT("set-cookie"), sk_reserved_session_cookie(x, m)};
+    fields[2] = (struct sk_field){SK_LIT("set-cookie"), sk_arena_printf(x->arena, "%.*s=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0", (int)name.len, name.data)};
+    sk_exchange_answer(x, 303, SK_AUDIT_DECISION_ALLOW, SK_LIT("login"), fields, 3, SK_SLICE_NULL);
 }
 
 static void come_back(struct sk_exchange *x)
@@ -187,14 +209,12 @@ static void told_refused(struct sk_exchange *x, const struct sk_auth_refused *m)
 
 void sk_sign_in_told(struct sk_exchange *x, uint16_t code, const void *message)
 {
-    struct sk_slice back;
     switch (code) {
     case SK_AUTH_REDIRECT:
         told_redirect(x, message);
         break;
     case SK_AUTH_GRANT:
-        (void)kept(x, &back);
-        sk_reserved_redirect(x, back, SK_LIT("login"), sk_reserved_session_cookie(x, message));
+        arrive(x, message);
         break;
     case SK_AUTH_DONE:
         answer_logout(x, 200, SK_AUDIT_DECISION_ALLOW, SK_LIT("provider-logout"));

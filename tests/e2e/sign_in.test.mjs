@@ -78,6 +78,7 @@ describe('signing in', { concurrency: false }, () => {
     const { answer } = await signIn('taro', { browser });
     assert.equal(answer.status, 303);
     assert.equal(answer.headers.location, '/x?y=1');
+    assert.deepEqual([...browser.cookies.keys()].filter((name) => name.startsWith('__Host-sekisho-sign-in')), [], 'what the browser kept for the way is gone');
     const seen = await said(browser);
     assert.equal(seen.status, 200);
     assert.equal(upstream.requests.at(-1).headers['remote-user'], 'Corp:taro');
@@ -227,8 +228,11 @@ describe('what is refused', { concurrency: false }, () => {
     assert.equal((await browser.get(changed)).status, 403);
     assert.equal((await browser.get(back.replace(/iss=[^&]*/, 'iss=https%3A%2F%2Fevil.test'))).status, 403, 'a code of another provider');
     assert.equal((await provider.exchanges()).answered, answered, 'none of them got as far as the provider');
-    assert.equal((await browser.get(back)).status, 403, 'it is used up');
     assert.equal(browser.session, undefined);
+    const kept = new Map(browser.cookies);
+    assert.equal((await browser.get(back)).status, 303, 'what others tried with it does not matter');
+    browser.cookies = kept;
+    assert.equal((await browser.get(back)).status, 403, 'it is used up');
     await gateway.recorded((r) => r.reason === 'provider-issuer');
     await gateway.recorded((r) => r.reason === 'challenge-used');
   });
@@ -380,9 +384,22 @@ describe('in Chromium', { concurrency: false }, () => {
 });
 
 describe('the provider changes', { concurrency: false }, () => {
+  test('to another of the same name: nobody is taken over', async () => {
+    const { browser } = await signIn('taro', { host: 'beta.test' });
+    assert.equal((await said(browser)).status, 200);
+    await gateway.reload(() => gateway.tenant(tenant('beta', { client_id: 'acme panel' })));
+    await until(async () => (await said(browser)).status === 303, 'no session of another client');
+    await gateway.reload(() => gateway.tenant(tenant('beta')));
+  });
+
   test('its keys: the next who signs in has them fetched', async () => {
+    const { browser } = await signIn('taro');
+    const wire = await openDownload(gateway, 'acme.test', { cookie: `${SESSION_COOKIE}=${browser.session}` });
     await provider.stop();
     await provider.start(); // with others
-    await until(async () => (await signIn('taro')).answer.status === 303, 'signed in by the new key', 30000, 500);
+    await until(async () => (await signIn('hana')).answer.status === 303, 'signed in by the new key', 30000, 500);
+    assert.equal(wire.end, null, 'no stream of anybody is cut for it');
+    assert.equal((await said(browser)).status, 200);
+    wire.destroy();
   });
 });

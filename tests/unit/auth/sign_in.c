@@ -2,6 +2,8 @@
 #include "rig.h"
 
 #include "base/clock.h"
+#include "base/text.h"
+#include "crypto/digest.h"
 #include "ipc/fetch.h"
 #include "ipc/tenant.h"
 
@@ -11,6 +13,8 @@
 
 static struct rig rig;
 static int fetch;
+static char id[33]; /* of the provider */
+static struct sk_slice keys = {"{}", 2}, factors = {"otp,fido2\nmfa,passkey", 21};
 static char begun[65], state[65], url[8193];
 
 static void set_provider(uint64_t generation, struct sk_slice map)
@@ -18,9 +22,9 @@ static void set_provider(uint64_t generation, struct sk_slice map)
     struct sk_control_tenant tenant = {.name = SK_LIT("one"), .service = SK_LIT("dns"), .inactivity = 900 * SK_SECOND, .expiration = 43200 * SK_SECOND,
             .max_retries = 5, .find_time = SK_SECOND, .ban_time = SK_SECOND, .hosts = SK_LIT("one.test,also.test,")};
     struct sk_control_issuer issuer = {.name = SK_LIT("corp"), .kind = SK_ISSUER_PROVIDER, .issuer = SK_LIT("https://id.test"), .audience = SK_LIT("pa nel"),
-            .types = SK_LIT("JWT"), .map = map, .roles = SK_LIT("guest"), .source = {7}, .jwks = SK_LIT("{}")};
+            .types = SK_LIT("JWT"), .map = map, .roles = SK_LIT("guest"), .source = {7}, .jwks = keys};
     struct sk_control_provider provider = {.name = issuer.name, .user_claim = SK_LIT("sub"), .scopes = SK_LIT("openid email"), .acr_values = SK_LIT("mfa"),
-            .factors = SK_LIT("otp,fido2\nmfa,passkey"), .authorization = SK_LIT("https://id.test/auth?x=1"), .end_session = SK_LIT("https://id.test/end"), .iss = 1};
+            .factors = factors, .authorization = SK_LIT("https://id.test/auth?x=1"), .end_session = SK_LIT("https://id.test/end"), .iss = 1};
     struct sk_control_loaded loaded = {.generation = generation};
     rig_tenant(1, tenant.tenant);
     rig_tenant(1, issuer.tenant);
@@ -37,6 +41,9 @@ static void set_provider(uint64_t generation, struct sk_slice map)
 static void begin(void)
 {
     rig_start(&rig);
+    uint8_t hash[SK_SHA256_SIZE];
+    sk_digest_sha256(SK_LIT("corp\nhttps://id.test\npa nel\nsub"), hash);
+    sk_hex_encode(hash, 16, id);
     fetch = rig_peer(&rig, SK_PEER_FETCH, 0);
     set_provider(2, SK_LIT("ops,all"));
 }
@@ -132,7 +139,7 @@ static void right(const char *sub, const char *roles, const char *methods, uint6
 static const struct sk_store_put_session *put(void)
 {
     const struct sk_store_put_session *m = rig_at_store(&rig, SK_STORE_PUT_SESSION);
-    cr_expect(sk_slice_eq(m->provider, SK_LIT("corp")) && sk_slice_eq(m->sid, SK_LIT("sid1")));
+    cr_expect(sk_slice_eq(m->provider, sk_slice_str(id)) && sk_slice_eq(m->sid, SK_LIT("sid1")));
     return m;
 }
 
@@ -158,20 +165,35 @@ Test(auth_sign_in, the_request_has_all_that_must_come_back)
 
 Test(auth_sign_in, a_code_makes_a_session_of_what_the_provider_says)
 {
+    const uint64_t when = sk_clock_wall() / SK_SECOND - 100;
+    char proofs[80];
     go(1, NULL);
     struct sk_auth_signed_in m = coming(2);
     come(&m);
     exchanged(exchanging(), "");
-    right("taro", "ops,other", "pwd,otp", 1700000000);
+    right("taro", "ops,other", "pwd,otp", when);
     const struct sk_store_put_session *session = put();
     cr_expect(sk_slice_eq(session->subject, SK_LIT("corp:taro")) && sk_slice_eq(session->sub, SK_LIT("taro")) && sk_slice_eq(session->claims, SK_LIT("ops,other")));
-    cr_expect(sk_slice_eq(session->proofs, SK_LIT("fido2@1700000000,oidc@1700000000")), "%.*s", (int)session->proofs.len, session->proofs.data);
+    (void)snprintf(proofs, sizeof(proofs), "fido2@%llu,oidc@%llu", (unsigned long long)when, (unsigned long long)when);
+    cr_expect(sk_slice_eq(session->proofs, sk_slice_str(proofs)), "%.*s", (int)session->proofs.len, session->proofs.data);
     rig_result(&rig, session->ticket, 0, 0);
     durable();
     const struct sk_auth_grant *grant = rig_granted(&rig, 0, 2, "corp:taro");
     cr_expect(sk_slice_eq(grant->roles, SK_LIT("guest,all")), "%.*s", (int)grant->roles.len, grant->roles.data);
     cr_expect(grant->token.len == 43);
     refused(&m, "sign-in-expired"); /* once */
+}
+
+/* The user may have taken max_age out of the request. */
+Test(auth_sign_in, what_was_proven_before_a_session_could_have_begun_makes_none)
+{
+    go(1, NULL);
+    struct sk_auth_signed_in m = coming(2);
+    come(&m);
+    exchanged(exchanging(), "");
+    right("taro", "", "mfa", sk_clock_wall() / SK_SECOND - 43200 - 100);
+    durable();
+    rig_refused(&rig, 0, 2, "sign-in-failed");
 }
 
 Test(auth_sign_in, what_nobody_says_when_it_was_proven_is_never_fresh)
@@ -279,7 +301,7 @@ Test(auth_sign_in, an_answer_that_nobody_waits_for_is_none)
     exchanged(ticket + 5, "");
     exchanged(ticket, "");
     exchanged(ticket, "code-refused"); /* again */
-    right("taro", "", "", 1700000000);
+    right("taro", "", "", sk_clock_wall() / SK_SECOND);
     rig_result(&rig, put()->ticket, 0, 0);
     durable();
     (void)rig_granted(&rig, 0, 2, "corp:taro");
@@ -347,7 +369,7 @@ static void check_session(uint64_t ticket)
     uint64_t now = sk_clock_wall();
     rig_check(&rig, 0, ticket, 1);
     struct sk_store_got_session session = {.ticket = rig_asked(&rig, SK_STORE_GET_SESSION), .key = SK_LIT("key"), .subject = SK_LIT("corp:taro"), .started = now,
-            .used = now, .address = RIG_ADDRESS, .proofs = SK_LIT("oidc@1700000000"), .provider = SK_LIT("corp"), .sub = SK_LIT("taro"), .claims = SK_LIT("ops")};
+            .used = now, .address = RIG_ADDRESS, .proofs = SK_LIT("fido2@1700000000,oidc@1700000000"), .provider = sk_slice_str(id), .sub = SK_LIT("taro"), .claims = SK_LIT("ops")};
     rig_from_store(&rig, SK_STORE_GOT_SESSION, &session);
 }
 
@@ -367,6 +389,42 @@ Test(auth_sign_in, what_a_session_s_claims_mean_says_the_file_as_it_is_now)
     rig_refused(&rig, 0, 3, "login-required");
 }
 
+Test(auth_sign_in, what_the_file_lets_a_provider_vouch_for_no_more_counts_no_more)
+{
+    check_session(1);
+    cr_expect(sk_slice_eq(rig_granted(&rig, 0, 1, "corp:taro")->proofs, SK_LIT("fido2@1700000000,oidc@1700000000")));
+    (void)rig_at_store(&rig, SK_STORE_TOUCH_SESSION);
+    factors = SK_LIT("mfa,passkey");
+    set_provider(3, SK_LIT("ops,all"));
+    (void)rig_at_worker(&rig, 0, SK_AUTH_REVOKED);
+    check_session(2);
+    cr_expect(sk_slice_eq(rig_granted(&rig, 0, 2, "corp:taro")->proofs, SK_LIT("oidc@1700000000")));
+}
+
+/* Keys come and go at a provider: nobody's session ends for it, nor who is on his way. */
+Test(auth_sign_in, new_keys_of_a_provider_cut_nobody)
+{
+    go(1, NULL);
+    struct sk_auth_signed_in m = coming(2);
+    come(&m);
+    uint64_t ticket = exchanging();
+    keys = SK_LIT("{\"keys\":[]}");
+    set_provider(3, SK_LIT("ops,all"));
+    exchanged(ticket, "");
+    right("taro", "", "", sk_clock_wall() / SK_SECOND);
+    rig_result(&rig, put()->ticket, 0, 0);
+    durable();
+    (void)rig_granted(&rig, 0, 2, "corp:taro"); /* and no REVOKED before it */
+}
+
+/* Whoever takes a provider's name over takes none of its people over. */
+Test(auth_sign_in, another_provider_of_the_same_name_has_none_of_its_sessions)
+{
+    id[0] = id[0] == '0' ? '1' : '0';
+    check_session(1);
+    rig_refused(&rig, 0, 1, "login-required");
+}
+
 static void say_logout(uint64_t ticket, const char *sub, const char *sid, const char *reason)
 {
     struct sk_auth_provider_logout m = {.ticket = ticket, .address = RIG_ADDRESS, .host = SK_LIT("one.test"), .provider = SK_LIT("corp"), .bearer = SK_LIT("a.b.c")};
@@ -383,7 +441,7 @@ Test(auth_sign_in, a_provider_s_logout_ends_the_sessions_it_names_everywhere)
 {
     say_logout(1, "taro", "sid1", "");
     const struct sk_store_drop_signed_in *drop = rig_at_store(&rig, SK_STORE_DROP_SIGNED_IN);
-    cr_expect(sk_slice_eq(drop->provider, SK_LIT("corp")) && sk_slice_eq(drop->sub, SK_LIT("taro")) && sk_slice_eq(drop->sid, SK_LIT("sid1")));
+    cr_expect(sk_slice_eq(drop->provider, sk_slice_str(id)) && sk_slice_eq(drop->sub, SK_LIT("taro")) && sk_slice_eq(drop->sid, SK_LIT("sid1")));
     struct sk_store_got_session gone = {.ticket = drop->ticket, .key = SK_LIT("k1")};
     rig_from_store(&rig, SK_STORE_GOT_SESSION, &gone);
     gone.key = SK_LIT("k2");
@@ -413,7 +471,7 @@ Test(auth_sign_in, who_logs_out_here_is_sent_to_do_so_there)
     rig_tenant(1, m.tenant);
     rig_from_worker(&rig, 0, SK_AUTH_LOGOUT, &m);
     struct sk_store_got_session session = {.ticket = rig_asked(&rig, SK_STORE_GET_SESSION), .key = own.session_text, .subject = SK_LIT("corp:taro"),
-            .provider = SK_LIT("corp")};
+            .provider = sk_slice_str(id)};
     rig_from_store(&rig, SK_STORE_GOT_SESSION, &session);
     durable();
     rig_result(&rig, rig_asked(&rig, SK_STORE_DROP_SESSIONS), 0, 1);
