@@ -149,6 +149,11 @@ struct auth {
     bool open;           /* as the workers were told */
 };
 
+/* texts.c: what stands behind a struct, or in an allocation of its own. */
+size_t auth_texts_size(const struct sk_slice *from, size_t count);
+/* Copies them to `at`, one behind the other; each of `to` is where. */
+void auth_texts_copy(char *at, const struct sk_slice *from, struct sk_slice *const *to, size_t count);
+
 /* main.c */
 /* The worker with that number; NULL when its channel is gone. */
 struct worker *auth_worker(struct auth *auth, uint64_t number);

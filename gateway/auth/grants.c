@@ -20,21 +20,11 @@
 static int set_texts(struct user *to, const struct sk_slice from[5])
 {
     struct sk_slice *const slices[] = {&to->name, &to->hash, &to->roles, &to->networks, &to->scope};
-    size_t size = 1;
-    for (size_t i = 0; i < SK_COUNT(slices); i++) {
-        size += from[i].len;
-    }
-    char *at = malloc(size), *texts = at;
-    if (!at) {
+    char *texts = malloc(auth_texts_size(from, SK_COUNT(slices)) + 1);
+    if (!texts) {
         return -ENOMEM;
     }
-    for (size_t i = 0; i < SK_COUNT(slices); i++) {
-        if (from[i].len) {
-            memcpy(at, from[i].data, from[i].len);
-        }
-        *slices[i] = sk_slice(at, from[i].len);
-        at += from[i].len;
-    }
+    auth_texts_copy(texts, from, slices, SK_COUNT(slices));
     free(to->texts);
     to->texts = texts;
     return 0;

@@ -26,10 +26,6 @@ void auth_set_issuer(struct auth *auth, const struct sk_control_issuer *m)
 {
     struct tenant *tenant = auth_tenant(auth, m->tenant);
     const struct sk_slice from[TEXTS] = {m->name, m->issuer, m->audience, m->types, m->roles_claim, m->map, m->roles, m->networks, m->scope, m->jwks};
-    size_t size = 0;
-    for (size_t i = 0; i < TEXTS; i++) {
-        size += from[i].len;
-    }
     struct sk_slice *to[TEXTS];
     for (struct issuer *i = tenant ? tenant->issuers : NULL; i; i = i->next) {
         bool same = i->restricted == (m->restricted != 0) && i->kind == m->kind && memcmp(i->source, m->source, SK_ID_SIZE) == 0 &&
@@ -44,19 +40,12 @@ void auth_set_issuer(struct auth *auth, const struct sk_control_issuer *m)
             return;
         }
     }
-    struct issuer *issuer = tenant ? calloc(1, sizeof(*issuer) + size) : NULL;
+    struct issuer *issuer = tenant ? calloc(1, sizeof(*issuer) + auth_texts_size(from, TEXTS)) : NULL;
     if (!issuer) {
         return; /* its tokens are nobody's */
     }
-    char *at = (char *)(issuer + 1);
     texts_of(issuer, to);
-    for (size_t i = 0; i < TEXTS; i++) {
-        if (from[i].len) {
-            memcpy(at, from[i].data, from[i].len);
-        }
-        *to[i] = sk_slice(at, from[i].len);
-        at += from[i].len;
-    }
+    auth_texts_copy((char *)(issuer + 1), from, to, TEXTS);
     issuer->seen = true;
     issuer->restricted = m->restricted;
     issuer->kind = (enum sk_issuer_kind)m->kind;

@@ -151,6 +151,12 @@ struct job *auth_job_under(struct auth *auth, uint64_t worker, uint64_t ticket, 
     return job;
 }
 
+struct job *auth_job_of(struct auth *auth, uint64_t worker, uint64_t ticket, uint16_t kind, const uint8_t tenant[SK_ID_SIZE],
+        struct sk_slice host, struct sk_slice session, struct sk_slice proof)
+{
+    return session.len ? auth_job_under(auth, worker, ticket, kind, tenant, host, session, proof) : auth_job(auth, worker, ticket, kind, tenant, host);
+}
+
 static struct job *job_find(struct auth *auth, uint64_t id)
 {
     for (struct sk_table_node *n = sk_table_first(&auth->jobs_by_id, hash_id(id)); n; n = sk_table_next(n)) {

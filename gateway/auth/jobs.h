@@ -38,7 +38,7 @@ struct job {
     char *scope;        /* of an access token, owned: "APP METHODS", semicolon between; NULL: of anything else */
     uint8_t credential[SK_SHA256_SIZE]; /* of a program: what tokens that it asks for are tied to */
     char certificate[SK_FACTOR_THUMBPRINT + 1]; /* of the connection: its thumbprint; empty: none */
-    char holder[257];   /* whose that is by the tenant's map; empty: nobody's in particular */
+    char holder[257];   /* whose that is by the tenant's map; empty: nobody's in particular; of a logout at a provider: the session there */
     char why[65];       /* it was refused */
     uint64_t used;      /* boot ns */
     char token[45];     /* of a new session */
@@ -53,7 +53,7 @@ struct job {
     uint8_t row[SK_ID_SIZE]; /* an authenticator's */
     uint8_t row_len;
     enum sk_voucher voucher; /* a link's kind */
-    char whom[257];     /* it is for */
+    char whom[257];     /* it is for; of a logout at a provider: its user there */
     char chosen[1025];  /* a new password, wiped with the job */
     size_t chosen_len;
     bool hashes;        /* the factor helper is asked for a hash of it */
@@ -98,6 +98,9 @@ void auth_reap(struct auth *auth);
 struct job *auth_job(struct auth *auth, uint64_t worker, uint64_t ticket, uint16_t kind, const uint8_t tenant[SK_ID_SIZE], struct sk_slice host);
 /* The same about a session or in its name: only with the proof that this worker has a grant of it. */
 struct job *auth_job_under(struct auth *auth, uint64_t worker, uint64_t ticket, uint16_t kind, const uint8_t tenant[SK_ID_SIZE],
+        struct sk_slice host, struct sk_slice session, struct sk_slice proof);
+/* With a session the one, without it the other. */
+struct job *auth_job_of(struct auth *auth, uint64_t worker, uint64_t ticket, uint16_t kind, const uint8_t tenant[SK_ID_SIZE],
         struct sk_slice host, struct sk_slice session, struct sk_slice proof);
 /* These end the job: it is freed. */
 void auth_refuse(struct job *job, const char *reason);

@@ -162,8 +162,7 @@ static void link_known(struct job *job, uint16_t code, const void *message)
 
 void auth_password(struct auth *auth, uint64_t worker, const struct sk_auth_password *m)
 {
-    struct job *job = m->session.len ? auth_job_under(auth, worker, m->ticket, SK_AUTH_PASSWORD, m->tenant, m->host, m->session, m->proof)
-                                     : auth_job(auth, worker, m->ticket, SK_AUTH_PASSWORD, m->tenant, m->host);
+    struct job *job = auth_job_of(auth, worker, m->ticket, SK_AUTH_PASSWORD, m->tenant, m->host, m->session, m->proof);
     if (!job) {
         return;
     }

@@ -27,24 +27,13 @@ void auth_set_provider(struct auth *auth, const struct sk_control_provider *m)
 {
     struct issuer *issuer = find(auth_tenant(auth, m->tenant), m->name);
     const struct sk_slice from[] = {m->user_claim, m->scopes, m->acr_values, m->factors, m->authorization, m->end_session};
-    size_t size = 0;
-    for (size_t i = 0; i < SK_COUNT(from); i++) {
-        size += from[i].len;
-    }
-    struct provider *provider = issuer ? malloc(sizeof(*provider) + size) : NULL;
+    struct provider *provider = issuer ? malloc(sizeof(*provider) + auth_texts_size(from, SK_COUNT(from))) : NULL;
     if (!provider) {
         return; /* nobody signs in there */
     }
     struct sk_slice *const to[] = {&provider->user_claim, &provider->scopes, &provider->acr_values, &provider->factors, &provider->authorization,
             &provider->end_session};
-    char *at = (char *)(provider + 1);
-    for (size_t i = 0; i < SK_COUNT(from); i++) {
-        if (from[i].len) {
-            memcpy(at, from[i].data, from[i].len);
-        }
-        *to[i] = sk_slice(at, from[i].len);
-        at += from[i].len;
-    }
+    auth_texts_copy((char *)(provider + 1), from, to, SK_COUNT(from));
     provider->iss = m->iss;
     bool other = issuer->provider && !sk_slice_eq(issuer->provider->factors, provider->factors);
     free(issuer->provider);

@@ -93,15 +93,9 @@ static int put_request(const struct job *job, const uint8_t challenge[SK_AUTH_CH
     return r || !job->session[0] ? r : sk_buf_put(url, SK_LIT("&prompt=login"));
 }
 
-static struct job *new_job(struct auth *auth, uint64_t worker, uint64_t ticket, uint16_t kind, const uint8_t tenant[SK_ID_SIZE], struct sk_slice host,
-        struct sk_slice session, struct sk_slice proof)
-{
-    return session.len ? auth_job_under(auth, worker, ticket, kind, tenant, host, session, proof) : auth_job(auth, worker, ticket, kind, tenant, host);
-}
-
 void auth_sign_in(struct auth *auth, uint64_t worker, const struct sk_auth_sign_in *m)
 {
-    struct job *job = new_job(auth, worker, m->ticket, SK_AUTH_SIGN_IN, m->tenant, m->host, m->session, m->proof);
+    struct job *job = auth_job_of(auth, worker, m->ticket, SK_AUTH_SIGN_IN, m->tenant, m->host, m->session, m->proof);
     struct sk_buf url SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(16384);
     uint8_t challenge[SK_AUTH_CHALLENGE_SIZE];
     char state[DERIVED], begun[SK_BASE64_SIZE(sizeof(challenge))];
@@ -206,7 +200,7 @@ static bool is_crowded(const struct job *job)
 
 void auth_signed_in(struct auth *auth, uint64_t worker, const struct sk_auth_signed_in *m)
 {
-    struct job *job = new_job(auth, worker, m->ticket, SK_AUTH_SIGNED_IN, m->tenant, m->host, m->session, m->proof);
+    struct job *job = auth_job_of(auth, worker, m->ticket, SK_AUTH_SIGNED_IN, m->tenant, m->host, m->session, m->proof);
     if (!job) {
         return;
     }

@@ -88,23 +88,12 @@ void auth_set_fido2(struct auth *auth, const struct sk_control_fido2 *m)
 {
     struct tenant *tenant = auth_tenant(auth, m->tenant);
     const struct sk_slice from[] = {m->rp_id, m->roots, m->allow, m->deny};
-    size_t size = 0;
-    for (size_t i = 0; i < SK_COUNT(from); i++) {
-        size += from[i].len;
-    }
-    struct fido2 *fido2 = tenant ? malloc(sizeof(*fido2) + size) : NULL;
+    struct fido2 *fido2 = tenant ? malloc(sizeof(*fido2) + auth_texts_size(from, SK_COUNT(from))) : NULL;
     if (!fido2) {
         return;
     }
     struct sk_slice *const to[] = {&fido2->rp_id, &fido2->roots, &fido2->allow, &fido2->deny};
-    char *at = (char *)(fido2 + 1);
-    for (size_t i = 0; i < SK_COUNT(from); i++) {
-        if (from[i].len) {
-            memcpy(at, from[i].data, from[i].len);
-        }
-        *to[i] = sk_slice(at, from[i].len);
-        at += from[i].len;
-    }
+    auth_texts_copy((char *)(fido2 + 1), from, to, SK_COUNT(from));
     fido2->policy = m->policy;
     fido2->verification = m->verification;
     fido2->most = m->most;

@@ -75,17 +75,12 @@ static void put_origins(const struct job *job, char *out, size_t size)
 static struct job *new_ceremony(struct auth *auth, uint64_t worker, uint64_t ticket, uint16_t kind, const uint8_t tenant[SK_ID_SIZE],
         struct sk_slice host, struct sk_slice session, struct sk_slice proof, const struct sk_slice texts[7])
 {
-    struct job *job = session.len ? auth_job_under(auth, worker, ticket, kind, tenant, host, session, proof)
-                                  : auth_job(auth, worker, ticket, kind, tenant, host);
-    size_t size = 1;
-    for (int i = 0; i < 7; i++) {
-        size += texts[i].len;
-    }
+    struct job *job = auth_job_of(auth, worker, ticket, kind, tenant, host, session, proof);
     if (!job) {
         return NULL;
     }
     job->ceremony = calloc(1, sizeof(*job->ceremony));
-    char *at = job->ceremony ? malloc(size) : NULL;
+    char *at = job->ceremony ? malloc(auth_texts_size(texts, 7) + 1) : NULL;
     if (!at || !job->tenant->fido2) {
         free(at);
         auth_refuse(job, "busy");
@@ -95,13 +90,7 @@ static struct job *new_ceremony(struct auth *auth, uint64_t worker, uint64_t tic
     struct sk_slice *const to[] = {&c->credential, &c->handle, &c->client_data, &c->object, &c->signature, &c->label, &c->link};
     c->texts = at;
     c->credentials = SK_BUF_INIT(CREDENTIALS_MAX);
-    for (int i = 0; i < 7; i++) {
-        if (texts[i].len) {
-            memcpy(at, texts[i].data, texts[i].len);
-        }
-        *to[i] = sk_slice(at, texts[i].len);
-        at += texts[i].len;
-    }
+    auth_texts_copy(at, texts, to, 7);
     auth_copy(job->host, sizeof(job->host), host);
     put_origins(job, c->origins, sizeof(c->origins));
     return job;
