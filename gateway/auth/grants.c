@@ -20,7 +20,8 @@
 static int set_texts(struct user *to, const struct sk_slice from[5])
 {
     struct sk_slice *const slices[] = {&to->name, &to->hash, &to->roles, &to->networks, &to->scope};
-    char *texts = malloc(auth_texts_size(from, SK_COUNT(slices)) + 1);
+    size_t size = auth_texts_size(from, SK_COUNT(slices)) + 1;
+    char *texts = malloc(size);
     if (!texts) {
         return -ENOMEM;
     }

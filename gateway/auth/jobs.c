@@ -184,15 +184,15 @@ void auth_ask_user(struct job *job, struct sk_slice name, auth_then *then)
     auth_ask_store(job, SK_STORE_GET_USER, &get, then);
 }
 
-void auth_record(struct job *job, enum sk_audit_op op, enum sk_audit_decision decision, const char *reason,
-        void (*then)(struct sk_record_wait *wait, bool durable))
+static int put_record(struct job *job, enum sk_audit_op op, enum sk_audit_decision decision, const char *reason, struct sk_slice subject,
+        struct sk_slice session, struct sk_record_wait *wait)
 {
     struct sk_audit_record r = {.op = op,
             .stage = SK_AUDIT_STAGE_SINGLE,
             .decision = decision,
             .reason = sk_slice_str(reason),
-            .subject = job->user.known ? job->user.name : sk_slice_str(job->name),
-            .session = sk_slice_str(job->session),
+            .subject = subject,
+            .session = session,
             .address = sk_slice(job->address, job->address_len),
             .port = job->port,
             .request = sk_slice(job->request, SK_ID_SIZE),
@@ -203,10 +203,22 @@ void auth_record(struct job *job, enum sk_audit_op op, enum sk_audit_decision de
     char amr[AUTH_AMR_TEXT];
     r.factors = auth_amr(job, amr);
     memcpy(r.tenant, job->tenant->id, SK_ID_SIZE);
+    return sk_recorder_put(&job->auth->recorder, sk_slice(cbor, sk_record_encode(&r, cbor)), wait);
+}
+
+void auth_record(struct job *job, enum sk_audit_op op, enum sk_audit_decision decision, const char *reason,
+        void (*then)(struct sk_record_wait *wait, bool durable))
+{
+    struct sk_slice subject = job->user.known ? job->user.name : sk_slice_str(job->name);
     job->wait.done = then;
-    if (sk_recorder_put(&job->auth->recorder, sk_slice(cbor, sk_record_encode(&r, cbor)), &job->wait)) {
+    if (put_record(job, op, decision, reason, subject, sk_slice_str(job->session), &job->wait)) {
         auth_refuse(job, "audit-unavailable");
     }
+}
+
+void auth_note_ended(struct job *job, const char *reason, struct sk_slice subject, struct sk_slice session)
+{
+    (void)!put_record(job, SK_AUDIT_SESSION_ENDED, SK_AUDIT_DECISION_ALLOW, reason, subject, session, NULL);
 }
 
 /* ---- revocation ---- */

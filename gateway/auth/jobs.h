@@ -113,6 +113,8 @@ void auth_ask_store(struct job *job, uint16_t code, const void *message, auth_th
 void auth_ask_user(struct job *job, struct sk_slice name, auth_then *then);
 void auth_record(struct job *job, enum sk_audit_op op, enum sk_audit_decision decision, const char *reason,
         void (*then)(struct sk_record_wait *wait, bool durable));
+/* A session ended by what the job has on record already: nobody waits for this one. */
+void auth_note_ended(struct job *job, const char *reason, struct sk_slice subject, struct sk_slice session);
 /* Drops what is remembered and every worker's grants, and marks jobs under way; either text may be empty. */
 void auth_revoke(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_slice session, struct sk_slice subject);
 void auth_copy(char *to, size_t size, struct sk_slice from);

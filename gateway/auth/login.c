@@ -57,6 +57,7 @@ static void login_recorded(struct sk_record_wait *wait, bool durable)
     }
     memcpy(tenant, job->tenant->id, SK_ID_SIZE);
     memcpy(replaces, job->replaces, sizeof(replaces));
+    auth_sign_in_took_over(job);
     auth_grant(job, job->stored ? job->tenant->inactivity : GRANT_LIFETIME);
     if (replaces[0]) {
         end_replaced(auth, tenant, sk_slice_str(replaces));

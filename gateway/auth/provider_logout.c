@@ -19,7 +19,9 @@ static void gone(struct job *job, uint16_t code, const void *message)
 {
     const struct sk_store_result *result = message;
     if (code == SK_STORE_GOT_SESSION) {
-        auth_revoke(job->auth, job->tenant->id, ((const struct sk_store_got_session *)message)->key, SK_SLICE_NULL);
+        const struct sk_store_got_session *got = message;
+        auth_note_ended(job, "provider-logout", got->subject, got->key);
+        auth_revoke(job->auth, job->tenant->id, got->key, SK_SLICE_NULL);
     } else if (code == SK_STORE_RESULT && result->status == 0 && result->count == SK_STORE_SIGNED_IN_PART) {
         drop_some(job);
     } else {

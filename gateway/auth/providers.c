@@ -27,7 +27,8 @@ void auth_set_provider(struct auth *auth, const struct sk_control_provider *m)
 {
     struct issuer *issuer = find(auth_tenant(auth, m->tenant), m->name);
     const struct sk_slice from[] = {m->user_claim, m->scopes, m->acr_values, m->factors, m->authorization, m->end_session};
-    struct provider *provider = issuer ? malloc(sizeof(*provider) + auth_texts_size(from, SK_COUNT(from))) : NULL;
+    size_t size = sizeof(struct provider) + auth_texts_size(from, SK_COUNT(from));
+    struct provider *provider = issuer ? malloc(size) : NULL;
     if (!provider) {
         return; /* nobody signs in there */
     }

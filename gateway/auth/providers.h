@@ -33,6 +33,8 @@ int auth_sign_in_ask(const struct job *job, struct sk_channel *helper) sk_nodisc
 void auth_sign_in_claims(struct job *job, const struct sk_factor_claims *m);
 /* What the session's row says of it; nothing when the job is no sign-in. */
 void auth_sign_in_row(const struct job *job, struct sk_store_put_session *put);
+/* The session that it replaces was somebody else's: that is on record, too. */
+void auth_sign_in_took_over(struct job *job);
 void auth_sign_in_free(struct job *job);
 
 /* provider_logout.c */

@@ -21,6 +21,7 @@ struct sign_in {
     uint8_t begun[SK_AUTH_CHALLENGE_SIZE]; /* the challenge */
     bool exchanging; /* fetch is asked */
     bool again;      /* he has a session here, and proves it anew */
+    char former[257]; /* whose session ends for this one, when it is somebody else's; empty: nobody's */
     char nonce[DERIVED];
     char secret[1025]; /* of the tenant's client, wiped when it was used */
     size_t secret_len;
@@ -308,6 +309,9 @@ static void session_known(struct job *job)
     }
     job->started = same ? job->started : 0;
     job->sign_in->again = same;
+    if (!same) {
+        auth_copy(job->sign_in->former, sizeof(job->sign_in->former), sk_slice_str(job->name));
+    }
     admit(job);
 }
 
@@ -355,6 +359,13 @@ void auth_sign_in_claims(struct job *job, const struct sk_factor_claims *m)
     }
     memcpy(job->proven, s->proven, sizeof(job->proven));
     admit(job);
+}
+
+void auth_sign_in_took_over(struct job *job)
+{
+    if (job->sign_in && job->sign_in->former[0]) {
+        auth_note_ended(job, "signed-in-as-another", sk_slice_str(job->sign_in->former), sk_slice_str(job->replaces));
+    }
 }
 
 void auth_sign_in_row(const struct job *job, struct sk_store_put_session *put)

@@ -88,7 +88,8 @@ void auth_set_fido2(struct auth *auth, const struct sk_control_fido2 *m)
 {
     struct tenant *tenant = auth_tenant(auth, m->tenant);
     const struct sk_slice from[] = {m->rp_id, m->roots, m->allow, m->deny};
-    struct fido2 *fido2 = tenant ? malloc(sizeof(*fido2) + auth_texts_size(from, SK_COUNT(from))) : NULL;
+    size_t size = sizeof(struct fido2) + auth_texts_size(from, SK_COUNT(from));
+    struct fido2 *fido2 = tenant ? malloc(size) : NULL;
     if (!fido2) {
         return;
     }

@@ -73,7 +73,7 @@ enum sk_tried { SK_TRIED_RIGHT, SK_TRIED_WRONG, SK_TRIED_UNDECIDED };
  * used since. */
 #define SK_STORE_DROP_SESSIONS_FIELDS(U, I, T) U(ticket) I(tenant) T(key, 64) T(subject, 256) U(started) U(used)
 /* Those of who signed in at the provider: of this session there (`sid`), and of this user there (`sub`) whose session there is not known; without
- * `sid`, all of the user's. GOT_SESSION of each, with its key alone; then RESULT with their number: when that is SK_STORE_SIGNED_IN_PART there may be
+ * `sid`, all of the user's. GOT_SESSION of each, with its key and subject alone; then RESULT with their number: when that is SK_STORE_SIGNED_IN_PART there may be
  * more, and others are served between. */
 #define SK_STORE_SIGNED_IN_PART 256
 #define SK_STORE_DROP_SIGNED_IN_FIELDS(U, I, T) U(ticket) I(tenant) T(provider, 64) T(sub, 256) T(sid, 256)

@@ -32,7 +32,8 @@ static const char *const sql[SK_SQL_COUNT] = {
         [SK_SQL_GET_SESSION] = "SELECT key, used, sealed FROM sessions WHERE key = ?1",
         [SK_SQL_LIST_SESSIONS] = "SELECT key, used, sealed FROM sessions ORDER BY used DESC",
         /* One that the provider did not name ends with its user. */
-        [SK_SQL_SIGNED_IN] = "SELECT key FROM sessions WHERE sid = ?2 UNION SELECT key FROM sessions WHERE sub = ?1 AND (?2 IS NULL OR sid IS NULL) LIMIT ?3",
+        [SK_SQL_SIGNED_IN] = ("SELECT key, used, sealed FROM sessions WHERE sid = ?2 UNION "
+                              "SELECT key, used, sealed FROM sessions WHERE sub = ?1 AND (?2 IS NULL OR sid IS NULL) LIMIT ?3"),
         [SK_SQL_SWEEP_SESSIONS] = "DELETE FROM sessions WHERE key IN (SELECT key FROM sessions WHERE used < ?1 LIMIT 64)",
         [SK_SQL_GET_PENALTY] = "SELECT sealed FROM penalties WHERE key = ?1",
         [SK_SQL_PUT_PENALTY] = ("INSERT INTO penalties (key, ends, sealed) VALUES (?1, ?2, ?3) "

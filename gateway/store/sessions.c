@@ -247,16 +247,38 @@ int sk_engine_drop_sessions(struct sk_engine *e, const struct sk_store_drop_sess
     return r;
 }
 
-static int gather_signed_in(struct dropping *d, const struct sk_store_drop_signed_in *drop)
+/* What is to be told of a session: its key and subject, each with its length before it, in two bytes. */
+static int put_told(struct sk_buf *told, struct sk_slice text)
+{
+    const uint8_t len[2] = {(uint8_t)text.len, (uint8_t)(text.len >> 8)};
+    int r = sk_buf_put(told, sk_slice(len, sizeof(len)));
+    return r ? r : sk_buf_put(told, text);
+}
+
+static struct sk_slice next_told(struct sk_slice *told)
+{
+    struct sk_slice text = sk_slice(told->data + 2, (size_t)(uint8_t)told->data[0] | (size_t)(uint8_t)told->data[1] << 8);
+    *told = sk_slice_from(*told, 2 + text.len);
+    return text;
+}
+
+/* A row that does not unseal goes as well: whose it was, nobody knows. */
+static int gather_signed_in(struct dropping *d, const struct sk_store_drop_signed_in *drop, struct sk_buf *told)
 {
     sqlite3_stmt *statement = sk_file_statement(d->file, SK_SQL_SIGNED_IN);
     bind_called(d->file, statement, 1, drop->provider, "sub", drop->sub);
     bind_called(d->file, statement, 2, drop->provider, "sid", drop->sid);
     int r = 0, step = statement && sqlite3_bind_int(statement, 3, SK_STORE_SIGNED_IN_PART) == SQLITE_OK ? sqlite3_step(statement) : SQLITE_ERROR;
     for (; r == 0 && step == SQLITE_ROW; step = sqlite3_step(statement)) {
+        struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
+        struct sk_store_got_session got = {.ticket = 0};
         struct sk_slice key = sk_file_column(statement, 0);
         const uint8_t len = (uint8_t)key.len;
-        r = sk_buf_put(&d->keys, sk_slice(&len, 1));
+        r = row_session(d->file, statement, &buf, &got);
+        r = r == -EBADMSG ? 0 : r;
+        r = r ? r : put_told(told, key);
+        r = r ? r : put_told(told, got.subject);
+        r = r ? r : sk_buf_put(&d->keys, sk_slice(&len, 1));
         r = r ? r : sk_buf_put(&d->keys, key);
         d->count++;
     }
@@ -270,20 +292,22 @@ int sk_engine_drop_signed_in(struct sk_engine *e, const struct sk_store_drop_sig
         void (*each)(void *context, const struct sk_store_got_session *session), void *context, uint64_t *count)
 {
     struct dropping d = {.keys = SK_BUF_INIT(KEYS_MAX)};
+    struct sk_buf told SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(KEYS_MAX);
     int r = sk_engine_file(e, drop->tenant, NULL, &d.file);
     *count = 0;
     if (r) {
         return r;
     }
     r = sk_engine_transaction(d.file);
-    r = r ? r : gather_signed_in(&d, drop);
+    r = r ? r : gather_signed_in(&d, drop, &told);
     r = r ? r : drop_keys(&d);
     r = sk_engine_commit(e, d.file, r);
-    for (struct sk_slice keys = sk_buf_peek(&d.keys); r == 0 && keys.len;) {
-        const struct sk_store_got_session gone = {.ticket = drop->ticket, .key = next_key(&keys)};
+    sk_buf_free(&d.keys);
+    for (struct sk_slice rest = sk_buf_peek(&told); r == 0 && rest.len;) {
+        struct sk_store_got_session gone = {.ticket = drop->ticket, .key = next_told(&rest)};
+        gone.subject = rest.len ? next_told(&rest) : SK_SLICE_NULL;
         each(context, &gone);
     }
-    sk_buf_free(&d.keys);
     *count = r ? 0 : d.count;
     return r;
 }

@@ -177,6 +177,13 @@ describe('what a provider vouches for', { concurrency: false }, () => {
     await until(async () => (await said(former)).status === 303, 'the session before has ended');
   });
 
+  test('is another\'s when somebody else signs in there, and the session that was there ends, on record', async () => {
+    const { browser } = await signIn('hana');
+    await signIn('taro', { browser });
+    assert.equal((await said(browser, '/vault')).status, 303, 'what the other proved is not his');
+    await gateway.recorded((r) => r.op === 'session-ended' && r.reason === 'signed-in-as-another' && r.subject === 'Corp:hana');
+  });
+
   test('is never fresh when it does not say when', async () => {
     await provider.tell('timeless');
     const { browser, answer } = await signIn('taro');
@@ -315,8 +322,8 @@ describe('logging out', { concurrency: false }, () => {
     assert.ok(await ended < 5000);
     assert.equal((await said(browser)).status, 303);
     assert.equal((await said(other.browser)).status, 200);
-    const [record] = await gateway.recorded((r) => r.op === 'session-ended' && r.reason === 'provider-logout');
-    assert.equal(record.subject, 'Corp:taro');
+    await gateway.recorded((r) => r.op === 'session-ended' && r.reason === 'provider-logout' && r.subject === 'Corp:taro' && !r.session && r.detail, 'what the provider said');
+    await gateway.recorded((r) => r.op === 'session-ended' && r.reason === 'provider-logout' && r.subject === 'Corp:taro' && r.session, 'what ended');
     assert.deepEqual(provider.errors, []);
   });
 

@@ -360,6 +360,7 @@ Test(auth_sign_in, somebody_else_s_session_ends_and_gives_nothing)
     cr_expect(session->started != 77 && sk_slice_starts(session->proofs, SK_LIT("passkey@")), "%.*s", (int)session->proofs.len, session->proofs.data);
     rig_result(&rig, session->ticket, 0, 0);
     durable();
+    rig_records(&rig, 1); /* whose session ended */
     (void)rig_granted(&rig, 0, 22, "corp:taro");
     (void)rig_at_store(&rig, SK_STORE_DROP_SESSIONS);
 }
@@ -452,6 +453,7 @@ Test(auth_sign_in, a_provider_s_logout_ends_the_sessions_it_names_everywhere)
         cr_expect(sk_slice_eq(((const struct sk_auth_revoked *)rig_at_worker(&rig, i, SK_AUTH_REVOKED))->session, SK_LIT("k2")));
     }
     cr_expect_eq(((const struct sk_auth_done *)rig_at_worker(&rig, 0, SK_AUTH_DONE))->count, 2);
+    rig_records(&rig, 2); /* of each that ended */
 }
 
 Test(auth_sign_in, a_logout_token_that_is_none_ends_nothing)

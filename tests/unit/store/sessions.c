@@ -235,6 +235,7 @@ static void note_gone(void *context, const struct sk_store_got_session *session)
         return;
     }
     cr_expect_eq(session->ticket, *(const uint64_t *)context);
+    cr_expect(sk_slice_eq(session->subject, SK_LIT("corp:someone")));
     (void)snprintf(gone + len, sizeof(gone) - len, "%.*s ", (int)session->key.len, session->key.data);
 }
 
