@@ -102,7 +102,7 @@ bool sk_frame_check_group(const uint8_t header[SK_FRAME_GROUP_HEADER], const uin
     const struct sk_slice parts[] = {sk_slice(header, 88), sk_slice(body, len)};
     static const uint8_t zero[SK_FRAME_GROUP_HEADER - 120];
     sk_digest_sha256_parts(parts, SK_COUNT(parts), hash);
-    return memcmp(hash, header + 88, SK_FRAME_HASH) == 0 && memcmp(header + 120, zero, sizeof(zero)) == 0;
+    return memcmp(hash, header + 88, SK_FRAME_HASH) == 0 && get32(header + 52) == 0 && memcmp(header + 120, zero, sizeof(zero)) == 0;
 }
 
 void sk_frame_put_record(const struct sk_frame_record *record, uint8_t out[SK_FRAME_RECORD_HEADER])
@@ -154,7 +154,9 @@ int sk_frame_next_entry(struct sk_slice *body, struct sk_frame_entry *entry)
     entry->seq = get64(p + 24);
     memcpy(entry->link, p + 32, SK_FRAME_HASH);
     *body = sk_slice_from(*body, SK_FRAME_ENTRY);
-    return get32(p + 4) != 0 || (entry->kind != SK_FRAME_TENANT && entry->kind != SK_FRAME_INTENT);
+    static const uint8_t zero[SK_FRAME_HASH - SK_ID_SIZE];
+    bool right = entry->kind == SK_FRAME_TENANT || (entry->kind == SK_FRAME_INTENT && memcmp(entry->link + SK_ID_SIZE, zero, sizeof(zero)) == 0);
+    return get32(p + 4) != 0 || !right;
 }
 
 void sk_frame_first_link(const uint8_t tenant[SK_ID_SIZE], uint8_t link[SK_FRAME_HASH])

@@ -224,6 +224,23 @@ Test(journal_frame, a_snapshots_entries_make_the_round_trip)
         cr_assert_eq(sk_frame_next_entry(&body, &back), 1, "byte %zu", i);
         bytes[i] ^= 0x80;
     }
+    for (size_t i = 32 + SK_ID_SIZE; i < SK_FRAME_ENTRY; i++) {
+        body = sk_slice(bytes + SK_FRAME_ENTRY, SK_FRAME_ENTRY);
+        bytes[SK_FRAME_ENTRY + i] ^= 0x80;
+        cr_assert_eq(sk_frame_next_entry(&body, &back), 1, "behind an intent's request: byte %zu", i);
+        bytes[SK_FRAME_ENTRY + i] ^= 0x80;
+    }
+}
+
+Test(journal_frame, a_groups_header_is_zero_where_it_says_nothing_whatever_its_hash)
+{
+    struct sk_frame_group group = {.file = 1, .kind = SK_FRAME_SNAPSHOT};
+    uint8_t header[SK_FRAME_GROUP_HEADER];
+    sk_frame_put_group(&group, NULL, header);
+    cr_assert(sk_frame_check_group(header, NULL, 0));
+    header[52] = 1;
+    sk_digest_sha256(sk_slice(header, 88), header + 88);
+    cr_assert_not(sk_frame_check_group(header, NULL, 0));
 }
 
 Test(journal_frame, links_follow_their_definition)
