@@ -1,0 +1,166 @@
+/*
+ * Two files of one journal with damage anywhere: what is taken is what was written, byte for byte, up to the end that is told, and an end before
+ * the last group is missed by who has the head. The input is a list of three bytes each, an offset in both files and the value to put there,
+ * behind a 'D', or behind an 'H': then every header and hash of a group is made anew, as whoever changes a record would, and the links alone tell.
+ */
+#include "journal/reader.h"
+#include "journal/record.h"
+
+#include <stdlib.h>
+
+#define FILES 2
+#define GROUPS 6
+#define SIZE (5 * SK_FRAME_BLOCK) /* of a file: a header, three groups of a block each, and one block of space for more */
+
+static uint8_t good[FILES][SIZE];
+static struct sk_frame_group groups[GROUPS]; /* in order, three of each file */
+static struct sk_journal_head head;
+static uint64_t ends[FILES], records;
+
+static void require(bool holds)
+{
+    if (!holds) {
+        abort();
+    }
+}
+
+static uint8_t *place(uint8_t files[FILES][SIZE], size_t group)
+{
+    return files[group / 3] + SK_FRAME_BLOCK * (1 + group % 3);
+}
+
+/* Headers and hashes of all, for the bodies that are there. */
+static void seal(uint8_t files[FILES][SIZE])
+{
+    struct sk_frame_file header = {.number = 0};
+    for (size_t i = 0; i < GROUPS; i++) {
+        struct sk_frame_group group = groups[i];
+        if (i % 3 == 0) {
+            header.number++;
+            sk_frame_put_file(&header, files[i / 3]);
+        }
+        memcpy(group.previous, header.previous, SK_FRAME_HASH);
+        sk_frame_put_group(&group, place(files, i) + SK_FRAME_GROUP_HEADER, place(files, i));
+        memcpy(header.previous, group.hash, SK_FRAME_HASH);
+    }
+}
+
+static void put_record(size_t group, struct sk_frame_record *tenant, enum sk_audit_stage stage)
+{
+    static const char request[] = "0123456789abcdef";
+    uint8_t cbor[SK_AUDIT_RECORD_MAX], *to = place(good, group) + SK_FRAME_GROUP_HEADER + groups[group].body;
+    struct sk_audit_record record = {.op = SK_AUDIT_REQUEST, .stage = stage, .decision = SK_AUDIT_DECISION_ALLOW, .seq = tenant->seq, .wall = 5,
+            .subject = SK_LIT("hanako"), .request = sk_slice(request, SK_ID_SIZE)};
+    memcpy(record.tenant, tenant->tenant, SK_ID_SIZE);
+    tenant->len = (uint32_t)sk_record_encode(&record, cbor);
+    require(tenant->len > 0);
+    sk_frame_next_link(sk_slice(cbor, tenant->len), tenant->link);
+    sk_frame_put_record(tenant, to);
+    memcpy(to + SK_FRAME_RECORD_HEADER, cbor, tenant->len);
+    tenant->seq++;
+    groups[group].body += (uint32_t)SK_FRAME_RECORD_HEADER + tenant->len;
+    groups[group].count++;
+    records++;
+}
+
+static void put_entry(size_t group, const struct sk_frame_entry *entry)
+{
+    sk_frame_put_entry(entry, place(good, group) + SK_FRAME_GROUP_HEADER + groups[group].body);
+    groups[group].body += (uint32_t)SK_FRAME_ENTRY;
+    groups[group].count++;
+}
+
+static void put_tenant(size_t group, const struct sk_frame_record *tenant)
+{
+    struct sk_frame_entry entry = {.kind = SK_FRAME_TENANT, .seq = tenant->seq};
+    memcpy(entry.tenant, tenant->tenant, SK_ID_SIZE);
+    memcpy(entry.link, tenant->link, SK_FRAME_HASH);
+    put_entry(group, &entry);
+}
+
+/* Both files as one journal. 0, with what was read; 1 damaged. */
+static int read_both(uint8_t *const files[FILES], struct sk_journal_state *state, uint64_t end[FILES])
+{
+    struct sk_journal_error error = {.text = ""};
+    struct sk_frame_file next;
+    int r = sk_frame_get_file(files[1], &next) ? 1 : 0;
+    for (size_t i = 0; i < FILES && r == 0; i++) {
+        uint64_t torn;
+        r = sk_journal_read(state, sk_slice(files[i], SIZE), i + 1 < FILES ? next.previous : NULL, NULL, NULL, &end[i], &torn, &error);
+        require(r >= 0 && (r == 0 || error.text[0]) && (r || (end[i] <= SIZE && torn <= SIZE - end[i])));
+    }
+    return r;
+}
+
+static void write_journal(void)
+{
+    struct sk_frame_record a = {.kind = SK_FRAME_PLAIN, .tenant = {1}}, b = {.kind = SK_FRAME_PLAIN, .tenant = {2}};
+    struct sk_frame_entry intent = {.kind = SK_FRAME_INTENT, .tenant = {1}, .seq = 1, .link = "0123456789abcdef"};
+    uint8_t *const files[FILES] = {good[0], good[1]};
+    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    char text[SK_JOURNAL_HEAD_SIZE + 1];
+    for (size_t i = 0; i < GROUPS; i++) {
+        groups[i] = (struct sk_frame_group){.file = 1 + i / 3, .number = i, .kind = i % 3 ? SK_FRAME_RECORDS : SK_FRAME_SNAPSHOT, .wall = 9 + i};
+    }
+    sk_frame_first_link(a.tenant, a.link);
+    sk_frame_first_link(b.tenant, b.link);
+    put_record(1, &a, SK_AUDIT_STAGE_SINGLE);
+    put_record(1, &b, SK_AUDIT_STAGE_SINGLE);
+    put_record(2, &a, SK_AUDIT_STAGE_INTENT);
+    put_tenant(3, &a);
+    put_tenant(3, &b);
+    put_entry(3, &intent);
+    put_record(4, &a, SK_AUDIT_STAGE_OUTCOME);
+    put_record(5, &b, SK_AUDIT_STAGE_SINGLE);
+    seal(good);
+    require(read_both(files, &state, ends) == 0 && state.records == records && ends[0] == 4 * SK_FRAME_BLOCK && ends[1] == ends[0]);
+    sk_journal_put_head(&state, text);
+    head = sk_journal_get_head(sk_slice_str(text));
+    require(head.file == FILES && head.groups == GROUPS);
+    sk_journal_state_free(&state);
+}
+
+static void check(uint8_t *const files[FILES], bool sealed)
+{
+    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    struct sk_journal_error error;
+    uint64_t end[FILES];
+    if (read_both(files, &state, end) == 0) {
+        require(memcmp(files[0], good[0], end[0]) == 0 && memcmp(files[1], good[1], end[1]) == 0);
+        require(end[0] == ends[0] && state.records == records - (end[1] < ends[1]) - (end[1] < ends[1] - SK_FRAME_BLOCK));
+        require((end[1] == ends[1]) == (sk_journal_check_head(&state, &head, end[1], &error) == 0));
+        require(!sealed || end[1] == ends[1]);
+    }
+    sk_journal_state_free(&state);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static uint8_t files[FILES][SIZE];
+    bool sealed = size && data[0] == 'H';
+    if (records == 0) {
+        write_journal();
+    }
+    if (!sealed && !(size && data[0] == 'D')) {
+        return 0;
+    }
+    memcpy(files, good, sizeof(files));
+    for (size_t i = 1; i + 3 <= size; i += 3) {
+        size_t at = ((size_t)data[i] << 8 | data[i + 1]) % sizeof(files);
+        files[at / SIZE][at % SIZE] = data[i + 2];
+    }
+    if (sealed) {
+        seal(files);
+    }
+    /* Of their length, for the sanitizers. */
+    uint8_t *copies[FILES] = {malloc(SIZE), malloc(SIZE)};
+    require(copies[0] && copies[1]);
+    memcpy(copies[0], files[0], SIZE);
+    memcpy(copies[1], files[1], SIZE);
+    check(copies, sealed);
+    free(copies[0]);
+    free(copies[1]);
+    return 0;
+}
