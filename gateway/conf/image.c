@@ -490,7 +490,7 @@ int sk_image_compile(const struct sk_conf *conf, const struct sk_conf_tenant *te
 
 static int fill_clients(struct sk_tenant_clients *m, const struct sk_image_documents *documents, struct sk_buf *lists)
 {
-    int r = 0;
+    int r = m->sources.len % SK_ID_SIZE ? -EINVAL : 0;
     for (struct sk_slice ids = m->sources; r == 0 && ids.len; ids = sk_slice_from(ids, SK_ID_SIZE)) {
         r = sk_buf_put(lists, documents->find(documents->context, (const uint8_t *)ids.data));
     }

@@ -7,6 +7,7 @@
 #include "files.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -317,5 +318,32 @@ Test(conf_image, sizes_that_lie_are_refused)
                     sizes[j]);
             free(bytes);
         }
+    }
+}
+
+static struct sk_slice find_once(void *context, const uint8_t id[SK_ID_SIZE])
+{
+    char *asked = context;
+    memcpy(asked, id, SK_ID_SIZE);
+    return SK_LIT("list");
+}
+
+Test(conf_image, a_document_is_asked_for_by_a_whole_id_alone)
+{
+    static const char ids[] = "0123456789abcdef0123";
+    for (size_t len = SK_ID_SIZE; len < sizeof(ids); len += 4) {
+        struct sk_buf image, filled SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)64 << 20);
+        char asked[64] = "";
+        const struct sk_image_documents documents = {find_once, asked};
+        struct sk_tenant_clients m = {.ca = SK_LIT("ca"), .sources = sk_slice(ids, len)};
+        uint8_t bytes[256];
+        cr_assert_eq(compile(files_tenant, &image), 0, "%s", error.text);
+        uint32_t size = (uint32_t)sk_ipc_encode(&sk_tenant_interface, SK_TENANT_CLIENTS, &m, bytes, sizeof(bytes));
+        cr_assert(!sk_buf_put(&image, sk_slice(&size, sizeof(size))) && !sk_buf_put(&image, sk_slice(bytes, size)));
+        size = (uint32_t)sk_buf_len(&image);
+        memcpy(image.data + image.start + offsetof(struct sk_image_header, size), &size, sizeof(size));
+        cr_expect_eq(sk_image_fill(sk_buf_peek(&image), &documents, &filled), len == SK_ID_SIZE ? 0 : -EINVAL, "%zu bytes", len);
+        cr_expect_str_eq(asked, len == SK_ID_SIZE ? "0123456789abcdef" : "");
+        sk_buf_free(&image);
     }
 }
