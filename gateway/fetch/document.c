@@ -94,7 +94,8 @@ static X509_CRL *read_list(struct sk_slice body)
         return d2i_X509_CRL(NULL, &der, (long)body.len);
     }
     BIO *bio = BIO_new_mem_buf(body.data, (int)body.len);
-    X509_CRL *list = bio ? PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL) : NULL;
+    /* Without a password of its own OpenSSL would ask for one at the terminal when the server says that the list is encrypted. */
+    X509_CRL *list = bio ? PEM_read_bio_X509_CRL(bio, NULL, NULL, (void *)(uintptr_t) "") : NULL;
     BIO_free(bio);
     return list;
 }

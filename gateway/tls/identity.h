@@ -44,6 +44,11 @@ uint64_t sk_tls_seconds(const ASN1_TIME *time);
 /* "CN=..." as RFC 2253 has it, cut to fit. Returns `text`. */
 const char *sk_tls_name_text(const X509_NAME *name, char *text, size_t size);
 
+/* For a reader of PEM: the password of what is encrypted, for else OpenSSL asks for one at the terminal. */
+#define SK_TLS_NO_PASSWORD ((void *)(uintptr_t) "")
+/* Did the reader of PEM that gave none find no more, or something that it could not read? The errors were cleared before. */
+bool sk_tls_pem_ended(void);
+
 /* What a trust is made of. The names are a copy, the caller's. */
 X509_STORE *sk_tls_trust_store(const struct sk_tls_trust *trust);
 STACK_OF(X509_NAME) * sk_tls_trust_names(const struct sk_tls_trust *trust);

@@ -168,7 +168,8 @@ struct sk_tls_lists *sk_tls_lists_read(struct sk_slice pem, const STACK_OF(X509)
     X509_CRL *crl;
     bool good = bio != NULL;
     (void)snprintf(why, SK_TLS_WHY, "crl_files: no revocation list in PEM");
-    while (good && (crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) != NULL) {
+    ERR_clear_error();
+    while (good && (crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, SK_TLS_NO_PASSWORD)) != NULL) {
         *last = list_of(crl);
         const char *fault = *last ? list_fault(*last, authorities) : "is too much: no memory";
         good = !fault || refuse(crl, fault, why);
@@ -176,6 +177,10 @@ struct sk_tls_lists *sk_tls_lists_read(struct sk_slice pem, const STACK_OF(X509)
         X509_CRL_free(crl);
     }
     BIO_free(bio);
+    if (good && !sk_tls_pem_ended()) {
+        (void)snprintf(why, SK_TLS_WHY, "crl_files: a revocation list in it cannot be read");
+        good = false;
+    }
     return good ? lists : sk_tls_lists_free(lists);
 }
 

@@ -56,6 +56,12 @@ const char *sk_tls_name_text(const X509_NAME *name, char *text, size_t size)
     return text;
 }
 
+bool sk_tls_pem_ended(void)
+{
+    unsigned long error = ERR_peek_last_error();
+    return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+}
+
 static bool refuse(X509 *certificate, const char *before, const char *after, char why[SK_TLS_WHY])
 {
     char name[SK_TLS_WHY / 2];
@@ -99,11 +105,16 @@ static bool read_authorities(struct sk_tls_trust *trust, struct sk_slice pem, ch
     X509 *certificate;
     bool good = bio != NULL;
     (void)snprintf(why, SK_TLS_WHY, "ca_file: no certificate in PEM");
-    while (good && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+    ERR_clear_error();
+    while (good && (certificate = PEM_read_bio_X509(bio, NULL, NULL, SK_TLS_NO_PASSWORD)) != NULL) {
         good = add_authority(trust, certificate, why);
         X509_free(certificate);
     }
     BIO_free(bio);
+    if (good && !sk_tls_pem_ended()) {
+        (void)snprintf(why, SK_TLS_WHY, "ca_file: a certificate in it cannot be read");
+        return false;
+    }
     for (int i = 0; i < sk_X509_num(trust->authorities) && good; i++) {
         good = has_issuer(trust, sk_X509_value(trust->authorities, i), why);
     }

@@ -4,6 +4,7 @@
 #include "tests/unit/tls/made.h"
 
 #include <criterion/criterion.h>
+#include <openssl/ui.h>
 #include <stdio.h>
 
 #define ISSUER "https://idp.test"
@@ -88,4 +89,25 @@ Test(fetch_document, takes_a_list_of_the_authority_that_goes_on_from_the_one_bef
     made_free(&root);
     made_free(&other);
     made_free(&liar);
+}
+
+static bool asked;
+
+static int ask(UI *ui sk_unused)
+{
+    asked = true;
+    return 0;
+}
+
+Test(fetch_document, has_nobody_asked_for_the_password_of_a_list)
+{
+    static const char list[] = "-----BEGIN X509 CRL-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+                               "AAAAAAAAAAAAAAAAAAAAAA==\n-----END X509 CRL-----\n";
+    struct sk_buf out SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_FETCH_LIST_MAX);
+    UI_METHOD *method = UI_create_method("test");
+    cr_assert_eq(UI_method_set_opener(method, ask), 0);
+    UI_set_default_method(method);
+    cr_expect_eq(document_list(sk_slice_str(list), SK_SLICE_NULL, SK_SLICE_NULL, &out, why), 1);
+    cr_expect_not(asked);
+    UI_destroy_method(method);
 }

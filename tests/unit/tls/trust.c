@@ -367,3 +367,25 @@ Test(tls_trust, is_made_of_lists_alone_that_could_say_something)
     (void)snprintf(lists, sizeof(lists), "%s", root.cert_pem);
     refused(sk_slice_str(root.cert_pem), "crl_files: no revocation list");
 }
+
+Test(tls_trust, is_made_of_a_whole_text_or_not_at_all)
+{
+    static const char *const bad[] = {"-----BEGIN X509 CRL-----\nMIHi\n-----END X509 CRL-----\n", "-----BEGIN X509 CRL-----\nMIHi\n",
+            "-----BEGIN X509 CRL-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\nAAAAAAAAAAAAAAAAAAAAAA==\n-----END X509 CRL-----\n"};
+    static const char broken[] = "-----BEGIN CERTIFICATE-----\nMIHi\n-----END CERTIFICATE-----\n";
+    char authorities[16384];
+    for (size_t i = 0; i < SK_COUNT(bad); i++) {
+        lists[0] = '\0';
+        LIST(.issuer = &root, .number = 1);
+        (void)snprintf(lists + strlen(lists), sizeof(lists) - strlen(lists), "%s", bad[i]);
+        refused(sk_slice_str(root.cert_pem), "crl_files: a revocation list in it cannot be read");
+    }
+    lists[0] = '\0';
+    (void)snprintf(authorities, sizeof(authorities), "%s%s", root.cert_pem, broken);
+    refused(sk_slice_str(authorities), "ca_file: a certificate in it cannot be read");
+    (void)snprintf(authorities, sizeof(authorities), "for all:\n%s\nthat is it\n", root.cert_pem);
+    (void)sk_tls_trust_unref(trust_in(&root, false));
+    struct made said = {.cert = NULL};
+    memcpy(said.cert_pem, authorities, sizeof(said.cert_pem));
+    (void)sk_tls_trust_unref(trust_in(&said, false));
+}
