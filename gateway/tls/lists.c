@@ -17,6 +17,7 @@ struct sk_tls_lists {
     ASN1_INTEGER *base;      /* of a delta list; NULL: a full one */
     uint64_t from, until;    /* Unix seconds */
     bool replaced;           /* another says all that it does */
+    bool garbled;            /* one of these is there and cannot be read, or is there twice: it does not say what it seems to */
 };
 
 struct sk_tls_lists *sk_tls_lists_free(struct sk_tls_lists *lists)
@@ -86,6 +87,12 @@ static bool signed_well(X509_CRL *crl, const STACK_OF(X509) *authorities)
 
 static const char *list_fault(const struct sk_tls_lists *l, const STACK_OF(X509) *authorities)
 {
+    if (l->garbled) {
+        return "has an extension that cannot be read";
+    }
+    if (l->from == 0) {
+        return "does not say since when it holds (thisUpdate)";
+    }
     if (l->until == 0) {
         return "does not say when the next comes (nextUpdate)";
     }
@@ -101,15 +108,24 @@ static const char *list_fault(const struct sk_tls_lists *l, const STACK_OF(X509)
     return NULL;
 }
 
+/* NULL: it has none, or `garbled` is set. */
+static void *read_extension(const X509_CRL *crl, int nid, bool *garbled)
+{
+    int critical;
+    void *value = X509_CRL_get_ext_d2i(crl, nid, &critical, NULL);
+    *garbled |= !value && critical != -1;
+    return value;
+}
+
 /* The list is the caller's, in whatever case. */
 static struct sk_tls_lists *list_of(X509_CRL *crl)
 {
     struct sk_tls_lists *l = calloc(1, sizeof(*l));
     if (l && X509_CRL_up_ref(crl) == 1) {
         l->crl = crl;
-        l->signer = X509_CRL_get_ext_d2i(crl, NID_authority_key_identifier, NULL, NULL);
-        l->number = X509_CRL_get_ext_d2i(crl, NID_crl_number, NULL, NULL);
-        l->base = X509_CRL_get_ext_d2i(crl, NID_delta_crl, NULL, NULL);
+        l->signer = read_extension(crl, NID_authority_key_identifier, &l->garbled);
+        l->number = read_extension(crl, NID_crl_number, &l->garbled);
+        l->base = read_extension(crl, NID_delta_crl, &l->garbled);
         l->from = sk_tls_seconds(X509_CRL_get0_lastUpdate(crl));
         l->until = sk_tls_seconds(X509_CRL_get0_nextUpdate(crl));
     }

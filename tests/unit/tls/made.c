@@ -156,6 +156,14 @@ void made_list(char *out, size_t size, const struct made_list *list)
     if (list->base) {
         add_number(crl, NID_delta_crl, list->base);
     }
+    if (list->garbled) {
+        ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+        cr_assert_eq(ASN1_OCTET_STRING_set(value, (const unsigned char *)"\2\5\1", 3), 1);
+        X509_EXTENSION *extension = X509_EXTENSION_create_by_NID(NULL, NID_delta_crl, 1, value);
+        cr_assert(extension && X509_CRL_add_ext(crl, extension, -1) == 1);
+        X509_EXTENSION_free(extension);
+        ASN1_OCTET_STRING_free(value);
+    }
     if (list->revoked) {
         add_revoked(crl, list->revoked, false);
     }

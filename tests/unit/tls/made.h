@@ -39,6 +39,7 @@ struct made_list {
     long number, base;                             /* `base`: of a delta list; 0: a full one */
     long from, to;                                 /* as above; `endless`: names no time for the next */
     bool endless, sha1, unidentified;              /* `unidentified`: does not say by which key */
+    bool garbled;                                  /* says that it is a delta list, of what nobody can read */
 };
 
 void made_list(char *out, size_t size, const struct made_list *list);

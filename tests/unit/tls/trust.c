@@ -358,6 +358,8 @@ Test(tls_trust, is_made_of_lists_alone_that_could_say_something)
     made_certificate(&false_root, &(struct made_spec){.common = "root", .authority = true});
     list_refused("of CN=root is not signed by it", &(struct made_list){.issuer = &false_root, .number = 1});
     made_free(&false_root);
+    list_refused("of CN=root has an extension that cannot be read", &(struct made_list){.issuer = &root, .number = 2, .garbled = true});
+    list_refused("of CN=root does not say since when it holds", &(struct made_list){.issuer = &root, .number = 1, .from = -70 * 366 * 24 * MADE_HOUR, .to = MADE_HOUR});
     list_refused("of CN=root does not say when the next comes", &(struct made_list){.issuer = &root, .number = 1, .endless = true});
     list_refused("of CN=root is signed with SHA-1", &(struct made_list){.issuer = &root, .number = 1, .sha1 = true});
     list_refused("of CN=root has no full list", &(struct made_list){.issuer = &root, .number = 2, .base = 1});
