@@ -1,4 +1,8 @@
-/* Writes what fuzzers begin with that is no text: a message of each kind, records, a tenant's image, a balancer's header. seeds FOLDER */
+/*
+ * Writes what fuzzers begin with that is no text: a message of each kind, records, a tenant's image, a balancer's header, certificates and
+ * revocation lists. seeds FOLDER
+ */
+#include "authority.h"
 #include "ipc/auth.h"
 #include "ipc/control.h"
 #include "ipc/factor.h"
@@ -9,6 +13,7 @@
 #include "journal/frame.h"
 #include "journal/record.h"
 
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -87,11 +92,53 @@ static void put_records(void)
     }
 }
 
+/* A certificate with names of each kind. */
+static void put_certificate(void)
+{
+    const struct fuzz_authority *a = fuzz_authority();
+    X509 *cert = X509_dup(a->client);
+    X509_EXTENSION *names = X509V3_EXT_conf(NULL, NULL, "subjectAltName", "email:jiro@example.test,URI:urn:x,otherName:1.3.6.1.4.1.311.20.2.3;UTF8:jiro@corp.test");
+    unsigned char *der = NULL;
+    int len = cert && names && X509_add_ext(cert, names, -1) == 1 && X509_sign(cert, a->key, NULL) > 0 ? i2d_X509(cert, &der) : -1;
+    if (len < 0) {
+        abort();
+    }
+    put("certificate", 0, SK_LIT("C"), sk_slice(der, (size_t)len));
+    put("certificate", 1, SK_LIT("A"), sk_buf_peek(&a->pem));
+    put("certificate", 2, SK_LIT("N"), SK_LIT("\0hanako@example.test"));
+    put("certificate", 3, SK_LIT("N"), SK_LIT("\1hanako@corp.test\0other@corp.test"));
+    OPENSSL_free(der);
+    X509_EXTENSION_free(names);
+    X509_free(cert);
+}
+
+static void put_lists(void)
+{
+    const struct {
+        long number, base;
+        unsigned year;
+        bool revoked;
+    } rows[] = {{5, 0, 2025, true}, {6, 0, 2026, false}, {7, 5, 2026, true}, {4, 0, 2024, true}};
+    for (unsigned n = 0; n < SK_COUNT(rows); n++) {
+        struct sk_buf pem SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(1 << 20);
+        fuzz_list(rows[n].number, rows[n].base, rows[n].year, rows[n].revoked, &pem);
+        struct sk_buf der SK_CLEANUP(sk_buf_free) = fuzz_der(sk_buf_peek(&pem));
+        if (rows[n].revoked) { /* a newer one that the authority signed may take it back */
+            put("certificate", 10 + n, SK_LIT("R"), sk_buf_peek(&pem));
+        }
+        put("certificate", 20 + n, SK_LIT("S"), sk_buf_peek(&der));
+        put("document", 10 + n, SK_LIT("L"), n % 2 ? sk_buf_peek(&der) : sk_buf_peek(&pem));
+        put("document", 20 + n, SK_LIT("S"), sk_buf_peek(&der));
+    }
+}
+
 int main(int argc, char **argv)
 {
     folder = argc > 1 ? argv[1] : ".";
     put_messages();
     put_records();
+    put_certificate();
+    put_lists();
     put("prefix", 0, SK_LIT("\r\n\r\n\0\r\nQUIT\n"), SK_LIT("\x21\x11\0\x0c\x7f\0\0\1\x7f\0\0\2\0\x50\1\xbb"));
     put("prefix", 1, SK_LIT("\r\n\r\n\0\r\nQUIT\n"), SK_LIT("\x20\0\0\0"));
     return 0;
