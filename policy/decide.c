@@ -33,7 +33,7 @@ static void step(struct sk_policy_trace *trace, const char *name, bool holds, st
 /* The fewest factors that are missing; 0: it is met, or nothing is asked for. */
 static uint32_t missing(const struct sk_policy *policy, uint32_t demand, const struct sk_policy_request *request)
 {
-    uint32_t proven = request->certificate ? UINT32_C(1) << SK_POLICY_FACTOR_CERTIFICATE : 0, best = 0;
+    uint32_t proven = request->certificate ? UINT32_C(1) << SK_POLICY_FACTOR_CERTIFICATE : 0;
     if (demand == SK_IMAGE_NONE) {
         return 0;
     }
@@ -43,14 +43,7 @@ static uint32_t missing(const struct sk_policy *policy, uint32_t demand, const s
         bool fresh = at && (at == SK_POLICY_PROVEN_NOW || !d->within || request->now < at + d->within);
         proven |= fresh ? UINT32_C(1) << i : 0;
     }
-    for (uint32_t i = 0; i < d->count; i++) {
-        uint32_t lacks = d->sets[i] & ~proven;
-        if (lacks == 0) {
-            return 0;
-        }
-        best = i == 0 || __builtin_popcount(lacks) < __builtin_popcount(best) ? lacks : best;
-    }
-    return best;
+    return image_lacks(d, proven);
 }
 
 static bool app_covers(const struct sk_policy *policy, const struct image_app *app, uint64_t host_bit, struct sk_slice path)

@@ -138,3 +138,20 @@ bool sk_policy_password_alone(const char *demand)
     }
     return alone;
 }
+
+uint32_t sk_policy_beyond_programs(const char *const *texts, unsigned count, bool certificates)
+{
+    static const uint32_t brought[] = {BIT(PASSWORD), BIT(KEY), BIT(TOKEN)};
+    uint32_t best = UINT32_MAX;
+    for (size_t i = 0; i < SK_COUNT(brought); i++) {
+        uint32_t lacks = 0;
+        for (unsigned n = 0; n < count; n++) {
+            struct image_demand parsed;
+            char why[160];
+            bool asked = texts[n] && demand_parse(sk_slice_str(texts[n]), &parsed, why) == 0;
+            lacks |= asked ? image_lacks(&parsed, brought[i] | (certificates ? BIT(CERTIFICATE) : 0)) : 0;
+        }
+        best = __builtin_popcount(lacks) < __builtin_popcount(best) ? lacks : best;
+    }
+    return best;
+}

@@ -52,6 +52,20 @@ struct image_demand {
     uint32_t sets[IMAGE_SETS_MAX];
 };
 
+/* The fewest factors that are missing beside those proven; 0: it is met. */
+static inline uint32_t image_lacks(const struct image_demand *demand, uint32_t proven)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < demand->count; i++) {
+        uint32_t lacks = demand->sets[i] & ~proven;
+        if (lacks == 0) {
+            return 0;
+        }
+        best = i == 0 || __builtin_popcount(lacks) < __builtin_popcount(best) ? lacks : best;
+    }
+    return best;
+}
+
 struct image_network {
     struct image_text name;
 };

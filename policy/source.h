@@ -69,6 +69,12 @@ void sk_policy_level_limits(const char *demand, uint64_t *idle, uint64_t *life);
 bool sk_policy_password_alone(const char *demand);
 
 /*
+ * Bits of the factors that a program lacks for the demands together, whatever it brings: a password, a key or a token, and with `certificates` one of
+ * those as well. The fewest; 0: some program can meet them. A NULL asks for nothing.
+ */
+uint32_t sk_policy_beyond_programs(const char *const *demands, unsigned count, bool certificates);
+
+/*
  * Compiles into `image` (appended; 8-byte aligned at its start when the buffer is empty).
  * 0; 1 when the source is refused, with `error` filled; negative when memory or the buffer's limit runs out.
  */

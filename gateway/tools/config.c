@@ -146,6 +146,29 @@ static void check_clients(struct checking *c, const struct sk_tenant_file *file)
     (void)sk_tls_trust_unref(trust);
 }
 
+/* A program cannot be asked for more, as a person is: with a demand that it never meets it is refused whatever it does. */
+static void check_programs(struct checking *c, const struct sk_tenant_file *file, unsigned n)
+{
+    const struct sk_conf_app *app = &file->tenant->apps[n];
+    const char *const demands[] = {file->tenant->factors, app->factors};
+    bool certificates = file->tenant->client_certificates.ca_file != NULL;
+    uint32_t lacks = app->kind == SK_APP_API ? sk_policy_beyond_programs(demands, SK_COUNT(demands), certificates) : 0;
+    char place[64] = "factors", names[160];
+    size_t len = 0;
+    for (unsigned i = 0; i < SK_POLICY_FACTORS; i++) {
+        if (lacks & UINT32_C(1) << i) {
+            len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "", sk_policy_factor_name((enum sk_policy_factor)i).data);
+        }
+    }
+    if (app->factors) {
+        (void)snprintf(place, sizeof(place), "apps[%u].factors", n);
+    }
+    if (lacks) {
+        WARN(place, "'%s' lets no program in, nor anybody by HTTP Basic: all that they can prove is one of password, key and token%s; still missing: %s",
+                app->name, certificates ? ", with a certificate" : "", names);
+    }
+}
+
 static void check_app(struct checking *c, const struct sk_tenant_file *file, unsigned n)
 {
     const struct sk_conf_app *app = &file->tenant->apps[n];
@@ -195,6 +218,7 @@ static void check_tenant(struct checking *c, const struct sk_tenant_file *file)
     check_clients(c, file);
     for (unsigned i = 0; i < file->tenant->apps_count; i++) {
         check_app(c, file, i);
+        check_programs(c, file, i);
     }
     c->apps += file->tenant->apps_count;
     c->users += file->tenant->users_count;

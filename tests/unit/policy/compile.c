@@ -279,6 +279,35 @@ Test(policy_compile, a_demand_is_sets_of_factors_and_an_age)
     }
 }
 
+Test(policy_compile, a_demand_that_no_program_can_meet_is_known_by_what_is_missing)
+{
+#define BIT(name) (UINT32_C(1) << SK_POLICY_FACTOR_##name)
+    static const struct {
+        const char *demands[2];
+        bool certificates;
+        uint32_t lacks;
+    } cases[] = {
+            {{NULL, NULL}, false, 0},
+            {{"password", NULL}, false, 0},
+            {{"key", "token | key"}, false, 0},
+            {{"password+fido2", NULL}, false, BIT(FIDO2)},
+            {{NULL, "password+fido2"}, true, BIT(FIDO2)},
+            {{"aal2 | key", NULL}, false, 0},
+            {{"aal2", NULL}, true, 0},
+            {{"aal2", NULL}, false, BIT(FIDO2)},
+            {{"key+certificate within 5m", NULL}, false, BIT(CERTIFICATE)},
+            {{"key+certificate within 5m", NULL}, true, 0},
+            {{"certificate", "token"}, true, 0},
+            {{"certificate+passkey", "token+fido2"}, true, BIT(FIDO2) | BIT(PASSKEY)},
+            {{"password | token", "key | token"}, false, 0},
+            {{"password", "key"}, false, BIT(KEY)}, /* each alone is met, but not by one program */
+    };
+    for (size_t i = 0; i < SK_COUNT(cases); i++) {
+        cr_expect_eq(sk_policy_beyond_programs(cases[i].demands, 2, cases[i].certificates), cases[i].lacks, "%zu", i);
+    }
+#undef BIT
+}
+
 Test(policy_compile, a_level_brings_the_limits_of_sessions)
 {
     uint64_t idle, life;

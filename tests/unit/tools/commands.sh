@@ -75,7 +75,27 @@ expect 1 "^tenants/other.yaml:2: tenant: 'acme' of service 'dns' is in tenants/a
 sed -e 's/^tenant: acme/tenant: other/' -e 's/acme.example.test/other.example.test/' tenants/acme.yaml >tenants/other.yaml
 expect 0 "^tenants/other.yaml:5: hosts\[0\]: warning: no certificate names 'other.example.test'" "$sekisho" config check sekisho.yaml
 cert tenants/other other.example.test
-sed -i 's/acme.crt/other.crt/' tenants/other.yaml
+beyond="lets no program in, nor anybody by HTTP Basic: all that they can prove is one of password, key and token"
+demand() { # LINE [KIND]: of the file above, with a demand of the tenant
+  sed -e 's/^tenant: acme/tenant: other/' -e "s/acme.example.test/other.example.test/; s/^open:.*/&\n$1/; s/kind: api/kind: ${2:-api}/; s/acme\.\(crt\|key\)/other.\1/g" \
+    tenants/acme.yaml >tenants/other.yaml
+}
+demand 'factors: password + passkey'
+expect 0 "^tenants/other.yaml:5: factors: warning: 'api' $beyond; still missing: passkey$" "$sekisho" config check sekisho.yaml
+expect 0 '^sekisho.yaml: good: 1 services, 2 tenants, 2 hosts, 4 apps, 6 users, 2 warnings$' "$sekisho" config check sekisho.yaml
+sed -i 's,^    path: /api,&\n    factors: key + certificate,' tenants/other.yaml
+expect 0 "^tenants/other.yaml:1[0-9]: apps\[0\].factors: warning: 'api' $beyond; still missing: passkey, certificate, key$" "$sekisho" config check sekisho.yaml
+demand 'factors: password + passkey | key'
+expect 0 ' 6 users, 1 warnings$' "$sekisho" config check sekisho.yaml
+demand 'factors: password + passkey' panel
+expect 0 ' 6 users, 1 warnings$' "$sekisho" config check sekisho.yaml
+demand 'factors: password + certificate'
+expect 0 "'api' $beyond; still missing: certificate$" "$sekisho" config check sekisho.yaml
+echo 'client_certificates: {ca_file: other.crt, map: [{by: email}]}' >>tenants/other.yaml
+expect 0 ' 6 users, 1 warnings$' "$sekisho" config check sekisho.yaml
+sed -i 's/^factors: .*/factors: password + certificate + fido2/' tenants/other.yaml
+expect 0 "'api' $beyond, with a certificate; still missing: fido2$" "$sekisho" config check sekisho.yaml
+sed -i -e '/^factors/d' -e '/^client_certificates/d' -e 's/other.key/acme.key/' tenants/other.yaml
 expect 1 '^tenants/other.yaml:7: certificates\[0\]: other.crt with acme.key: the key does not belong' "$sekisho" config check sekisho.yaml
 sed -i 's/acme.key/missing.key/' tenants/other.yaml
 expect 1 "^tenants/other.yaml:7: certificates\[0\].key_file: 'missing.key' cannot be read" "$sekisho" config check sekisho.yaml
