@@ -1,11 +1,13 @@
 /* The pages and bodies that anybody may be shown: login, logout, denial. Runs in the workers. */
 #include "proxy/page.h"
 
+#include <stdio.h>
+
 /* One field for each 'h' or 'v' line; 'i' and 'e' lines are shown. */
 static void prompt_fields(struct sk_page *w, struct sk_slice prompts)
 {
-    int n = 0;
-    for (bool first = true; prompts.len; first = false) {
+    unsigned n = 0;
+    while (prompts.len) {
         struct sk_slice line = sk_slice_split(&prompts, '\n');
         char kind = line.len ? line.data[0] : 'i';
         line = sk_slice_from(line, 1);
@@ -15,7 +17,8 @@ static void prompt_fields(struct sk_page *w, struct sk_slice prompts)
             sk_page_raw(w, "</p>");
             continue;
         }
-        char id[8] = {'a', (char)('0' + n % 10), 0};
+        char id[16];
+        (void)snprintf(id, sizeof(id), "a%u", n);
         sk_page_raw(w, "<label for=\"");
         sk_page_raw(w, id);
         sk_page_raw(w, "\">");
@@ -23,8 +26,7 @@ static void prompt_fields(struct sk_page *w, struct sk_slice prompts)
         sk_page_raw(w, "</label><input name=\"answer\" required autocomplete=\"one-time-code\" id=\"");
         sk_page_raw(w, id);
         sk_page_raw(w, kind == 'h' ? "\" type=\"password\"" : "\" type=\"text\"");
-        sk_page_raw(w, first ? " autofocus>" : ">");
-        n++;
+        sk_page_raw(w, n++ ? ">" : " autofocus>");
     }
 }
 
@@ -39,6 +41,7 @@ struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, const struc
     sk_page_hidden(&w, "return", back);
     if (state.len) {
         sk_page_hidden(&w, "state", state);
+        sk_page_hidden(&w, "user", user); /* for when an answer is not right */
         prompt_fields(&w, prompts);
     } else {
         sk_page_raw(&w, "<label for=\"user\">ID</label><input id=\"user\" name=\"user\" type=\"text\" autocomplete=\"username\" autocapitalize=\"none\" "

@@ -148,8 +148,9 @@ struct sk_slice sk_reserved_form_token(struct sk_exchange *x, struct sk_slice *s
 static void show_login(struct sk_exchange *x, uint16_t status, struct sk_slice reason, struct sk_slice message, struct sk_slice back, struct sk_slice state, struct sk_slice prompts)
 {
     struct sk_slice set, token = sk_reserved_form_token(x, &set);
-    struct sk_slice user = sk_slice_cut(sk_form_value(x->arena, sk_buf_peek(&x->form), "user", 0), 256);
-    struct sk_slice page = sk_page_login(x->arena, sk_page_japanese(&x->stream->request), x->site, token, back, message, user, state, prompts);
+    /* What another site's page sent was typed by nobody. */
+    struct sk_slice user = sk_reserved_own_page(x) ? sk_form_value(x->arena, sk_buf_peek(&x->form), "user", 0) : SK_SLICE_NULL;
+    struct sk_slice page = sk_page_login(x->arena, sk_page_japanese(&x->stream->request), x->site, token, back, message, user.len <= 256 ? user : SK_SLICE_NULL, state, prompts);
     sk_reserved_page(x, status, SK_AUDIT_DECISION_CHALLENGE, reason, page, set);
 }
 

@@ -59,6 +59,12 @@ async function fill(page, words, user, password) {
   await page.getByRole('button', { name: words.login, exact: true }).click();
 }
 
+async function typedIdIsKept(page, words) {
+  assert.equal(await page.getByLabel('ID', { exact: true }).inputValue(), 'hanako');
+  assert.equal(await page.getByLabel(words.password, { exact: true }).inputValue(), '');
+  await page.locator('#password:focus').waitFor();
+}
+
 async function cookie(page, name) {
   return (await page.context().cookies()).find((held) => held.name === name);
 }
@@ -99,10 +105,11 @@ for (const mode of MODES) {
       await page.goto('https://acme.test/zones');
       await fill(page, words, 'hanako', 'not the password');
       await page.getByRole('alert').filter({ hasText: words.wrong }).waitFor();
-      assert.equal(await page.getByLabel(words.password, { exact: true }).inputValue(), '');
+      await typedIdIsKept(page, words);
       assert.equal(await cookie(page, SESSION_COOKIE), undefined);
       await shot(page, 'wrong-password');
-      await fill(page, words, 'hanako', PASSWORD);
+      await page.keyboard.type(PASSWORD);
+      await page.keyboard.press('Enter');
       await heading(page, '/zones');
     });
 
@@ -112,8 +119,10 @@ for (const mode of MODES) {
       await page.context().clearCookies({ name: FORM_COOKIE });
       await fill(page, words, 'hanako', PASSWORD);
       await page.getByRole('alert').filter({ hasText: words.expired }).waitFor();
+      await typedIdIsKept(page, words);
       await shot(page, 'form-expired');
-      await fill(page, words, 'hanako', PASSWORD);
+      await page.keyboard.type(PASSWORD);
+      await page.keyboard.press('Enter');
       await heading(page, '/zones');
     });
 
@@ -195,6 +204,7 @@ test('another site\'s page cannot send the login form', async (t) => {
   await page.getByRole('button').click();
   await page.getByRole('alert').filter({ hasText: en.words.expired }).waitFor();
   assert.equal(where(page), '/.sekisho/login');
+  assert.equal(await page.getByLabel('ID', { exact: true }).inputValue(), '', 'nothing of the other site is on the page');
 });
 
 test('a certificate of an authority that Chromium does not know ends the visit', async (t) => {

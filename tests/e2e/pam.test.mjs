@@ -143,6 +143,8 @@ test('a wrong answer to the second question, an answer from another tenant, or n
   const browser = new Browser(gateway, 'acme.test');
   const wrong = await browser.post('/.sekisho/login', { ...questionOf(await browser.login('twice', 'first word')), answer: 'first word' });
   assert.equal(wrong.status, 403);
+  assert.match(wrong.text, /name="user"[^>]* value="twice">/, 'the ID is kept');
+  assert.ok(!wrong.text.includes('first word'));
   assert.equal(browser.session, undefined);
   const fields = questionOf(await browser.login('twice', 'first word'));
   const stranger = new Browser(gateway, 'beta.test');

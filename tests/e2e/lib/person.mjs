@@ -88,14 +88,15 @@ export async function loggedIn(gateway, host, user, password) {
 
 // What a page that asks a further question must be sent back with.
 export function questionOf(page) {
-  return { form: formToken(page.text), state: /name="state" value="([^"]+)"/.exec(page.text)?.[1], return: /name="return" value="([^"]*)"/.exec(page.text)?.[1] };
+  const [state, back, user] = ['state', 'return', 'user'].map((name) => new RegExp(`name="${name}" value="([^"]*)"`).exec(page.text)?.[1]);
+  return { form: formToken(page.text), state, return: back, ...(user ? { user } : {}) };
 }
 
 // Answers every question of every page with what `say` says to its label, until there is none: {page, asked}.
 export async function answerAll(browser, page, say) {
   const asked = [];
   while (page.status === 200 && questionOf(page).state && asked.length < 16) {
-    const labels = [...page.text.matchAll(/<label for="a\d">([^<]*)</g)].map(([, label]) => label);
+    const labels = [...page.text.matchAll(/<label for="a\d+">([^<]*)</g)].map(([, label]) => label);
     const fields = new URLSearchParams(questionOf(page));
     for (const label of labels) {
       fields.append('answer', say(label));

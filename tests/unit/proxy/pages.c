@@ -78,7 +78,17 @@ Test(proxy_pages, each_question_has_a_labelled_field_of_its_kind_and_what_is_sai
     cr_expect_eq(count(page, "type=\"text\""), 1);
     cr_expect(holds(page, "<label for=\"a0\">First:</label>") && holds(page, "<label for=\"a1\">Second:</label>") && holds(page, "<label for=\"a2\">Third:</label>"));
     cr_expect(holds(page, "<p>Welcome</p>") && holds(page, "<p>Beware</p>"));
-    cr_expect_not(holds(page, "name=\"user\""), "the name is not asked for again");
+    cr_expect_not(holds(page, "id=\"user\""), "the name is not asked for again");
+}
+
+Test(proxy_pages, the_first_question_has_the_focus_whatever_is_said_before_it_and_each_field_a_name_of_its_own)
+{
+    struct sk_slice page = sk_page_login(&arena, false, &site, SK_LIT("f"), SK_LIT("/"), SK_SLICE_NULL, SK_SLICE_NULL, SK_LIT("s"),
+            SK_LIT("iWelcome\nh0\nh1\nh2\nh3\nh4\nh5\nh6\nh7\nh8\nh9\nh10"));
+    cr_expect_eq(count(page, "autofocus"), 1);
+    cr_expect(holds(page, "id=\"a0\" type=\"password\" autofocus>"));
+    cr_expect_eq(count(page, "id=\"a0\""), 1);
+    cr_expect(holds(page, "<label for=\"a10\">10</label>") && holds(page, "id=\"a10\""));
 }
 
 Test(proxy_pages, every_page_is_one_document_in_one_language)
@@ -134,4 +144,7 @@ Test(proxy_pages, the_id_that_was_typed_is_kept_and_the_password_asked_for)
     cr_expect(holds(page, "maxlength=\"1024\" required autofocus>"));
     page = sk_page_login(&arena, false, &site, SK_LIT("f"), SK_LIT("/"), none, none, none, none);
     cr_expect(holds(page, "value=\"\" autofocus>") && !holds(page, "maxlength=\"1024\" required autofocus>"));
+    page = sk_page_login(&arena, false, &site, SK_LIT("f"), SK_LIT("/"), none, SK_LIT("hanako"), SK_LIT("s"), SK_LIT("hFirst:\nhSecond:"));
+    cr_expect(holds(page, "<input type=\"hidden\" name=\"user\" value=\"hanako\">"), "with the answers, if one of them should be wrong");
+    cr_expect_eq(count(page, "autofocus"), 1);
 }
