@@ -262,9 +262,15 @@ static bool is_panel(const struct sk_exchange *x)
     return x->site && x->app > 0 && sk_policy_app_kind(&x->site->image.policy, x->app) == SK_APP_PANEL;
 }
 
+/* What is of no app is read by a person or a program, as the request says; so is what the gateway has for programs, or has not. */
 static bool shows_page(const struct sk_exchange *x)
 {
-    return is_panel(x) || (x->site && x->app == 0 && sk_reserved_is_page(x->stream->request.path));
+    const struct sk_request *r = &x->stream->request;
+    bool whole = !x->refusal || x->refusal == SK_REFUSAL_MISDIRECTED;
+    if (sk_reserved_path(r->path)) {
+        return whole && (sk_reserved_is_page(r->path) || sk_page_is_wanted(r));
+    }
+    return is_panel(x) || (whole && x->app < 0 && sk_page_is_wanted(r));
 }
 
 size_t sk_exchange_retry_after(struct sk_exchange *x, uint16_t status, struct sk_field *field)
@@ -281,14 +287,15 @@ void sk_exchange_deny(struct sk_exchange *x, uint16_t status, enum sk_audit_deci
 {
     char hex[2 * SK_ID_SIZE + 1];
     sk_hex_encode(x->id, SK_ID_SIZE, hex);
-    struct sk_slice id = sk_slice_str(hex), body;
+    const struct sk_request *r = &x->stream->request;
+    struct sk_slice id = sk_slice_str(hex), body, where = sk_arena_printf(x->arena, "%.*s%.*s", (int)r->host.len, r->host.data, (int)r->path.len, r->path.data);
     struct sk_field *fields = sk_arena_zalloc(x->arena, sizeof(*fields) * 5);
     size_t count = 0;
     bool page = shows_page(x);
     if (page) {
-        body = sk_page_denied(x->arena, sk_page_japanese(&x->stream->request), status, reason, id, x->grant ? x->grant->subject : SK_SLICE_NULL);
+        body = sk_page_denied(x->arena, sk_page_japanese(r), status, reason, id, where, x->grant ? x->grant->subject : SK_SLICE_NULL);
     } else {
-        body = sk_page_problem(x->arena, status, reason, id);
+        body = sk_page_problem(x->arena, status, reason, id, where);
     }
     if (fields) {
         fields[count++] = (struct sk_field){SK_LIT("content-type"), page ? SK_LIT("text/html; charset=utf-8") : SK_LIT("application/problem+json")};

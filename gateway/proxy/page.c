@@ -78,6 +78,19 @@ bool sk_page_japanese(const struct sk_request *request)
     return ja > en;
 }
 
+bool sk_page_is_wanted(const struct sk_request *request)
+{
+    const struct sk_slice *value = sk_field_find(request->fields, request->fields_count, SK_LIT("accept"));
+    struct sk_slice rest = value ? *value : SK_SLICE_NULL;
+    while (rest.len) {
+        struct sk_slice item = sk_slice_split(&rest, ',');
+        if (sk_slice_eq_nocase(sk_slice_trim(sk_slice_split(&item, ';')), SK_LIT("text/html"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sk_page_raw(struct sk_page *w, const char *html)
 {
     w->failed |= sk_buf_put(&w->buf, sk_slice_str(html));

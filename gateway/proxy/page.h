@@ -33,12 +33,14 @@ void sk_page_providers(struct sk_page *page, const struct sk_site *site, struct 
 struct sk_slice sk_page_policy(void);
 /* The language that the browser asks for. */
 bool sk_page_japanese(const struct sk_request *request);
+/* Does whoever asks name HTML among what is accepted? Browsers do for what they are to show; programs take anything. */
+bool sk_page_is_wanted(const struct sk_request *request);
 
 /* pages.c: whole pages; the null slice when one would be too long. */
 /* `user`: the ID that was typed before. `state` and `prompts`: what more is asked (SK_AUTH_PROMPT). */
 struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, const struct sk_site *site, struct sk_slice form_token, struct sk_slice back, struct sk_slice message,
         struct sk_slice user, struct sk_slice state, struct sk_slice prompts);
-/* Whatever was refused, or could not be done, with that status. `subject` may be empty. */
-struct sk_slice sk_page_denied(struct sk_arena *arena, bool japanese, uint16_t status, struct sk_slice reason, struct sk_slice id, struct sk_slice subject);
+/* Whatever was refused, or could not be done, with that status. `where`: host and path that were asked for. `subject` may be empty. */
+struct sk_slice sk_page_denied(struct sk_arena *arena, bool japanese, uint16_t status, struct sk_slice reason, struct sk_slice id, struct sk_slice where, struct sk_slice subject);
 struct sk_slice sk_page_logout(struct sk_arena *arena, bool japanese, struct sk_slice form_token, bool done);
-struct sk_slice sk_page_problem(struct sk_arena *arena, uint16_t status, struct sk_slice reason, struct sk_slice id);
+struct sk_slice sk_page_problem(struct sk_arena *arena, uint16_t status, struct sk_slice reason, struct sk_slice id, struct sk_slice where);

@@ -1,6 +1,8 @@
 /* The pages and bodies that anybody may be shown: login, logout, denial. Runs in the workers. */
 #include "proxy/page.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 
 /* One field for each 'h' or 'v' line; 'i' and 'e' lines are shown. */
@@ -67,29 +69,52 @@ struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, const struc
     return sk_page_close(&w, arena);
 }
 
-struct sk_slice sk_page_denied(struct sk_arena *arena, bool japanese, uint16_t status, struct sk_slice reason, struct sk_slice id, struct sk_slice subject)
+/* What a refusal is to who reads it, by its status; the last is for all others. */
+static const struct refusal {
+    uint16_t statuses[2];
+    bool where; /* says what was asked for */
+    const char *heading[2], *text[2]; /* Japanese, English */
+} refusals[] = {
+        {{404, 405}, true, {"ページが見つかりません", "Page not found"},
+                {"次のアドレスには、表示できるものがありません。アドレスをご確認ください。リンクから来た場合は、下の理由と番号を管理者にお知らせください。",
+                        "There is nothing to show at the address below. Please check it. If a link led you here, tell your administrator the reason and the number."}},
+        {{421, 421}, true, {"この接続では表示できません", "Not on this connection"},
+                {"次のアドレスは、ブラウザの今の接続では表示できません。アドレスを確認し、ブラウザを開き直してもう一度お試しください。続く場合は、下の理由と番号を管理者にお知らせください。",
+                        "The address below is not served on the connection that your browser has. Please check it, close the browser and try again. If it goes on, tell your "
+                        "administrator the reason and the number."}},
+        {{500, 599}, false, {"現在利用できません", "Not available at the moment"},
+                {"しばらくしてからもう一度お試しください。続く場合は、下の理由と番号を管理者にお知らせください。",
+                        "Please try again shortly. If it goes on, tell your administrator the reason and the number below."}},
+        {{0, UINT16_MAX}, false, {"アクセスできません", "Access denied"},
+                {"この操作は許可されていません。必要な場合は、下の理由と番号を管理者にお知らせください。",
+                        "You may not do this. If you need to, tell your administrator the reason and the number below."}},
+};
+
+static void put_code(struct sk_page *w, const char *ja, const char *en, struct sk_slice text)
+{
+    sk_page_raw(w, "<p>");
+    sk_page_say(w, ja, en);
+    sk_page_raw(w, "<code>");
+    sk_page_text(w, text);
+    sk_page_raw(w, "</code></p>");
+}
+
+struct sk_slice sk_page_denied(struct sk_arena *arena, bool japanese, uint16_t status, struct sk_slice reason, struct sk_slice id, struct sk_slice where, struct sk_slice subject)
 {
     struct sk_page w;
-    if (status >= 500) {
-        sk_page_open(&w, japanese, "現在利用できません", "Not available at the moment");
-        sk_page_raw(&w, "<p>");
-        sk_page_say(&w, "しばらくしてからもう一度お試しください。続く場合は、下の理由と番号を管理者にお知らせください。",
-                "Please try again shortly. If it goes on, tell your administrator the reason and the number below.");
-    } else {
-        sk_page_open(&w, japanese, "アクセスできません", "Access denied");
-        sk_page_raw(&w, "<p>");
-        sk_page_say(&w, "この操作は許可されていません。必要な場合は、下の理由と番号を管理者にお知らせください。",
-                "You may not do this. If you need to, tell your administrator the reason and the number below.");
+    const struct refusal *r = refusals;
+    while (status < r->statuses[0] || status > r->statuses[1]) {
+        r++;
     }
-    sk_page_raw(&w, "</p><p>");
-    sk_page_say(&w, "理由: ", "Reason: ");
-    sk_page_raw(&w, "<code>");
-    sk_page_text(&w, reason);
-    sk_page_raw(&w, "</code></p><p>");
-    sk_page_say(&w, "番号: ", "Number: ");
-    sk_page_raw(&w, "<code>");
-    sk_page_text(&w, id);
-    sk_page_raw(&w, "</code></p>");
+    sk_page_open(&w, japanese, r->heading[0], r->heading[1]);
+    sk_page_raw(&w, "<p>");
+    sk_page_say(&w, r->text[0], r->text[1]);
+    sk_page_raw(&w, "</p>");
+    if (r->where) {
+        put_code(&w, "アドレス: ", "Address: ", where);
+    }
+    put_code(&w, "理由: ", "Reason: ", reason);
+    put_code(&w, "番号: ", "Number: ", id);
     if (subject.len) {
         sk_page_raw(&w, "<footer>");
         sk_page_text(&w, subject);
@@ -119,9 +144,28 @@ struct sk_slice sk_page_logout(struct sk_arena *arena, bool japanese, struct sk_
     return sk_page_close(&w, arena);
 }
 
+/* For who writes a program: what is wrong, and what to do. */
+static const struct {
+    const char *reason, *before, *after;
+} details[] = {
+        {"no-app", "no app is at ", ": check the host and the path"},
+        {"no-such-page", "the gateway has no page at ", ": check the path"},
+        {"misdirected-request", "the connection's server name is not of the tenant of ", ": check the host, and connect by its own name"},
+        {"certificate-changed", "the client certificate that the connection began with does not hold for ", " any more: connect again"},
+};
+
 /* RFC 9457. */
-struct sk_slice sk_page_problem(struct sk_arena *arena, uint16_t status, struct sk_slice reason, struct sk_slice id)
+struct sk_slice sk_page_problem(struct sk_arena *arena, uint16_t status, struct sk_slice reason, struct sk_slice id, struct sk_slice where)
 {
-    return sk_arena_printf(arena, "{\"type\":\"about:blank\",\"status\":%u,\"reason\":\"%.*s\",\"id\":\"%.*s\"}\n", status, (int)reason.len,
-            reason.data, (int)id.len, id.data);
+    struct sk_buf body SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)64 << 10);
+    int r = sk_buf_printf(&body, "{\"type\":\"about:blank\",\"status\":%u,\"reason\":\"%.*s\",\"id\":\"%.*s\"", status, (int)reason.len, reason.data, (int)id.len, id.data);
+    for (size_t i = 0; i < SK_COUNT(details); i++) {
+        if (sk_slice_eq(reason, sk_slice_str(details[i].reason))) {
+            struct sk_slice detail = sk_arena_printf(arena, "%s%.*s%s", details[i].before, (int)where.len, where.data, details[i].after);
+            r = r ? r : sk_buf_put(&body, SK_LIT(",\"detail\":"));
+            r = r ? r : sk_json_put_string(&body, detail);
+        }
+    }
+    r = r ? r : sk_buf_put(&body, SK_LIT("}\n"));
+    return r ? SK_SLICE_NULL : sk_arena_copy(arena, sk_buf_peek(&body));
 }

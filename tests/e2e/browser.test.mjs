@@ -9,9 +9,11 @@ import { startUpstream } from './lib/upstream.mjs';
 
 const WORDS = {
   ja: { login: 'ログイン', password: 'パスワード', wrong: 'IDまたはパスワードが正しくありません。', expired: 'フォームの有効期限が切れました。もう一度送信してください。',
-    denied: 'アクセスできません', reason: '理由: ', logout: 'ログアウト', doLogout: 'ログアウトする', loggedOut: 'ログアウトしました', again: 'もう一度ログインする' },
+    denied: 'アクセスできません', reason: '理由: ', logout: 'ログアウト', doLogout: 'ログアウトする', loggedOut: 'ログアウトしました', again: 'もう一度ログインする',
+    nowhere: 'ページが見つかりません', address: 'アドレス: ', misdirected: 'この接続では表示できません' },
   en: { login: 'Log in', password: 'Password', wrong: 'The ID or the password is not right.', expired: 'The form had expired. Please send it again.',
-    denied: 'Access denied', reason: 'Reason: ', logout: 'Log out', doLogout: 'Log out', loggedOut: 'You are logged out', again: 'Log in again' },
+    denied: 'Access denied', reason: 'Reason: ', logout: 'Log out', doLogout: 'Log out', loggedOut: 'You are logged out', again: 'Log in again',
+    nowhere: 'Page not found', address: 'Address: ', misdirected: 'Not on this connection' },
 };
 const MODES = ['ja', 'en'].flatMap((language) => [true, false].map((script) => ({ language, script, words: WORDS[language],
   called: `${language}${script ? '' : ', no script'}`, options: { locale: language === 'ja' ? 'ja-JP' : 'en-GB', javaScriptEnabled: script } })));
@@ -40,7 +42,9 @@ function tenantFile(name, own = {}) {
 
 before(async () => {
   upstream = await startUpstream(panel);
-  gateway = await startGateway({ tenants: [tenantFile('acme'), tenantFile('beta')], settings: { workers: 2 } });
+  const below = { apps: [{ name: 'panel', kind: 'panel', path: '/panel', upstreams: [upstream.url] }, { name: 'api', kind: 'api', path: '/api', upstreams: [upstream.url] }],
+    roles: [{ name: 'all', allow: ['panel * /**'] }] };
+  gateway = await startGateway({ tenants: [tenantFile('acme'), tenantFile('beta'), tenantFile('delta', below)], settings: { workers: 2 } });
   chromium = await startChromium(gateway);
 });
 
@@ -142,6 +146,19 @@ for (const mode of MODES) {
       await shot(page, 'logout');
     });
 
+    for (const [host, target, reason, shown = target] of [['acme', '/.sekisho/nonsense', 'no-such-page'], ['delta', '/.sekisho/nonsense', 'no-such-page'], ['delta', '/nothing/%E9%96%A2?x=1', 'no-app', '/nothing/%E9%96%A2'],
+      ['acme', '/.sekisho/recover', 'method-not-allowed']]) {
+      test(`where nothing is, it says so, and where that was: ${host} ${target}`, async (t) => {
+        const page = await chromium.page(t, options);
+        assert.equal((await page.goto(`https://${host}.test${target}`)).status(), reason === 'method-not-allowed' ? 405 : 404);
+        await heading(page, words.nowhere);
+        assert.equal(await page.title(), words.nowhere);
+        assert.deepEqual((await page.locator('code').allTextContents()).slice(0, 2), [`${host}.test${shown}`, reason]);
+        await page.getByText(`${words.address}${host}.test${shown}`, { exact: true }).waitFor();
+        await shot(page, `${reason}-${host}`);
+      });
+    }
+
     test('who logs out is out, and may come back', async (t) => {
       const page = await loggedIn(t, mode);
       await heading(page, '/home');
@@ -213,4 +230,16 @@ test('a certificate of an authority that Chromium does not know ends the visit',
   const page = await chromium.page(t);
   await assert.rejects(page.goto('https://gamma.test/'), /ERR_CERT_AUTHORITY_INVALID/);
   await assert.rejects(page.goto('https://example.com/'), /ERR_NAME_NOT_RESOLVED/);
+});
+
+describe('a host that is not of the connection', () => {
+  const html = { accept: 'text/html,*/*;q=0.8' };
+
+  for (const { words, language } of [ja, en]) {
+    test(`is told to a person on a page: ${language}`, async () => {
+      const { status, headers, text } = await gateway.request({ host: 'nobody.test', servername: 'acme.test', path: '/zones', headers: { ...html, 'accept-language': language } });
+      assert.deepEqual([status, headers['content-type']], [421, 'text/html; charset=utf-8']);
+      assert.ok(text.includes(`<h1>${words.misdirected}</h1>`) && text.includes(`${words.address}<code>nobody.test/zones</code>`), text);
+    });
+  }
 });

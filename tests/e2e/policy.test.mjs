@@ -210,7 +210,10 @@ test('the app is the longest prefix that ends at a segment, on its own hosts alo
   assert.equal(await status('there', '/there/x', 'apps.test'), 404);
   const none = await gateway.request({ host: 'apps.test', path: '/nothing', user: 'one' });
   assert.equal(none.status, 404);
-  assert.equal(problemOf(none).reason, 'no-app');
+  assert.equal(none.headers['content-type'], 'application/problem+json');
+  assert.deepEqual([problemOf(none).reason, problemOf(none).detail], ['no-app', 'no app is at apps.test/nothing: check the host and the path']);
+  const own = await gateway.request({ host: 'apps.test', path: '/.sekisho/nonsense', user: 'one' });
+  assert.deepEqual([own.status, problemOf(own).reason, problemOf(own).detail], [404, 'no-such-page', 'the gateway has no page at apps.test/.sekisho/nonsense: check the path']);
 });
 
 describe('denials', () => {

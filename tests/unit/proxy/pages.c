@@ -59,7 +59,7 @@ Test(proxy_pages, what_comes_from_outside_is_escaped_wherever_it_stands)
     struct sk_slice pages[] = {
             sk_page_login(&arena, true, &site, evil, evil, none, evil, none, none),
             sk_page_login(&arena, false, &site, evil, evil, evil, evil, evil, SK_LIT("h\"'><script>&amp;\ni\"'><script>&amp;\ne\"'><script>&amp;\nv\"'><script>&amp;")),
-            sk_page_denied(&arena, true, 403, evil, evil, evil),
+            sk_page_denied(&arena, true, 403, evil, evil, evil, evil), sk_page_denied(&arena, true, 404, evil, evil, evil, evil),
             sk_page_logout(&arena, false, evil, false),
     };
     for (size_t i = 0; i < SK_COUNT(pages); i++) {
@@ -98,7 +98,7 @@ Test(proxy_pages, every_page_is_one_document_in_one_language)
         bool ja = language == 1;
         struct sk_slice pages[] = {sk_page_login(&arena, ja, &site, x, x, SK_LIT("login-failed"), SK_SLICE_NULL, SK_SLICE_NULL, SK_SLICE_NULL), sk_page_login(&arena, ja, &site, x, x, SK_LIT("login-expired"), SK_SLICE_NULL, SK_SLICE_NULL, SK_SLICE_NULL),
                 sk_page_login(&arena, ja, &site, x, x, SK_LIT("form-expired"), SK_SLICE_NULL, SK_SLICE_NULL, SK_SLICE_NULL), sk_page_login(&arena, ja, &site, x, x, SK_LIT("auth-unavailable"), SK_SLICE_NULL, SK_SLICE_NULL, SK_SLICE_NULL),
-                sk_page_denied(&arena, ja, 403, x, x, x), sk_page_denied(&arena, ja, 503, x, x, x), sk_page_logout(&arena, ja, x, false), sk_page_logout(&arena, ja, SK_SLICE_NULL, true)};
+                sk_page_denied(&arena, ja, 403, x, x, SK_SLICE_NULL, x), sk_page_denied(&arena, ja, 503, x, x, SK_SLICE_NULL, x), sk_page_logout(&arena, ja, x, false), sk_page_logout(&arena, ja, SK_SLICE_NULL, true)};
         for (size_t i = 0; i < SK_COUNT(pages); i++) {
             cr_expect(holds(pages[i], ja ? "<html lang=\"ja\">" : "<html lang=\"en\">"));
             cr_expect_eq(count(pages[i], "<!doctype html>"), 1);
@@ -119,8 +119,8 @@ Test(proxy_pages, what_the_reader_can_do_nothing_about_is_no_403)
     cr_expect_eq(sk_page_status(SK_LIT("too-many-attempts")), 429);
     cr_expect_eq(sk_page_status(SK_LIT("store-unavailable")), 503);
     cr_expect_eq(sk_page_status(SK_LIT("busy")), 503);
-    cr_expect(holds(sk_page_denied(&arena, false, 503, SK_LIT("busy"), SK_LIT("1"), SK_SLICE_NULL), "Not available at the moment"));
-    cr_expect(holds(sk_page_denied(&arena, false, 403, SK_LIT("busy"), SK_LIT("1"), SK_SLICE_NULL), "Access denied"));
+    cr_expect(holds(sk_page_denied(&arena, false, 503, SK_LIT("busy"), SK_LIT("1"), SK_SLICE_NULL, SK_SLICE_NULL), "Not available at the moment"));
+    cr_expect(holds(sk_page_denied(&arena, false, 403, SK_LIT("busy"), SK_LIT("1"), SK_SLICE_NULL, SK_SLICE_NULL), "Access denied"));
 }
 
 Test(proxy_pages, a_page_without_memory_is_none)
@@ -133,7 +133,7 @@ Test(proxy_pages, a_page_without_memory_is_none)
 
 Test(proxy_pages, a_problem_is_json_with_its_reason_and_id)
 {
-    struct sk_slice body = sk_page_problem(&arena, 403, SK_LIT("not-permitted"), SK_LIT("00ff"));
+    struct sk_slice body = sk_page_problem(&arena, 403, SK_LIT("not-permitted"), SK_LIT("00ff"), SK_LIT("acme.test/x"));
     cr_expect(sk_slice_eq(body, SK_LIT("{\"type\":\"about:blank\",\"status\":403,\"reason\":\"not-permitted\",\"id\":\"00ff\"}\n")));
 }
 
@@ -147,4 +147,47 @@ Test(proxy_pages, the_id_that_was_typed_is_kept_and_the_password_asked_for)
     page = sk_page_login(&arena, false, &site, SK_LIT("f"), SK_LIT("/"), none, SK_LIT("hanako"), SK_LIT("s"), SK_LIT("hFirst:\nhSecond:"));
     cr_expect(holds(page, "<input type=\"hidden\" name=\"user\" value=\"hanako\">"), "with the answers, if one of them should be wrong");
     cr_expect_eq(count(page, "autofocus"), 1);
+}
+
+Test(proxy_pages, a_program_is_told_what_is_not_there_and_what_to_do)
+{
+    struct sk_slice body = sk_page_problem(&arena, 404, SK_LIT("no-app"), SK_LIT("00ff"), SK_LIT("acme.test/a\"b"));
+    cr_expect(sk_slice_eq(body, SK_LIT("{\"type\":\"about:blank\",\"status\":404,\"reason\":\"no-app\",\"id\":\"00ff\","
+                                       "\"detail\":\"no app is at acme.test/a\\\"b: check the host and the path\"}\n")));
+    static const char *const reasons[] = {"no-such-page", "misdirected-request", "certificate-changed"};
+    for (size_t i = 0; i < SK_COUNT(reasons); i++) {
+        body = sk_page_problem(&arena, 404, sk_slice_str(reasons[i]), SK_LIT("00ff"), SK_LIT("acme.test/x"));
+        cr_expect(holds(body, "\"detail\":\"") && holds(body, " acme.test/x"), "%s", reasons[i]);
+    }
+}
+
+Test(proxy_pages, a_person_is_told_what_is_not_there_and_what_to_do)
+{
+    static const struct {
+        uint16_t status;
+        const char *ja, *en;
+        bool where;
+    } cases[] = {{404, "<h1>ページが見つかりません</h1>", "<h1>Page not found</h1>", true}, {405, "<h1>ページが見つかりません</h1>", "<h1>Page not found</h1>", true},
+            {421, "<h1>この接続では表示できません</h1>", "<h1>Not on this connection</h1>", true}, {502, "<h1>現在利用できません</h1>", "<h1>Not available at the moment</h1>", false},
+            {403, "<h1>アクセスできません</h1>", "<h1>Access denied</h1>", false}, {400, "<h1>アクセスできません</h1>", "<h1>Access denied</h1>", false}};
+    for (size_t i = 0; i < 2 * SK_COUNT(cases); i++) {
+        bool ja = i % 2;
+        struct sk_slice page = sk_page_denied(&arena, ja, cases[i / 2].status, SK_LIT("why"), SK_LIT("00ff"), SK_LIT("acme.test/x?"), SK_SLICE_NULL);
+        cr_expect(holds(page, ja ? cases[i / 2].ja : cases[i / 2].en), "%u", cases[i / 2].status);
+        cr_expect_eq(holds(page, "<code>acme.test/x?</code>"), cases[i / 2].where, "%u", cases[i / 2].status);
+        cr_expect(holds(page, "<code>why</code>") && holds(page, "<code>00ff</code>"));
+    }
+}
+
+Test(proxy_pages, html_is_wanted_by_who_says_so)
+{
+    static const struct {
+        const char *accept;
+        bool wanted;
+    } cases[] = {{"text/html,application/xhtml+xml,*/*;q=0.8", true}, {"application/json , TEXT/HTML;q=0.1", true}, {"*/*", false}, {"text/*", false}, {"", false}, {"x;y=text/html", false}};
+    for (size_t i = 0; i < SK_COUNT(cases); i++) {
+        struct sk_field field = {SK_LIT("accept"), sk_slice_str(cases[i].accept)};
+        cr_expect_eq(sk_page_is_wanted(&(struct sk_request){.fields = &field, .fields_count = 1}), cases[i].wanted, "%s", cases[i].accept);
+    }
+    cr_expect_not(sk_page_is_wanted(&(struct sk_request){.fields_count = 0}));
 }
