@@ -85,7 +85,7 @@ int sk_writer_add(struct sk_writer *w, struct sk_audit_record *record, unsigned 
     }
     record->wall = sk_clock_wall();
     record->boot = sk_clock_boot();
-    record->seq = tenant->next;
+    record->seq = tenant->tree.size;
     make_id(w, record->wall, record->id);
     size_t len = sk_record_encode(record, cbor);
     if (len == 0) {
@@ -95,10 +95,11 @@ int sk_writer_add(struct sk_writer *w, struct sk_audit_record *record, unsigned 
     if (!to || sk_journal_follow(&w->state, record, owner)) {
         return -ENOMEM;
     }
-    struct sk_frame_record frame = {.len = (uint32_t)len, .kind = SK_FRAME_PLAIN, .seq = tenant->next++};
+    struct sk_frame_record frame = {.len = (uint32_t)len, .kind = SK_FRAME_PLAIN, .seq = tenant->tree.size};
+    uint8_t leaf[SK_TREE_HASH];
     memcpy(frame.tenant, record->tenant, SK_ID_SIZE);
-    sk_frame_next_link(sk_slice(cbor, len), tenant->link);
-    memcpy(frame.link, tenant->link, SK_FRAME_HASH);
+    sk_tree_leaf(sk_slice(cbor, len), leaf);
+    sk_tree_append(&tenant->tree, leaf);
     sk_frame_put_record(&frame, (uint8_t *)to);
     memcpy(to + SK_FRAME_RECORD_HEADER, cbor, len);
     sk_buf_commit(&w->body, SK_FRAME_RECORD_HEADER + len);
@@ -187,6 +188,21 @@ static int put_entry(struct snapshot *s, const struct sk_frame_entry *entry)
     return r;
 }
 
+static int put_tenant(struct snapshot *s, const struct sk_journal_tenant *tenant)
+{
+    struct sk_frame_entry entry = {.kind = SK_FRAME_TENANT, .seq = tenant->tree.size};
+    memcpy(entry.tenant, tenant->id, SK_ID_SIZE);
+    sk_tree_root(&tenant->tree, entry.hash);
+    int r = put_entry(s, &entry);
+    for (unsigned i = 0; r == 0 && i < sk_tree_peaks(tenant->tree.size); i++) {
+        entry.kind = SK_FRAME_PEAK;
+        entry.seq = i;
+        memcpy(entry.hash, tenant->tree.peaks[i], SK_TREE_HASH);
+        r = put_entry(s, &entry);
+    }
+    return r;
+}
+
 /* Where every sequence stands, in as many groups as it takes. Only right when nothing is added but not committed. */
 static int write_snapshot(struct sk_writer *w, int fd, uint64_t file, size_t *at)
 {
@@ -194,16 +210,13 @@ static int write_snapshot(struct sk_writer *w, int fd, uint64_t file, size_t *at
     int r = 0;
     for (struct sk_table_node *n = sk_table_walk(&w->state.tenants, NULL); r == 0 && n; n = sk_table_walk(&w->state.tenants, n)) {
         const struct sk_journal_tenant *tenant = SK_CONTAINER(n, struct sk_journal_tenant, node);
-        struct sk_frame_entry entry = {.kind = SK_FRAME_TENANT, .seq = tenant->next};
-        memcpy(entry.tenant, tenant->id, SK_ID_SIZE);
-        memcpy(entry.link, tenant->link, SK_FRAME_HASH);
-        r = put_entry(&s, &entry);
+        r = put_tenant(&s, tenant);
     }
     for (struct sk_table_node *n = sk_table_walk(&w->state.opens, NULL); r == 0 && n; n = sk_table_walk(&w->state.opens, n)) {
         const struct sk_journal_open *open = SK_CONTAINER(n, struct sk_journal_open, node);
         struct sk_frame_entry entry = {.kind = SK_FRAME_INTENT, .seq = open->seq};
         memcpy(entry.tenant, open->tenant, SK_ID_SIZE);
-        memcpy(entry.link, open->request, SK_ID_SIZE);
+        memcpy(entry.hash, open->request, SK_ID_SIZE);
         r = put_entry(&s, &entry);
     }
     r = r ? r : write_part(&s, SK_FRAME_SNAPSHOT);

@@ -111,7 +111,6 @@ void sk_frame_put_record(const struct sk_frame_record *record, uint8_t out[SK_FR
     put32(out + 4, (uint32_t)record->kind);
     memcpy(out + 8, record->tenant, SK_ID_SIZE);
     put64(out + 24, record->seq);
-    memcpy(out + 32, record->link, SK_FRAME_HASH);
 }
 
 int sk_frame_next_record(struct sk_slice *body, struct sk_frame_record *record, struct sk_slice *cbor)
@@ -124,7 +123,6 @@ int sk_frame_next_record(struct sk_slice *body, struct sk_frame_record *record, 
     record->kind = (enum sk_frame_kind)get32(p + 4);
     memcpy(record->tenant, p + 8, SK_ID_SIZE);
     record->seq = get64(p + 24);
-    memcpy(record->link, p + 32, SK_FRAME_HASH);
     if (record->kind != SK_FRAME_PLAIN || record->len == 0 || record->len > SK_AUDIT_RECORD_MAX ||
             record->len > body->len - SK_FRAME_RECORD_HEADER) {
         return 1;
@@ -140,7 +138,7 @@ void sk_frame_put_entry(const struct sk_frame_entry *entry, uint8_t out[SK_FRAME
     put32(out, (uint32_t)entry->kind);
     memcpy(out + 8, entry->tenant, SK_ID_SIZE);
     put64(out + 24, entry->seq);
-    memcpy(out + 32, entry->link, SK_FRAME_HASH);
+    memcpy(out + 32, entry->hash, SK_FRAME_HASH);
 }
 
 int sk_frame_next_entry(struct sk_slice *body, struct sk_frame_entry *entry)
@@ -152,21 +150,9 @@ int sk_frame_next_entry(struct sk_slice *body, struct sk_frame_entry *entry)
     entry->kind = (enum sk_frame_entry_kind)get32(p);
     memcpy(entry->tenant, p + 8, SK_ID_SIZE);
     entry->seq = get64(p + 24);
-    memcpy(entry->link, p + 32, SK_FRAME_HASH);
+    memcpy(entry->hash, p + 32, SK_FRAME_HASH);
     *body = sk_slice_from(*body, SK_FRAME_ENTRY);
     static const uint8_t zero[SK_FRAME_HASH - SK_ID_SIZE];
-    bool right = entry->kind == SK_FRAME_TENANT || (entry->kind == SK_FRAME_INTENT && memcmp(entry->link + SK_ID_SIZE, zero, sizeof(zero)) == 0);
+    bool right = entry->kind == SK_FRAME_INTENT ? memcmp(entry->hash + SK_ID_SIZE, zero, sizeof(zero)) == 0 : entry->kind == SK_FRAME_TENANT || entry->kind == SK_FRAME_PEAK;
     return get32(p + 4) != 0 || !right;
-}
-
-void sk_frame_first_link(const uint8_t tenant[SK_ID_SIZE], uint8_t link[SK_FRAME_HASH])
-{
-    const struct sk_slice parts[] = {SK_LIT("sekisho journal 1"), sk_slice(tenant, SK_ID_SIZE)};
-    sk_digest_sha256_parts(parts, SK_COUNT(parts), link);
-}
-
-void sk_frame_next_link(struct sk_slice cbor, uint8_t link[SK_FRAME_HASH])
-{
-    const struct sk_slice parts[] = {SK_LIT("\0"), sk_slice(link, SK_FRAME_HASH), cbor};
-    sk_digest_sha256_parts(parts, SK_COUNT(parts), link);
 }

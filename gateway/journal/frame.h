@@ -5,9 +5,10 @@
  *   file   header: magic, format, file number, hash of the previous file's last group
  *   group  header: magic, file number, group number, sizes, count, times, previous group's hash, own hash;
  *          body:   records, or a snapshot (first groups of a file only); then zeros to the block's end
- *   record header: length, kind, tenant id, tenant seq, link; then the CBOR
+ *   record header: length, kind, tenant id, tenant seq; then the CBOR
  *
- * link(n) = SHA-256(0x00 || link(n-1) || CBOR(n)), per tenant, link(-1) = SHA-256("sekisho journal 1" || tenant id).
+ * The chain of groups orders what was written, and says so. What a tenant's records prove stands in their own tree (journal/tree.h), whose
+ * leaf number seq is this CBOR.
  */
 #pragma once
 
@@ -16,9 +17,9 @@
 
 #define SK_FRAME_BLOCK ((size_t)4096)
 #define SK_FRAME_HASH 32
-#define SK_FRAME_FORMAT 1U
+#define SK_FRAME_FORMAT 2U
 #define SK_FRAME_GROUP_HEADER ((size_t)136)
-#define SK_FRAME_RECORD_HEADER ((size_t)64)
+#define SK_FRAME_RECORD_HEADER ((size_t)32)
 #define SK_FRAME_BODY_MAX ((size_t)16 << 20)
 
 /* What a record's bytes are. Sealed forms come with the tenant keys of a later format; a reader refuses unknown kinds. */
@@ -52,7 +53,6 @@ struct sk_frame_record {
     enum sk_frame_kind kind;
     uint8_t tenant[SK_ID_SIZE];
     uint64_t seq;
-    uint8_t link[SK_FRAME_HASH];
 };
 
 /* Bytes that a group with this body takes on disk. */
@@ -62,7 +62,7 @@ static inline size_t sk_frame_group_size(size_t body)
 }
 
 void sk_frame_put_file(const struct sk_frame_file *file, uint8_t out[SK_FRAME_BLOCK]);
-/* 0; 1 not a journal file; 2 a newer format. */
+/* 0; 1 not a journal file; 2 another format than this. */
 int sk_frame_get_file(const uint8_t in[SK_FRAME_BLOCK], struct sk_frame_file *file) sk_nodiscard;
 
 /* Fills `group->hash` from the rest and the body, and writes the header. */
@@ -76,21 +76,18 @@ void sk_frame_put_record(const struct sk_frame_record *record, uint8_t out[SK_FR
 /* Takes the next record off `body`; `cbor` borrows. 0; 1 malformed. */
 int sk_frame_next_record(struct sk_slice *body, struct sk_frame_record *record, struct sk_slice *cbor) sk_nodiscard;
 
-/* A snapshot's entries: a tenant's next seq and last link, or an open intent's request id and seq. */
+/* A snapshot's entries: a tenant's next seq and its tree's root, then that tree's peaks, largest first, each with its place as seq; or an open intent's
+ * seq and request id. */
 #define SK_FRAME_ENTRY ((size_t)64)
-enum sk_frame_entry_kind { SK_FRAME_TENANT = 1, SK_FRAME_INTENT = 2 };
+enum sk_frame_entry_kind { SK_FRAME_TENANT = 1, SK_FRAME_INTENT = 2, SK_FRAME_PEAK = 3 };
 
 struct sk_frame_entry {
     enum sk_frame_entry_kind kind;
     uint8_t tenant[SK_ID_SIZE];
     uint64_t seq;
-    uint8_t link[SK_FRAME_HASH]; /* of an intent: its request id, then zeros */
+    uint8_t hash[SK_FRAME_HASH]; /* of an intent: its request id, then zeros */
 };
 
 void sk_frame_put_entry(const struct sk_frame_entry *entry, uint8_t out[SK_FRAME_ENTRY]);
 /* Takes the next entry off `body`. 0; 1 malformed. */
 int sk_frame_next_entry(struct sk_slice *body, struct sk_frame_entry *entry) sk_nodiscard;
-
-void sk_frame_first_link(const uint8_t tenant[SK_ID_SIZE], uint8_t link[SK_FRAME_HASH]);
-/* `link` goes from the previous record's to this one's. */
-void sk_frame_next_link(struct sk_slice cbor, uint8_t link[SK_FRAME_HASH]);

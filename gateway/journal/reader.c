@@ -55,7 +55,6 @@ struct sk_journal_tenant *sk_journal_tenant(struct sk_journal_state *state, cons
         return tenant;
     }
     memcpy(tenant->id, id, SK_ID_SIZE);
-    sk_frame_first_link(id, tenant->link);
     if (sk_table_add(&state->tenants, &tenant->node, sk_table_hash(sk_slice(id, SK_ID_SIZE)))) {
         free(tenant);
         return NULL;
@@ -136,6 +135,9 @@ struct reading {
     uint64_t offset;
     bool parts;                /* a snapshot began and is not whole yet */
     uint64_t tenants, intents; /* that it named */
+    struct sk_journal_tenant *tenant; /* whose peaks are read */
+    unsigned peaks;            /* of them, so far */
+    uint8_t root[SK_TREE_HASH]; /* that they must have */
     void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record);
     void *context;
     struct sk_journal_error *error;
@@ -159,15 +161,13 @@ static int read_record(struct reading *r, uint64_t index, struct sk_slice *body)
     if (memcmp(record.tenant, frame.tenant, SK_ID_SIZE) != 0) {
         return damaged(r->error, r->offset, r->group.number, index, "the record belongs to another tenant than its frame says");
     }
-    if (frame.seq != tenant->next || record.seq != frame.seq) {
+    if (frame.seq != tenant->tree.size || record.seq != frame.seq) {
         return damaged(r->error, r->offset, r->group.number, index, "sequence number %llu where %llu must follow",
-                (unsigned long long)frame.seq, (unsigned long long)tenant->next);
+                (unsigned long long)frame.seq, (unsigned long long)tenant->tree.size);
     }
-    sk_frame_next_link(cbor, tenant->link);
-    if (memcmp(tenant->link, frame.link, SK_FRAME_HASH) != 0) {
-        return damaged(r->error, r->offset, r->group.number, index, "the record or one before it was changed: its link does not follow");
-    }
-    tenant->next++;
+    uint8_t leaf[SK_TREE_HASH];
+    sk_tree_leaf(cbor, leaf);
+    sk_tree_append(&tenant->tree, leaf);
     r->state->records++;
     if (sk_journal_follow(r->state, &record, 0)) {
         return -ENOMEM;
@@ -189,34 +189,71 @@ static int read_records(struct reading *r, struct sk_slice body)
     return body.len ? damaged(r->error, r->offset, r->group.number, 0, "bytes behind the last record") : 0;
 }
 
-/* The first snapshot of a reading is taken on trust; a later one must say what was read. */
-static int read_entry(struct reading *r, const struct sk_frame_entry *entry, bool trust, uint64_t index)
+static int read_intent(struct reading *r, const struct sk_frame_entry *entry, bool trust, uint64_t index)
 {
-    if (entry->kind == SK_FRAME_INTENT) {
-        uint64_t hash = sk_table_hash(sk_slice(entry->link, SK_ID_SIZE));
-        if (trust && !find_open(r->state, entry->tenant, entry->link, hash) &&
-                add_open(r->state, entry->tenant, entry->link, entry->seq, 0)) {
-            return -ENOMEM;
-        }
-        struct sk_journal_open *open = find_open(r->state, entry->tenant, entry->link, hash);
-        if (!open || open->seq != entry->seq || open->snapshot == r->group.file) {
-            return damaged(r->error, r->offset, r->group.number, index, "the snapshot names an intent that is not open, or twice");
-        }
-        open->snapshot = r->group.file;
-        return 0;
+    uint64_t hash = sk_table_hash(sk_slice(entry->hash, SK_ID_SIZE));
+    if (trust && !find_open(r->state, entry->tenant, entry->hash, hash) && add_open(r->state, entry->tenant, entry->hash, entry->seq, 0)) {
+        return -ENOMEM;
     }
+    struct sk_journal_open *open = find_open(r->state, entry->tenant, entry->hash, hash);
+    if (!open || open->seq != entry->seq || open->snapshot == r->group.file) {
+        return damaged(r->error, r->offset, r->group.number, index, "the snapshot names an intent that is not open, or twice");
+    }
+    open->snapshot = r->group.file;
+    return 0;
+}
+
+static bool all_peaks(const struct reading *r)
+{
+    return !r->tenant || r->peaks == sk_tree_peaks(r->tenant->tree.size);
+}
+
+/* Its peaks follow. */
+static int read_tenant(struct reading *r, const struct sk_frame_entry *entry, bool trust, uint64_t index)
+{
     struct sk_journal_tenant *tenant = sk_journal_tenant(r->state, entry->tenant);
     if (!tenant) {
         return -ENOMEM;
     }
-    if (trust) {
-        tenant->next = entry->seq;
-        memcpy(tenant->link, entry->link, SK_FRAME_HASH);
+    if (tenant->snapshot == r->group.file || (!trust && tenant->tree.size != entry->seq)) {
+        return damaged(r->error, r->offset, r->group.number, index, "the snapshot does not agree with the records before it");
     }
-    bool same = tenant->next == entry->seq && memcmp(tenant->link, entry->link, SK_FRAME_HASH) == 0 &&
-                tenant->snapshot != r->group.file;
+    tenant->tree.size = entry->seq;
     tenant->snapshot = r->group.file;
-    return same ? 0 : damaged(r->error, r->offset, r->group.number, index, "the snapshot does not agree with the records before it");
+    r->tenant = tenant;
+    r->peaks = 0;
+    memcpy(r->root, entry->hash, SK_TREE_HASH);
+    return 0;
+}
+
+static int read_peak(struct reading *r, const struct sk_frame_entry *entry, bool trust, uint64_t index)
+{
+    if (all_peaks(r) || entry->seq != r->peaks || memcmp(entry->tenant, r->tenant->id, SK_ID_SIZE) != 0) {
+        return damaged(r->error, r->offset, r->group.number, index, "the snapshot has a tree's peak where none is");
+    }
+    uint8_t *peak = r->tenant->tree.peaks[r->peaks++];
+    if (!trust && memcmp(peak, entry->hash, SK_TREE_HASH) != 0) {
+        return damaged(r->error, r->offset, r->group.number, index, "the snapshot does not agree with the records before it");
+    }
+    memcpy(peak, entry->hash, SK_TREE_HASH);
+    return 0;
+}
+
+/* The first snapshot of a reading is taken on trust; a later one must say what was read. */
+static int read_entry(struct reading *r, const struct sk_frame_entry *entry, bool trust, uint64_t index)
+{
+    uint8_t root[SK_TREE_HASH];
+    if (entry->kind != SK_FRAME_PEAK && !all_peaks(r)) {
+        return damaged(r->error, r->offset, r->group.number, index, "the snapshot leaves out a tree's peak");
+    }
+    int result = entry->kind == SK_FRAME_INTENT ? read_intent(r, entry, trust, index)
+                 : entry->kind == SK_FRAME_TENANT ? read_tenant(r, entry, trust, index)
+                                                  : read_peak(r, entry, trust, index);
+    if (result || entry->kind == SK_FRAME_INTENT || !all_peaks(r)) {
+        return result;
+    }
+    sk_tree_root(&r->tenant->tree, root);
+    return memcmp(root, r->root, SK_TREE_HASH) == 0 ? 0 : damaged(r->error, r->offset, r->group.number, index, "the snapshot's tree has another root than it says");
 }
 
 /* One group of it. With the last one it must have named every tenant and every open intent. */
@@ -238,7 +275,7 @@ static int read_snapshot(struct reading *r, struct sk_slice body, bool trust)
         r->intents += entry.kind == SK_FRAME_INTENT;
     }
     r->parts = r->group.kind == SK_FRAME_PART;
-    bool whole = body.len == 0 && (r->parts || (r->tenants == r->state->tenants.count && r->intents == r->state->opens.count));
+    bool whole = body.len == 0 && (r->parts || (all_peaks(r) && r->tenants == r->state->tenants.count && r->intents == r->state->opens.count));
     return whole ? 0 : damaged(r->error, r->offset, r->group.number, 0, "the snapshot leaves out tenants or open intents");
 }
 
@@ -246,7 +283,7 @@ static int begin_file(struct sk_journal_state *state, struct sk_slice file, stru
 {
     int r = file.len < SK_FRAME_BLOCK ? 1 : sk_frame_get_file((const uint8_t *)file.data, header);
     if (r) {
-        return damaged(error, 0, 0, 0, r == 2 ? "the file's format is newer than this program" : "not a journal file, or its header was changed");
+        return damaged(error, 0, 0, 0, r == 2 ? "the file's format is another than this program's" : "not a journal file, or its header was changed");
     }
     if (state->begun && header->number != state->file + 1) {
         return damaged(error, 0, 0, 0, "file %llu follows file %llu: a file is missing", (unsigned long long)header->number,

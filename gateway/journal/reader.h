@@ -1,17 +1,17 @@
 /*
  * Reads journal files in order and checks everything a file can prove: framing, hashes, the chain of groups, each
- * tenant's sequence and links, that records decode. Used by audit at its start and by sekisho-verify; writes nothing.
+ * tenant's sequence and tree, that records decode. Used by audit at its start and by sekisho-verify; writes nothing.
  */
 #pragma once
 
 #include "base/table.h"
 #include "journal/frame.h"
+#include "journal/tree.h"
 
 struct sk_journal_tenant {
     struct sk_table_node node;
     uint8_t id[SK_ID_SIZE];
-    uint64_t next; /* seq */
-    uint8_t link[SK_FRAME_HASH];
+    struct sk_tree tree; /* its size is the next seq */
     uint64_t snapshot; /* the last snapshot that named it */
     uint64_t until;    /* the writer's: boot time until which processes may record for it */
 };

@@ -73,14 +73,14 @@ static void live(struct trail *t)
         cr_assert_leq(tries, fault.more, "opening again must go once the fault is over");
     }
     uint32_t intent = 0;
-    for (int round = 0; round < 18; round++) {
+    for (int round = 0; round < 21; round++) {
         (void)trail_add(t, SK_AUDIT_STAGE_SINGLE, 0);
         for (int i = 0; i < 6; i++) {
             (void)trail_add_long(t, 450);
         }
         if (round % 3 == 0) {
             intent = trail_add(t, SK_AUDIT_STAGE_INTENT, 0) ? 0 : t->count;
-        } else if (round % 3 == 2 && round < 17 && intent) {
+        } else if (round % 3 == 2 && round < 20 && intent) {
             (void)trail_add(t, SK_AUDIT_STAGE_OUTCOME, intent);
         }
         (void)trail_commit(t);

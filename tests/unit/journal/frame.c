@@ -1,4 +1,4 @@
-/* gateway/journal/frame.c: whatever changes in a header or a body is seen, and links follow their definition. */
+/* gateway/journal/frame.c: whatever changes in a header or a body is seen. */
 #include "journal/frame.h"
 
 #include "crypto/digest.h"
@@ -149,7 +149,6 @@ static size_t put_record(uint8_t *at, uint32_t len, uint64_t seq, uint8_t fill)
 {
     struct sk_frame_record record = {.len = len, .kind = SK_FRAME_PLAIN, .seq = seq};
     memset(record.tenant, fill, sizeof(record.tenant));
-    memset(record.link, fill + 1, sizeof(record.link));
     sk_frame_put_record(&record, at);
     memset(at + SK_FRAME_RECORD_HEADER, fill, len);
     return SK_FRAME_RECORD_HEADER + len;
@@ -172,7 +171,6 @@ Test(journal_frame, records_come_out_in_order_and_no_byte_is_left)
         cr_assert_eq(record.kind, SK_FRAME_PLAIN);
         cr_assert_eq(record.seq, (UINT64_C(1) << 40) + i);
         cr_assert_eq(record.tenant[15], 10 * i);
-        cr_assert_eq(record.link[31], 10 * i + 1);
         cr_assert_eq((uint8_t)cbor.data[0], 10 * i);
     }
     cr_assert_eq(body.len, 0);
@@ -208,15 +206,15 @@ Test(journal_frame, a_snapshots_entries_make_the_round_trip)
     uint8_t bytes[2 * SK_FRAME_ENTRY];
     struct sk_frame_entry tenant = {.kind = SK_FRAME_TENANT, .seq = UINT64_MAX}, intent = {.kind = SK_FRAME_INTENT, .seq = 1}, back;
     memset(tenant.tenant, 5, sizeof(tenant.tenant));
-    memset(tenant.link, 6, sizeof(tenant.link));
-    memset(intent.link, 7, SK_ID_SIZE);
+    memset(tenant.hash, 6, sizeof(tenant.hash));
+    memset(intent.hash, 7, SK_ID_SIZE);
     sk_frame_put_entry(&tenant, bytes);
     sk_frame_put_entry(&intent, bytes + SK_FRAME_ENTRY);
     struct sk_slice body = sk_slice(bytes, sizeof(bytes));
     cr_assert_eq(sk_frame_next_entry(&body, &back), 0);
-    cr_assert(back.kind == SK_FRAME_TENANT && back.seq == UINT64_MAX && back.tenant[15] == 5 && back.link[31] == 6);
+    cr_assert(back.kind == SK_FRAME_TENANT && back.seq == UINT64_MAX && back.tenant[15] == 5 && back.hash[31] == 6);
     cr_assert_eq(sk_frame_next_entry(&body, &back), 0);
-    cr_assert(back.kind == SK_FRAME_INTENT && back.seq == 1 && back.link[15] == 7 && back.link[16] == 0);
+    cr_assert(back.kind == SK_FRAME_INTENT && back.seq == 1 && back.hash[15] == 7 && back.hash[16] == 0);
     cr_assert_eq(sk_frame_next_entry(&body, &back), 1);
     for (size_t i = 0; i < 8; i++) {
         body = sk_slice(bytes, SK_FRAME_ENTRY);
@@ -241,32 +239,4 @@ Test(journal_frame, a_groups_header_is_zero_where_it_says_nothing_whatever_its_h
     header[52] = 1;
     sk_digest_sha256(sk_slice(header, 88), header + 88);
     cr_assert_not(sk_frame_check_group(header, NULL, 0));
-}
-
-Test(journal_frame, links_follow_their_definition)
-{
-    uint8_t tenant[SK_ID_SIZE], link[SK_FRAME_HASH], want[SK_FRAME_HASH], text[100];
-    memset(tenant, 9, sizeof(tenant));
-    sk_frame_first_link(tenant, link);
-    memcpy(text, "sekisho journal 1", 17);
-    memcpy(text + 17, tenant, SK_ID_SIZE);
-    sk_digest_sha256(sk_slice(text, 17 + SK_ID_SIZE), want);
-    cr_assert_eq(memcmp(link, want, SK_FRAME_HASH), 0);
-    text[0] = 0;
-    memcpy(text + 1, link, SK_FRAME_HASH);
-    memcpy(text + 1 + SK_FRAME_HASH, "cbor", 4);
-    sk_digest_sha256(sk_slice(text, 1 + SK_FRAME_HASH + 4), want);
-    sk_frame_next_link(SK_LIT("cbor"), link);
-    cr_assert_eq(memcmp(link, want, SK_FRAME_HASH), 0);
-}
-
-Test(journal_frame, no_two_tenants_share_a_chain)
-{
-    uint8_t a[SK_ID_SIZE] = {0}, b[SK_ID_SIZE] = {[15] = 1}, first[SK_FRAME_HASH], second[SK_FRAME_HASH];
-    sk_frame_first_link(a, first);
-    sk_frame_first_link(b, second);
-    cr_assert_neq(memcmp(first, second, SK_FRAME_HASH), 0);
-    sk_frame_next_link(SK_LIT("same"), first);
-    sk_frame_next_link(SK_LIT("same"), second);
-    cr_assert_neq(memcmp(first, second, SK_FRAME_HASH), 0);
 }
