@@ -229,23 +229,31 @@ static struct sk_slice provider_of(const struct sk_exchange *x)
 }
 
 /* By an authenticator, or a recovery code. */
-static void put_proofs(struct sk_page *p, struct sk_slice token, struct sk_slice back)
+static void put_proofs(struct sk_page *p, struct sk_slice token, struct sk_slice back, bool by_code)
 {
     sk_page_raw(p, "<noscript><p>");
     sk_page_say(p, "パスキーを使うには、JavaScriptを有効にしてください。", "Passkeys need JavaScript.");
     sk_page_raw(p, "</p></noscript>");
     sk_page_ceremony(p, "prove", true, PASSKEY, token);
     sk_page_hidden(p, "return", back);
-    sk_page_raw(p, "<button type=\"submit\" autofocus>");
+    sk_page_raw(p, "<button type=\"submit\"");
+    if (!by_code) {
+        sk_page_focus(p);
+    }
+    sk_page_raw(p, ">");
     sk_page_say(p, "パスキーで確認する", "Use your passkey or security key");
-    sk_page_raw(p, "</button></form><details><summary>");
+    sk_page_raw(p, by_code ? "</button></form><details open><summary>" : "</button></form><details><summary>");
     sk_page_say(p, "使えない場合は、回復コードで", "You do not have it? Use a recovery code");
     sk_page_raw(p, "</summary><form method=\"post\" action=\"" RECOVER "\">");
     sk_page_hidden(p, "form", token);
     sk_page_raw(p, "<label for=\"code\">");
     sk_page_say(p, "回復コード", "Recovery code");
     sk_page_raw(p, "</label><input id=\"code\" name=\"code\" type=\"text\" autocomplete=\"one-time-code\" autocapitalize=\"none\" spellcheck=\"false\" "
-                   "maxlength=\"64\" required><button type=\"submit\">");
+                   "maxlength=\"64\" required");
+    if (by_code) {
+        sk_page_focus(p);
+    }
+    sk_page_raw(p, "><button type=\"submit\">");
     sk_page_say(p, "確認する", "Confirm");
     sk_page_raw(p, "</button></form></details><p>");
     sk_page_say(p, "まだ登録していない場合は、管理者にリンクを依頼してください。", "You have never registered one? Ask your administrator for a link.");
@@ -260,7 +268,7 @@ static void show_verify(struct sk_exchange *x, uint16_t status, struct sk_slice 
     sk_page_open(&p, japanese(x), "本人確認", "Confirm that it is you");
     sk_page_message(&p, reason);
     if (!x->grant || !provider_of(x).len) {
-        put_proofs(&p, token, back);
+        put_proofs(&p, token, back, sk_slice_eq(reason, SK_LIT("code-failed")));
     }
     sk_page_providers(&p, x->site, back);
     sk_page_raw(&p, "<footer><a href=\"/.sekisho/logout\">");
@@ -272,7 +280,7 @@ static void show_verify(struct sk_exchange *x, uint16_t status, struct sk_slice 
 static void label_field(struct sk_page *p)
 {
     sk_page_raw(p, "<label for=\"label\">");
-    sk_page_say(p, "名前(任意)", "Name (as you like)");
+    sk_page_say(p, "名前(任意)", "Name (optional)");
     sk_page_raw(p, "</label><input id=\"label\" name=\"label\" type=\"text\" maxlength=\"20\" autocomplete=\"off\">");
 }
 
@@ -285,7 +293,7 @@ static void show_enroll(struct sk_exchange *x, struct sk_slice reason, struct sk
     sk_page_open(&p, japanese(x), "パスキーの登録", "Register a passkey");
     sk_page_message(&p, reason);
     if (holds) {
-        sk_page_raw(&p, "<p>");
+        sk_page_raw(&p, "<p>ID: ");
         sk_page_text(&p, user);
         sk_page_raw(&p, "</p><noscript><p>");
         sk_page_say(&p, "登録には、JavaScriptを有効にしてください。", "Registering needs JavaScript.");
@@ -303,11 +311,15 @@ static void show_enroll(struct sk_exchange *x, struct sk_slice reason, struct sk
 }
 
 /* The fields of a new password. */
-static void password_fields(struct sk_page *p)
+static void password_fields(struct sk_page *p, bool focus)
 {
     sk_page_raw(p, "<label for=\"chosen\">");
     sk_page_say(p, "新しいパスワード", "New password");
-    sk_page_raw(p, "</label><input id=\"chosen\" name=\"chosen\" type=\"password\" autocomplete=\"new-password\" maxlength=\"1024\" required><label for=\"again\">");
+    sk_page_raw(p, "</label><input id=\"chosen\" name=\"chosen\" type=\"password\" autocomplete=\"new-password\" maxlength=\"1024\" required");
+    if (focus) {
+        sk_page_focus(p);
+    }
+    sk_page_raw(p, "><label for=\"again\">");
     sk_page_say(p, "新しいパスワード(確認)", "New password, again");
     sk_page_raw(p, "</label><input id=\"again\" name=\"again\" type=\"password\" autocomplete=\"new-password\" maxlength=\"1024\" required><button type=\"submit\">");
     sk_page_say(p, "パスワードを変更する", "Change the password");
@@ -325,7 +337,7 @@ static void show_reset(struct sk_exchange *x, struct sk_slice reason, struct sk_
         sk_page_raw(&p, "<form method=\"post\" action=\"" RESET "\">");
         sk_page_hidden(&p, "form", token);
         sk_page_hidden(&p, "link", link);
-        password_fields(&p);
+        password_fields(&p, true);
     }
     sk_reserved_page(x, reason.len ? sk_page_status(reason) : 200, reason.len ? SK_AUDIT_DECISION_DENY : SK_AUDIT_DECISION_CHALLENGE,
             reason.len ? reason : SK_LIT("password-page"), sk_page_close(&p, x->arena), set);
@@ -336,7 +348,7 @@ static void show_provider(struct sk_exchange *x, struct sk_slice name)
 {
     struct sk_page p;
     sk_page_open(&p, japanese(x), "本人確認の方法", "How you prove that it is you");
-    sk_page_raw(&p, "<p>");
+    sk_page_raw(&p, "<p>ID: ");
     sk_page_text(&p, x->grant->subject);
     sk_page_raw(&p, "</p><p>");
     sk_page_text(&p, name);
@@ -352,7 +364,7 @@ static void show_account(struct sk_exchange *x)
     struct sk_slice set, token = sk_reserved_form_token(x, &set);
     struct sk_page p;
     sk_page_open(&p, japanese(x), "本人確認の方法", "How you prove that it is you");
-    sk_page_raw(&p, "<p>");
+    sk_page_raw(&p, "<p>ID: ");
     sk_page_text(&p, x->grant->subject);
     sk_page_raw(&p, "</p><h2>");
     sk_page_say(&p, "パスキーとセキュリティキー", "Passkeys and security keys");
@@ -388,9 +400,9 @@ static void show_account(struct sk_exchange *x)
     sk_page_raw(&p, "</summary><form method=\"post\" action=\"" CHANGE "\">");
     sk_page_hidden(&p, "form", token);
     sk_page_raw(&p, "<label for=\"password\">");
-    sk_page_say(&p, "現在のパスワード", "Your password now");
+    sk_page_say(&p, "現在のパスワード", "Current password");
     sk_page_raw(&p, "</label><input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" maxlength=\"1024\" required>");
-    password_fields(&p);
+    password_fields(&p, false);
     sk_page_raw(&p, "</details><footer><a href=\"/.sekisho/logout\">");
     sk_page_say(&p, "ログアウト", "Log out");
     sk_page_raw(&p, "</a></footer>");
@@ -413,13 +425,15 @@ static void gather(struct sk_exchange *x, const struct sk_auth_authenticator *m)
     sk_time_text(m->created, created);
     sk_time_text(m->used, used);
     sk_hex_encode(m->id, SK_ID_SIZE, id);
-    sk_page_raw(&p, "<tr><td>");
+    sk_page_raw(&p, "<tr><td><span id=\"a");
+    sk_page_raw(&p, id);
+    sk_page_raw(&p, "\">");
     if (m->label.len) {
         sk_page_text(&p, m->label);
     } else {
         sk_page_say(&p, "(名前なし)", "(no name)");
     }
-    sk_page_raw(&p, "<br><small>");
+    sk_page_raw(&p, "</span><br><small>");
     sk_page_say(&p, m->synced ? "同期されるパスキー" : "この機器のみ", m->synced ? "synced passkey" : "this device only");
     sk_page_raw(&p, " · ");
     sk_page_say(&p, "登録 ", "added ");
@@ -432,6 +446,8 @@ static void gather(struct sk_exchange *x, const struct sk_auth_authenticator *m)
         sk_page_say(&p, "なし", "never");
     }
     sk_page_raw(&p, "</small></td><td><button class=\"plain\" type=\"submit\" name=\"id\" value=\"");
+    sk_page_raw(&p, id);
+    sk_page_raw(&p, "\" aria-describedby=\"a");
     sk_page_raw(&p, id);
     sk_page_raw(&p, "\">");
     sk_page_say(&p, "削除", "Remove");

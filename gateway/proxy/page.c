@@ -21,12 +21,13 @@ static const char style[] =
         "button{width:100%;margin-top:1.5rem;padding:.7rem;font:inherit;font-weight:600;color:#fff;background:#0b57a4;border:0;border-radius:.4rem;cursor:pointer}"
         ".button{display:block;margin-top:1rem;padding:.7rem;font-weight:600;text-align:center;text-decoration:none;border-radius:.4rem}"
         ".plain{color:var(--accent);background:transparent;border:1px solid var(--edge)}time{white-space:nowrap}table{width:100%;border-collapse:collapse}"
-        "td{padding:.5rem .25rem;border-top:1px solid var(--line);vertical-align:top}td button{margin:0;padding:.3rem .6rem;width:auto}"
+        "td{padding:.5rem .25rem;border-top:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}td button{margin:0;padding:.3rem .6rem;width:auto;white-space:nowrap}"
         "hr{margin:1.75rem 0 .5rem;border:0;border-top:1px solid var(--line)}h2{margin:1.75rem 0 .25rem;font-size:1.05rem}"
         "pre{padding:.75rem;border:1px solid var(--line);border-radius:.4rem;font:1rem/1.8 ui-monospace,monospace}small{opacity:.75}"
-        "summary{margin-top:1.25rem;cursor:pointer}[hidden]{display:none}"
+        "summary{margin-top:1.25rem;cursor:pointer}details[open]{margin-bottom:1.25rem}[hidden]{display:none}"
         ".message{padding:.6rem .8rem;border-left:4px solid var(--bad);background:color-mix(in srgb,var(--bad) 10%,transparent)}"
-        "code{font-family:ui-monospace,monospace;overflow-wrap:anywhere}a{color:var(--accent)}footer{margin-top:1.5rem;font-size:.85rem}";
+        "code{font:.9em ui-monospace,monospace;overflow-wrap:anywhere}a{display:inline-block;padding:.25rem 0;color:var(--accent)}footer{margin-top:1.5rem;font-size:.85rem}"
+        "p,h1,summary,small{text-wrap:pretty;overflow-wrap:anywhere}:lang(ja){word-break:auto-phrase}";
 
 static void hash_of(const char *text, char out[48])
 {
@@ -188,13 +189,20 @@ void sk_page_message(struct sk_page *w, struct sk_slice reason)
     if (reason.len == 0) {
         return;
     }
-    sk_page_raw(w, "<p class=\"message\" role=\"alert\">");
+    sk_page_raw(w, "<p id=\"message\" class=\"message\" role=\"alert\">");
+    w->said = true;
     if (i < SK_COUNT(messages)) {
         sk_page_say(w, messages[i].ja, messages[i].en);
     } else {
         sk_page_say(w, "現在この操作はできません。しばらくしてからもう一度お試しください。", "That is not possible at the moment. Please try again shortly.");
     }
     sk_page_raw(w, "</p>");
+}
+
+/* What is in a page from its beginning is not always read aloud: the focus is where it is. */
+void sk_page_focus(struct sk_page *w)
+{
+    sk_page_raw(w, w->said ? " autofocus aria-describedby=\"message\"" : " autofocus");
 }
 
 void sk_page_ceremony(struct sk_page *w, const char *purpose, bool session, const char *action, struct sk_slice form_token)

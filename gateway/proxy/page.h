@@ -5,7 +5,7 @@
 
 struct sk_page {
     struct sk_buf buf;
-    bool japanese;
+    bool japanese, said; /* said: there is a message */
     int failed;
 };
 
@@ -19,6 +19,8 @@ void sk_page_say(struct sk_page *page, const char *ja, const char *en);
 void sk_page_hidden(struct sk_page *page, const char *name, struct sk_slice value);
 /* What a reason code means to who reads it; nothing for an empty one. */
 void sk_page_message(struct sk_page *page, struct sk_slice reason);
+/* In the tag of what has the focus: with it, a message is read aloud. */
+void sk_page_focus(struct sk_page *page);
 /* The status of what was refused for it: 403 or 429 where its reader can do something about it, else 503. */
 uint16_t sk_page_status(struct sk_slice reason);
 /* The head of a form that the script fills (passkey.js), hidden from who has none. `purpose`: "prove" or "register"; `session`: it is about

@@ -28,7 +28,10 @@ static void prompt_fields(struct sk_page *w, struct sk_slice prompts)
         sk_page_raw(w, "</label><input name=\"answer\" required autocomplete=\"one-time-code\" id=\"");
         sk_page_raw(w, id);
         sk_page_raw(w, kind == 'h' ? "\" type=\"password\"" : "\" type=\"text\"");
-        sk_page_raw(w, n++ ? ">" : " autofocus>");
+        if (n++ == 0) {
+            sk_page_focus(w);
+        }
+        sk_page_raw(w, ">");
     }
 }
 
@@ -49,10 +52,17 @@ struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, const struc
         sk_page_raw(&w, "<label for=\"user\">ID</label><input id=\"user\" name=\"user\" type=\"text\" autocomplete=\"username\" autocapitalize=\"none\" "
                 "spellcheck=\"false\" maxlength=\"256\" required value=\"");
         sk_page_text(&w, user);
-        sk_page_raw(&w, user.len ? "\"><label for=\"password\">" : "\" autofocus><label for=\"password\">");
+        sk_page_raw(&w, "\"");
+        if (user.len == 0) {
+            sk_page_focus(&w);
+        }
+        sk_page_raw(&w, "><label for=\"password\">");
         sk_page_say(&w, "パスワード", "Password");
         sk_page_raw(&w, "</label><input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" maxlength=\"1024\" required");
-        sk_page_raw(&w, user.len ? " autofocus>" : ">");
+        if (user.len) {
+            sk_page_focus(&w);
+        }
+        sk_page_raw(&w, ">");
     }
     sk_page_raw(&w, "<button type=\"submit\">");
     sk_page_say(&w, "ログイン", "Log in");
@@ -69,23 +79,39 @@ struct sk_slice sk_page_login(struct sk_arena *arena, bool japanese, const struc
     return sk_page_close(&w, arena);
 }
 
-/* What a refusal is to who reads it, by its status; the last is for all others. */
+/* What a refusal is to who reads it, by its reason, else by its status; the last is for all others. */
 static const struct refusal {
+    const char *reason;
     uint16_t statuses[2];
     bool where; /* says what was asked for */
     const char *heading[2], *text[2]; /* Japanese, English */
 } refusals[] = {
-        {{404, 405}, true, {"ページが見つかりません", "Page not found"},
+        {"form-expired", {403, 403}, false, {"送信できませんでした", "It was not sent"},
+                {"フォームの有効期限が切れました。前のページに戻り、再読み込みしてからもう一度お試しください。続く場合は、下の理由と番号を管理者にお知らせください。",
+                        "The form had expired. Go back, reload the page, and send it again. If it goes on, tell your administrator the reason and the number below."}},
+        {"login-required", {403, 403}, false, {"ログインしてください", "Please log in"},
+                {"ログインしていないか、時間が過ぎました。ページを開き直してログインし、もう一度お試しください。続く場合は、下の理由と番号を管理者にお知らせください。",
+                        "You are not logged in, or were so too long ago. Open the page anew, log in and try again. If it goes on, tell your administrator the reason and the number below."}},
+        {"factor-required", {403, 403}, false, {"本人確認が必要です", "More proof is needed"},
+                {"この操作には、さらに本人確認が必要です。ページを開き直して、もう一度お試しください。続く場合は、下の理由と番号を管理者にお知らせください。",
+                        "This needs more proof that it is you. Open the page anew and try again. If it goes on, tell your administrator the reason and the number below."}},
+        {NULL, {404, 405}, true, {"ページが見つかりません", "Page not found"},
                 {"次のアドレスには、表示できるものがありません。アドレスをご確認ください。リンクから来た場合は、下の理由と番号を管理者にお知らせください。",
                         "There is nothing to show at the address below. Please check it. If a link led you here, tell your administrator the reason and the number."}},
-        {{421, 421}, true, {"この接続では表示できません", "Not on this connection"},
+        {NULL, {413, 413}, false, {"送信できませんでした", "It was not sent"},
+                {"送信する内容が大きすぎます。小さくしてもう一度お試しください。必要な場合は、下の理由と番号を管理者にお知らせください。",
+                        "It is larger than may be sent here. If you need to send it, tell your administrator the reason and the number below."}},
+        {NULL, {421, 421}, true, {"この接続では表示できません", "Not on this connection"},
                 {"次のアドレスは、ブラウザの今の接続では表示できません。アドレスを確認し、ブラウザを開き直してもう一度お試しください。続く場合は、下の理由と番号を管理者にお知らせください。",
                         "The address below is not served on the connection that your browser has. Please check it, close the browser and try again. If it goes on, tell your "
                         "administrator the reason and the number."}},
-        {{500, 599}, false, {"現在利用できません", "Not available at the moment"},
+        {NULL, {429, 429}, false, {"混み合っています", "Too many requests"},
                 {"しばらくしてからもう一度お試しください。続く場合は、下の理由と番号を管理者にお知らせください。",
                         "Please try again shortly. If it goes on, tell your administrator the reason and the number below."}},
-        {{0, UINT16_MAX}, false, {"アクセスできません", "Access denied"},
+        {NULL, {500, 599}, false, {"現在利用できません", "Not available at the moment"},
+                {"しばらくしてからもう一度お試しください。続く場合は、下の理由と番号を管理者にお知らせください。",
+                        "Please try again shortly. If it goes on, tell your administrator the reason and the number below."}},
+        {NULL, {0, UINT16_MAX}, false, {"アクセスできません", "Access denied"},
                 {"この操作は許可されていません。必要な場合は、下の理由と番号を管理者にお知らせください。",
                         "You may not do this. If you need to, tell your administrator the reason and the number below."}},
 };
@@ -103,7 +129,7 @@ struct sk_slice sk_page_denied(struct sk_arena *arena, bool japanese, uint16_t s
 {
     struct sk_page w;
     const struct refusal *r = refusals;
-    while (status < r->statuses[0] || status > r->statuses[1]) {
+    while (status < r->statuses[0] || status > r->statuses[1] || (r->reason && !sk_slice_eq(reason, sk_slice_str(r->reason)))) {
         r++;
     }
     sk_page_open(&w, japanese, r->heading[0], r->heading[1]);

@@ -67,6 +67,7 @@ async function typedIdIsKept(page, words) {
   assert.equal(await page.getByLabel('ID', { exact: true }).inputValue(), 'hanako');
   assert.equal(await page.getByLabel(words.password, { exact: true }).inputValue(), '');
   await page.locator('#password:focus').waitFor();
+  assert.equal(await page.locator('#password').getAttribute('aria-describedby'), await page.getByRole('alert').getAttribute('id'), 'and what was wrong is read aloud');
 }
 
 async function cookie(page, name) {
@@ -195,6 +196,8 @@ describe('on a narrow screen and in the dark nothing runs over the edge', () => 
       const page = await chromium.page(t, { ...options, viewport: { width: 320, height: 480 }, ...more });
       const fits = async (name) => {
         assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320, name);
+        const heights = await page.locator('a:visible, button:visible, input:visible, summary:visible').evaluateAll((all) => all.map((one) => one.getBoundingClientRect().height));
+        assert.ok(heights.every((height) => height >= 24), `${name}: a finger finds each of ${heights}`);
         await shoot(page, `${name}-${called}-${language}`);
       };
       await page.goto('https://acme.test/home');

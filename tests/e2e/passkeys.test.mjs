@@ -16,7 +16,7 @@ function panel(request, response) {
   response.end(`<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>panel</title><h1>${request.url}</h1>`);
 }
 
-const PEOPLE = ['hanako', 'jiro', 'saburo', 'shiro', 'goro', 'rokuro', 'shichiro', 'hachiro', 'kuro', 'ichiko', 'niko', 'miko'];
+const PEOPLE = ['hanako', 'jiro', 'saburo', 'shiro', 'goro', 'rokuro', 'shichiro', 'hachiro', 'kuro', 'ichiko', 'niko', 'miko', 'juro', 'toko'];
 
 // A panel with these rules, and a user for each test, who has no other's passkeys.
 function tenantFile(name, app, own = {}) {
@@ -64,7 +64,7 @@ async function registered(t, tenant, user, options = {}) {
   const page = await open(t);
   const authenticator = await addAuthenticator(page, options);
   await page.goto(`https://${tenant}.test/.sekisho/enroll${await linkFor(tenant, user)}`);
-  await page.getByLabel('Name (as you like)').fill('my <first> key');
+  await page.getByLabel('Name (optional)').fill('my <first> key');
   await click(page, 'Register');
   await heading(page, 'How you prove that it is you');
   return { page, authenticator };
@@ -88,10 +88,12 @@ describe('a first passkey', () => {
     await page.goto(`https://strong.test/.sekisho/enroll${search}`);
     await page.getByText('hanako').waitFor();
     await shoot(page, 'enroll');
-    await page.getByLabel('Name (as you like)').fill('my <first> key');
+    await page.getByLabel('Name (optional)').fill('my <first> key');
     await click(page, 'Register');
     await heading(page, 'How you prove that it is you');
     await page.getByText('my <first> key').waitFor();
+    const remove = page.getByRole('button', { name: 'Remove', exact: true });
+    await page.locator(`[id="${await remove.getAttribute('aria-describedby')}"]`).getByText('my <first> key').waitFor();
     await shoot(page, 'account');
     await page.goto('https://strong.test/zones');
     await heading(page, '/zones');
@@ -309,6 +311,22 @@ describe('recovery codes', () => {
     await page.getByText('(no name)').waitFor();
     await recover();
     assert.match(await refusal(page), /not right, or was used already/);
+    await page.locator('#code:focus').waitFor();
+    assert.equal(await page.locator('#code').getAttribute('aria-describedby'), 'message');
+  });
+
+  test('on a narrow screen nothing runs over the edge, and no button is broken in two', async (t) => {
+    for (const [person, locale] of [['juro', 'ja-JP'], ['toko', 'en-GB']]) {
+      const page = await open(t, { locale, viewport: { width: 320, height: 480 } });
+      await addAuthenticator(page);
+      await page.goto(`https://strong.test/.sekisho/enroll${await linkFor('strong', person)}`);
+      await page.locator('#label').fill('W'.repeat(20));
+      await page.locator('form[data-passkey] button').click();
+      await page.locator('td button').waitFor();
+      await shoot(page, `account-narrow-${locale}`);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
+      assert.ok((await page.locator('td button').boundingBox()).height < 40);
+    }
   });
 });
 

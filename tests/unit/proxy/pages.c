@@ -141,9 +141,11 @@ Test(proxy_pages, the_id_that_was_typed_is_kept_and_the_password_asked_for)
 {
     struct sk_slice none = SK_SLICE_NULL, page = sk_page_login(&arena, false, &site, SK_LIT("f"), SK_LIT("/"), SK_LIT("login-failed"), SK_LIT("hana\"ko"), none, none);
     cr_expect(holds(page, "value=\"hana&quot;ko\"><label for=\"password\">"));
-    cr_expect(holds(page, "maxlength=\"1024\" required autofocus>"));
+    cr_expect(holds(page, "maxlength=\"1024\" required autofocus aria-describedby=\"message\">"), "so that what was wrong is read aloud");
+    cr_expect(holds(page, "<p id=\"message\""));
     page = sk_page_login(&arena, false, &site, SK_LIT("f"), SK_LIT("/"), none, none, none, none);
     cr_expect(holds(page, "value=\"\" autofocus>") && !holds(page, "maxlength=\"1024\" required autofocus>"));
+    cr_expect_not(holds(page, "aria-describedby"), "there is nothing to read");
     page = sk_page_login(&arena, false, &site, SK_LIT("f"), SK_LIT("/"), none, SK_LIT("hanako"), SK_LIT("s"), SK_LIT("hFirst:\nhSecond:"));
     cr_expect(holds(page, "<input type=\"hidden\" name=\"user\" value=\"hanako\">"), "with the answers, if one of them should be wrong");
     cr_expect_eq(count(page, "autofocus"), 1);
@@ -161,21 +163,24 @@ Test(proxy_pages, a_program_is_told_what_is_not_there_and_what_to_do)
     }
 }
 
-Test(proxy_pages, a_person_is_told_what_is_not_there_and_what_to_do)
+Test(proxy_pages, a_person_is_told_what_is_wrong_and_what_to_do)
 {
     static const struct {
         uint16_t status;
-        const char *ja, *en;
+        const char *reason, *ja, *en;
         bool where;
-    } cases[] = {{404, "<h1>ページが見つかりません</h1>", "<h1>Page not found</h1>", true}, {405, "<h1>ページが見つかりません</h1>", "<h1>Page not found</h1>", true},
-            {421, "<h1>この接続では表示できません</h1>", "<h1>Not on this connection</h1>", true}, {502, "<h1>現在利用できません</h1>", "<h1>Not available at the moment</h1>", false},
-            {403, "<h1>アクセスできません</h1>", "<h1>Access denied</h1>", false}, {400, "<h1>アクセスできません</h1>", "<h1>Access denied</h1>", false}};
+    } cases[] = {{404, "why", "<h1>ページが見つかりません</h1>", "<h1>Page not found</h1>", true}, {405, "why", "<h1>ページが見つかりません</h1>", "<h1>Page not found</h1>", true},
+            {421, "why", "<h1>この接続では表示できません</h1>", "<h1>Not on this connection</h1>", true}, {502, "why", "<h1>現在利用できません</h1>", "<h1>Not available at the moment</h1>", false},
+            {413, "why", "<h1>送信できませんでした</h1>", "<h1>It was not sent</h1>", false}, {429, "why", "<h1>混み合っています</h1>", "<h1>Too many requests</h1>", false},
+            {403, "form-expired", "<h1>送信できませんでした</h1>", "<h1>It was not sent</h1>", false}, {403, "login-required", "<h1>ログインしてください</h1>", "<h1>Please log in</h1>", false},
+            {403, "factor-required", "<h1>本人確認が必要です</h1>", "<h1>More proof is needed</h1>", false}, {503, "login-required", "<h1>現在利用できません</h1>", "<h1>Not available at the moment</h1>", false},
+            {403, "why", "<h1>アクセスできません</h1>", "<h1>Access denied</h1>", false}, {400, "why", "<h1>アクセスできません</h1>", "<h1>Access denied</h1>", false}};
     for (size_t i = 0; i < 2 * SK_COUNT(cases); i++) {
         bool ja = i % 2;
-        struct sk_slice page = sk_page_denied(&arena, ja, cases[i / 2].status, SK_LIT("why"), SK_LIT("00ff"), SK_LIT("acme.test/x?"), SK_SLICE_NULL);
-        cr_expect(holds(page, ja ? cases[i / 2].ja : cases[i / 2].en), "%u", cases[i / 2].status);
+        struct sk_slice page = sk_page_denied(&arena, ja, cases[i / 2].status, sk_slice_str(cases[i / 2].reason), SK_LIT("00ff"), SK_LIT("acme.test/x?"), SK_SLICE_NULL);
+        cr_expect(holds(page, ja ? cases[i / 2].ja : cases[i / 2].en), "%u %s", cases[i / 2].status, cases[i / 2].reason);
         cr_expect_eq(holds(page, "<code>acme.test/x?</code>"), cases[i / 2].where, "%u", cases[i / 2].status);
-        cr_expect(holds(page, "<code>why</code>") && holds(page, "<code>00ff</code>"));
+        cr_expect(holds(page, cases[i / 2].reason) && holds(page, "<code>00ff</code>"));
     }
 }
 
