@@ -10,7 +10,7 @@ _sekisho() {
       ;;
     2:config) mapfile -t COMPREPLY < <(compgen -W 'check schema --help' -- "$word") && return ;;
     2:policy) mapfile -t COMPREPLY < <(compgen -W 'test explain --help' -- "$word") && return ;;
-    2:journal) mapfile -t COMPREPLY < <(compgen -W 'show --help' -- "$word") && return ;;
+    2:journal) mapfile -t COMPREPLY < <(compgen -W 'show checkpoints key --help' -- "$word") && return ;;
     2:bans) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
     2:authenticators) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
     2:keys) mapfile -t COMPREPLY < <(compgen -W 'list --help' -- "$word") && return ;;
@@ -20,7 +20,7 @@ _sekisho() {
     -o) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$word") && return ;;
     --method) mapfile -t COMPREPLY < <(compgen -W 'GET HEAD POST PUT PATCH DELETE OPTIONS' -- "$word") && return ;;
     --factor) mapfile -t COMPREPLY < <(compgen -W 'password fido2 passkey hardware certificate key token recovery oidc' -- "$word") && return ;;
-    --cacert | --password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+    --cacert | --password-file | --root-key) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
     --server | --user | --role | --address | --host | --path | --tenant | --resolve | --of | --network | --expires | --context) return ;;
   esac
   command=${COMP_WORDS[1]}
@@ -31,7 +31,8 @@ _sekisho() {
       new-key) command='--expires' ;;
       'config schema') command='--tenant' ;;
       'policy explain') command='--user --role --factor --address --method --host --path -o' ;;
-      'journal show') command='--tenant' ;;
+      'journal show') command='--tenant --root-key' ;;
+      'journal checkpoints') command='--tenant' ;;
       'bans list' | 'keys list') command="$connection --of -o" ;;
       'bans revoke') command="$connection --of --network" ;;
       enroll | reset-password | 'authenticators revoke') command=$connection ;;
@@ -51,7 +52,7 @@ _sekisho() {
 _sekisho_verify() {
   local word=${COMP_WORDS[COMP_CWORD]}
   if [[ $word == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '--json --records --tenant --version --help' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W '--checkpoint --key --root-key --json --records --tenant --version --help' -- "$word")
   else
     mapfile -t COMPREPLY < <(compgen -f -- "$word")
   fi

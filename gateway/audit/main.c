@@ -2,10 +2,11 @@
  * The audit program: takes records from the workers' and auth's rings, writes them to the journal in groups, and says
  * when they are durable. It alone decides a record's place and time. Runs as its own uid, sees its folder alone.
  */
-#include "audit/writer.h"
+#include "audit/signing.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "crypto/digest.h"
 #include "ipc/child.h"
 #include "ipc/ring.h"
 #include "journal/record.h"
@@ -49,6 +50,8 @@ struct source {
 
 struct audit {
     struct sk_child child;
+    struct signing signing;
+    struct sk_buf early; /* told before the journal was open: code, length, message */
     struct sk_writer *writer;
     struct sk_writer_settings settings;
     char folder[4097];
@@ -215,6 +218,21 @@ static void prepare_ahead(struct audit *audit)
     audit->preparing = pthread_create(&audit->preparer, NULL, prepare, audit) == 0;
 }
 
+/* Whether it may send more, and what is durable of what it sent. */
+static void tell_source(struct audit *audit, struct source *source)
+{
+    if (source->state == OPEN) {
+        sk_ring_acknowledge(&source->ring, source->durable, audit->failed || !signing_works(&audit->signing));
+    }
+}
+
+static void tell_sources(struct audit *audit)
+{
+    for (size_t i = 0; i < audit->used; i++) {
+        tell_source(audit, &audit->sources[i]);
+    }
+}
+
 /* Commits what was taken and tells each source. Without success nothing is acknowledged, and nothing more is taken. */
 static bool commit(struct audit *audit)
 {
@@ -222,15 +240,16 @@ static bool commit(struct audit *audit)
     set_failed(audit, r != 0, r);
     for (size_t i = 0; i < audit->used; i++) {
         struct source *source = &audit->sources[i];
-        if (source->state == OPEN && (source->taken != source->durable || r)) {
+        if (source->taken != source->durable || r) {
             source->durable = r ? source->durable : source->taken;
-            sk_ring_acknowledge(&source->ring, source->durable, r != 0);
+            tell_source(audit, source);
         }
     }
     if (r) {
         sk_timer_set(&audit->retry, RETRY_EVERY);
     } else {
         prepare_ahead(audit);
+        signing_more(&audit->signing);
     }
     return r == 0;
 }
@@ -251,7 +270,7 @@ static void before_sleep(struct sk_idle *idle)
 {
     struct audit *audit = SK_CONTAINER(idle, struct audit, idle);
     for (int i = 0; i < GROUPS_PER_TURN; i++) {
-        if (!audit->writer || sk_timer_pending(&audit->retry)) {
+        if (!audit->writer || !signing_works(&audit->signing) || sk_timer_pending(&audit->retry)) {
             return;
         }
         gather(audit);
@@ -278,13 +297,8 @@ static void on_wake(struct sk_io *io, int events sk_unused)
 static void on_retry(struct sk_timer *timer)
 {
     struct audit *audit = SK_CONTAINER(timer, struct audit, retry);
-    (void)commit(audit);
-    if (!audit->failed) {
-        for (size_t i = 0; i < audit->used; i++) {
-            if (audit->sources[i].state == OPEN) {
-                sk_ring_acknowledge(&audit->sources[i].ring, audit->sources[i].durable, false);
-            }
-        }
+    if (commit(audit)) {
+        tell_sources(audit);
     }
 }
 
@@ -330,16 +344,18 @@ static void add_source(struct audit *audit, const struct sk_control_ring *m, con
     *slot = (struct source){.audit = audit, .peer = (enum sk_peer)m->peer, .index = m->index};
     if (sk_ring_open(&slot->ring, fds) == 0) {
         slot->state = OPEN;
-        sk_ring_acknowledge(&slot->ring, 0, audit->failed);
+        tell_source(audit, slot);
         sk_io_init(&slot->wake, audit->child.loop, slot->ring.wake, on_wake);
         sk_io_want(&slot->wake, SK_READ);
     }
 }
 
 /* Workers and auth may record for this tenant until then. */
-static void set_tenant(struct audit *audit, const uint8_t id[SK_ID_SIZE], uint64_t until)
+/* `what`: the tenant's id, and its service's. */
+static void set_tenant(struct audit *audit, struct sk_slice what, uint64_t until)
 {
-    if (sk_writer_tenant(audit->writer, id, until)) {
+    const uint8_t *id = (const uint8_t *)what.data;
+    if (sk_writer_tenant(audit->writer, id, id + SK_ID_SIZE, until)) {
         sk_loop_stop(audit->child.loop);
     }
 }
@@ -352,11 +368,21 @@ static void record_own(struct audit *audit, struct sk_slice cbor)
     }
 }
 
+static int open_folder(struct audit *audit)
+{
+    int fd = open(audit->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        sk_log(SK_EVENT_JOURNAL_FAILED, SK_TEXT("folder", audit->folder), SK_TEXT("error", strerror(errno)));
+        return -1;
+    }
+    audit->settings.folder = audit->signing.folder = fd;
+    return 0;
+}
+
 static int open_journal(struct audit *audit)
 {
     struct sk_writer_found found = {0};
-    audit->settings.folder = open(audit->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r = audit->settings.folder < 0 ? -errno : sk_writer_open(&audit->settings, &audit->writer, &found);
+    int r = sk_writer_open(&audit->settings, &audit->writer, &found);
     if (r == 1) {
         sk_log(SK_EVENT_JOURNAL_DAMAGED, SK_TEXT("file", found.file), SK_NUMBER("offset", found.error.offset),
                 SK_NUMBER("group", found.error.group), SK_NUMBER("record", found.error.record), SK_TEXT("what", found.error.text));
@@ -374,41 +400,115 @@ static int open_journal(struct audit *audit)
     record.count = found.unknown;
     r = sk_writer_add(audit->writer, &record, 0);
     r = r ? r : sk_writer_commit(audit->writer);
-    r = r ? r : sk_writer_tenant(audit->writer, record.tenant, UINT64_MAX); /* the operator's own */
+    r = r ? r : sk_writer_tenant(audit->writer, record.tenant, record.tenant, UINT64_MAX); /* the operator's own */
     sk_log(SK_EVENT_JOURNAL_OPENED, SK_NUMBER("records", found.records), SK_NUMBER("unknown", found.unknown));
     return r;
+}
+
+static void told(struct audit *audit, uint16_t code, struct sk_slice what)
+{
+    uint64_t generation;
+    if (code == SK_CONTROL_TENANT) {
+        set_tenant(audit, what, UINT64_MAX);
+    } else if (code == SK_CONTROL_GONE) {
+        set_tenant(audit, what, sk_clock_boot() + SK_WRITER_GONE);
+    } else if (code == SK_CONTROL_RECORD) {
+        record_own(audit, what);
+    } else if (what.len == sizeof(generation)) {
+        memcpy(&generation, what.data, sizeof(generation));
+        sk_child_ready(&audit->child, generation);
+    }
+}
+
+/* What concerns the journal waits until it is open. */
+static void tell_or_keep(struct audit *audit, uint16_t code, struct sk_slice what)
+{
+    uint32_t len = (uint32_t)what.len;
+    if (audit->writer) {
+        told(audit, code, what);
+    } else if (sk_buf_put(&audit->early, sk_slice(&code, sizeof(code))) || sk_buf_put(&audit->early, sk_slice(&len, sizeof(len))) || sk_buf_put(&audit->early, what)) {
+        sk_loop_stop(audit->child.loop);
+    }
+}
+
+/* A tenant with its service, as an id. */
+static void tell_tenant(struct audit *audit, uint16_t code, const uint8_t tenant[SK_ID_SIZE], struct sk_slice service)
+{
+    uint8_t ids[SK_ID_SIZE + SK_SHA256_SIZE];
+    memcpy(ids, tenant, SK_ID_SIZE);
+    sk_digest_sha256(service, ids + SK_ID_SIZE);
+    tell_or_keep(audit, code, sk_slice(ids, 2UL * SK_ID_SIZE));
+}
+
+static void tell_early(struct audit *audit)
+{
+    struct sk_slice early = sk_buf_peek(&audit->early);
+    uint16_t code;
+    uint32_t len;
+    while (early.len) {
+        memcpy(&code, early.data, sizeof(code));
+        memcpy(&len, early.data + sizeof(code), sizeof(len));
+        early = sk_slice_from(early, sizeof(code) + sizeof(len));
+        told(audit, code, sk_slice_cut(early, len));
+        early = sk_slice_from(early, len);
+    }
+    sk_buf_free(&audit->early);
+}
+
+/* The signer serves, or does not: the journal is opened when it first does, for what is signed must be there. */
+static void on_signing(struct signing *signing)
+{
+    struct audit *audit = SK_CONTAINER(signing, struct audit, signing);
+    bool works = signing_works(signing);
+    if (works && !audit->writer) {
+        memcpy(audit->settings.epoch, signing->epoch, SK_ID_SIZE);
+        if (open_journal(audit)) {
+            sk_loop_stop(audit->child.loop);
+            return;
+        }
+        signing_begin(signing, audit->writer);
+        sk_timer_set(&audit->check, CHECK_EVERY);
+        tell_early(audit);
+    } else if (audit->writer) {
+        sk_log(works ? SK_EVENT_SIGNER_BACK : SK_EVENT_SIGNER_AWAY);
+    }
+    tell_sources(audit);
+    sk_timer_set(&audit->again, 1);
 }
 
 static int on_hello(struct sk_child *child, const struct sk_control_hello *hello)
 {
     struct audit *audit = child->context;
+    if (hello->secret.len != sizeof(audit->settings.secret)) {
+        return -EINVAL;
+    }
+    signing_init(&audit->signing, child->loop, on_signing);
+    audit->early = SK_BUF_INIT((size_t)16 << 20);
     sk_timer_init(&audit->check, child->loop, on_check);
     sk_timer_init(&audit->retry, child->loop, on_retry);
     sk_timer_init(&audit->again, child->loop, on_again);
     sk_idle_start(&audit->idle, child->loop, before_sleep);
     memcpy(audit->folder, hello->folder.data, hello->folder.len);
     memcpy(audit->settings.node, hello->node, SK_ID_SIZE);
+    memcpy(audit->settings.secret, hello->secret.data, sizeof(audit->settings.secret));
     audit->settings.disk = &sk_disk_real;
+    audit->settings.stands = &audit->signing.stands;
     return 0;
 }
 
 static void on_told(struct sk_child *child, uint16_t code, const void *message, const int *fds)
 {
     struct audit *audit = child->context;
-    if (code != SK_CONTROL_LIMITS && !audit->writer) {
-        return; /* the journal was refused: this process ends, and must not say that it is ready */
-    }
     switch (code) {
-    case SK_CONTROL_LIMITS: {
-        const struct sk_control_limits *limits = message;
-        audit->settings.file_size = (size_t)limits->file_size;
-        if (!audit->writer && open_journal(audit)) {
+    case SK_CONTROL_LIMITS:
+        audit->settings.file_size = (size_t)((const struct sk_control_limits *)message)->file_size;
+        if (audit->signing.folder < 0 && open_folder(audit)) {
             sk_loop_stop(child->loop);
-            return;
         }
-        sk_timer_set(&audit->check, CHECK_EVERY);
         break;
-    }
+    case SK_CONTROL_PEER:
+        signing_connect(&audit->signing, fds[0]);
+        break;
     case SK_CONTROL_RING:
         add_source(audit, message, fds);
         break;
@@ -416,16 +516,16 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
         source_lost(audit, ((const struct sk_control_lost *)message)->peer, ((const struct sk_control_lost *)message)->index);
         break;
     case SK_CONTROL_TENANT:
-        set_tenant(audit, ((const struct sk_control_tenant *)message)->tenant, UINT64_MAX);
+        tell_tenant(audit, code, ((const struct sk_control_tenant *)message)->tenant, ((const struct sk_control_tenant *)message)->service);
         break;
     case SK_CONTROL_GONE:
-        set_tenant(audit, ((const struct sk_control_gone *)message)->tenant, sk_clock_boot() + SK_WRITER_GONE);
+        tell_tenant(audit, code, ((const struct sk_control_gone *)message)->tenant, SK_SLICE_NULL);
         break;
     case SK_CONTROL_RECORD:
-        record_own(audit, ((const struct sk_control_record *)message)->cbor);
+        tell_or_keep(audit, code, ((const struct sk_control_record *)message)->cbor);
         break;
     case SK_CONTROL_LOADED:
-        sk_child_ready(child, ((const struct sk_control_loaded *)message)->generation);
+        tell_or_keep(audit, code, sk_slice(&((const struct sk_control_loaded *)message)->generation, sizeof(uint64_t)));
         break;
     default:
         break;
@@ -444,7 +544,7 @@ static void on_stop(struct sk_child *child)
     if (audit->writer) {
         (void)!sk_writer_note(audit->writer); /* it says less then, nothing wrong */
     }
-    sk_loop_stop(child->loop);
+    signing_stop(&audit->signing);
 }
 
 int main(void)

@@ -15,11 +15,22 @@
 
 struct sk_writer;
 
+/* How many of a tenant's records are signed, and the root of their tree. */
+struct sk_writer_stand {
+    struct sk_table_node node; /* by the tenant's id */
+    uint8_t tenant[SK_ID_SIZE];
+    uint64_t size;
+    uint8_t root[SK_TREE_HASH];
+    bool met; /* the journal's records are those */
+};
+
 struct sk_writer_settings {
     const struct sk_disk *disk;
     int folder; /* stays the caller's */
     size_t file_size;
-    uint8_t node[SK_ID_SIZE];
+    uint8_t node[SK_ID_SIZE], epoch[SK_ID_SIZE]; /* of the files it writes */
+    uint8_t secret[SK_KEYS_SECRET]; /* opens the keys (journal/keys.h) */
+    struct sk_table *stands; /* of struct sk_writer_stand: what the signer signed; for when the journal is opened. NULL: nobody signs */
 };
 
 struct sk_writer_found {
@@ -30,15 +41,17 @@ struct sk_writer_found {
     char file[40]; /* of the error */
 };
 
+/* Is there a journal in the folder? Negative: nobody knows. */
+int sk_writer_any(int folder);
 /*
- * Reads what is there and goes on from it. 0; 1 damaged (`found->error`); negative. The unknown outcomes are
- * added, not yet committed.
+ * Reads what is there and goes on from it. 0; 1 damaged, or not what was signed (`found->error`); negative. The
+ * unknown outcomes are added, not yet committed.
  */
 int sk_writer_open(const struct sk_writer_settings *settings, struct sk_writer **writer, struct sk_writer_found *found) sk_nodiscard;
 struct sk_writer *sk_writer_free(struct sk_writer *writer);
 
-/* Owners may add records of this tenant until then, boot time. 0 or -ENOMEM. */
-int sk_writer_tenant(struct sk_writer *writer, const uint8_t id[SK_ID_SIZE], uint64_t until) sk_nodiscard;
+/* Owners may add records of this tenant until then, boot time. `service`: with whose days its records are erased. 0 or -ENOMEM. */
+int sk_writer_tenant(struct sk_writer *writer, const uint8_t id[SK_ID_SIZE], const uint8_t service[SK_ID_SIZE], uint64_t until) sk_nodiscard;
 /*
  * Adds one record; sets its seq, id and times. `owner`, from 1 below SK_JOURNAL_OWNERS: who will close what it opens; 0:
  * nobody, and then it may be of any tenant. 0; 1 not a record; 2 not a tenant for an owner at present; 3 this owner has too
@@ -57,6 +70,10 @@ bool sk_writer_full(const struct sk_writer *writer);
 /* Writes and flushes what was added, in the spare file if this one fails. 0, or negative: nothing is lost, and the
  * next commit tries again with a new file. */
 int sk_writer_commit(struct sk_writer *writer) sk_nodiscard;
+/* Leaves of records that are durable and not signed, in order, as ipc/signer.h has them. Lives until the next call. */
+struct sk_slice sk_writer_unsigned(const struct sk_writer *writer);
+/* The first of these, so many bytes, are signed. */
+void sk_writer_signed(struct sk_writer *writer, size_t bytes);
 /* True once when the next file should be made ready; sk_writer_prepare must then be called, by a thread of its own. */
 bool sk_writer_claim_prepare(struct sk_writer *writer);
 void sk_writer_prepare(struct sk_writer *writer);

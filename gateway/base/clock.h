@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define SK_SECOND UINT64_C(1000000000)
+#define SK_DAY (86400 * SK_SECOND)
 #define SK_MILLISECOND UINT64_C(1000000)
 
 uint64_t sk_clock_wall(void);

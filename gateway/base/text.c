@@ -273,8 +273,10 @@ int sk_time_parse(struct sk_slice text, uint64_t *wall)
     struct tm tm = {.tm_sec = 0}, back;
     bool day = digits(text, 0, 4, &tm.tm_year) && digits(text, 5, 2, &tm.tm_mon) && digits(text, 8, 2, &tm.tm_mday) && text.data[4] == '-' &&
                text.data[7] == '-';
-    bool time = day && text.len == 20 && digits(text, 11, 2, &tm.tm_hour) && digits(text, 14, 2, &tm.tm_min) && digits(text, 17, 2, &tm.tm_sec) &&
-                text.data[10] == 'T' && text.data[13] == ':' && text.data[16] == ':' && text.data[19] == 'Z';
+    int ms = 0;
+    bool exact = text.len == 24 && text.data[19] == '.' && digits(text, 20, 3, &ms);
+    bool time = day && (text.len == 20 || exact) && digits(text, 11, 2, &tm.tm_hour) && digits(text, 14, 2, &tm.tm_min) && digits(text, 17, 2, &tm.tm_sec) &&
+                text.data[10] == 'T' && text.data[13] == ':' && text.data[16] == ':' && text.data[text.len - 1] == 'Z';
     if (!day || (text.len != 10 && !time)) {
         return 1;
     }
@@ -286,7 +288,7 @@ int sk_time_parse(struct sk_slice text, uint64_t *wall)
     bool same = seconds > 0 && gmtime_r(&seconds, &back) && back.tm_mday == given.tm_mday && back.tm_mon == given.tm_mon &&
                 back.tm_hour == given.tm_hour && back.tm_min == given.tm_min && back.tm_sec == given.tm_sec;
     bool fits = same && (uint64_t)seconds < UINT64_MAX / SK_SECOND;
-    *wall = fits ? (uint64_t)seconds * SK_SECOND : 0;
+    *wall = fits ? (uint64_t)seconds * SK_SECOND + (uint64_t)ms * SK_MILLISECOND : 0;
     return !fits;
 }
 

@@ -34,7 +34,7 @@ int sk_size_parse(struct sk_slice text, uint64_t *bytes) sk_nodiscard;
 
 /* RFC 3339 in UTC with milliseconds, "2026-11-21T03:04:05.678Z". `out` holds 32. */
 void sk_time_text(uint64_t wall, char out[32]);
-/* "2027-03-31" (its first moment) or "2027-03-31T09:00:00Z" as wall ns. 0, or 1 when it is neither or no such day. */
+/* "2027-03-31" (its first moment), "2027-03-31T09:00:00Z" or "2027-03-31T09:00:00.000Z" as wall ns. 0, or 1 when it is neither or no such day. */
 int sk_time_parse(struct sk_slice text, uint64_t *wall) sk_nodiscard;
 /* RFC 9110 section 5.6.7, "Sat, 21 Nov 2026 03:04:05 GMT". Its length. `out` holds 40. */
 size_t sk_time_http(uint64_t wall, char out[40]);

@@ -1,4 +1,4 @@
-/* Sealing at rest. Runs in store. */
+/* Sealing at rest. Runs in store and audit, and in the tools that read a journal. */
 #include "crypto/seal.h"
 
 #include "base/clock.h"
@@ -6,65 +6,106 @@
 #include <errno.h>
 #include <limits.h>
 #include <openssl/evp.h>
+#include <stdlib.h>
 
-#define NONCE 12
-#define TAG 16
+/* OpenSSL keeps the key's schedule apart for each direction. */
+struct sk_sealer {
+    EVP_CIPHER_CTX *seal, *open;
+};
 
-static void cipher_free(EVP_CIPHER_CTX **ctx)
+struct sk_sealer *sk_sealer_free(struct sk_sealer *sealer)
 {
-    EVP_CIPHER_CTX_free(*ctx);
+    if (sealer) {
+        EVP_CIPHER_CTX_free(sealer->seal);
+        EVP_CIPHER_CTX_free(sealer->open);
+        free(sealer);
+    }
+    return NULL;
 }
 
-int sk_seal(const uint8_t key[SK_SEAL_KEY], struct sk_slice place, struct sk_slice plain, struct sk_buf *out)
+struct sk_sealer *sk_sealer_new(const uint8_t key[SK_SEAL_KEY])
 {
-    EVP_CIPHER_CTX *ctx SK_CLEANUP(cipher_free) = EVP_CIPHER_CTX_new();
+    struct sk_sealer *sealer = calloc(1, sizeof(*sealer));
+    if (!sealer) {
+        return NULL;
+    }
+    sealer->seal = EVP_CIPHER_CTX_new();
+    sealer->open = EVP_CIPHER_CTX_new();
+    bool ok = sealer->seal && sealer->open && EVP_EncryptInit_ex2(sealer->seal, EVP_aes_256_gcm(), key, NULL, NULL) > 0 &&
+              EVP_DecryptInit_ex2(sealer->open, EVP_aes_256_gcm(), key, NULL, NULL) > 0;
+    return ok ? sealer : sk_sealer_free(sealer);
+}
+
+int sk_sealer_seal(struct sk_sealer *sealer, const uint8_t nonce[SK_SEAL_NONCE], struct sk_slice place, struct sk_slice plain, uint8_t *out)
+{
     int len;
     if (plain.len > INT_MAX || place.len > INT_MAX) {
         return -EMSGSIZE;
     }
-    uint8_t *to = (uint8_t *)sk_buf_reserve(out, plain.len + SK_SEAL_OVERHEAD);
-    if (!to || !ctx) {
-        return -ENOMEM;
+    bool ok = EVP_EncryptInit_ex2(sealer->seal, NULL, NULL, nonce, NULL) > 0 &&
+              EVP_EncryptUpdate(sealer->seal, NULL, &len, (const uint8_t *)place.data, (int)place.len) > 0 &&
+              EVP_EncryptUpdate(sealer->seal, out, &len, (const uint8_t *)plain.data, (int)plain.len) > 0 &&
+              EVP_EncryptFinal_ex(sealer->seal, out + plain.len, &len) > 0 &&
+              EVP_CIPHER_CTX_ctrl(sealer->seal, EVP_CTRL_AEAD_GET_TAG, SK_SEAL_TAG, out + plain.len) > 0;
+    return ok ? 0 : -EIO;
+}
+
+int sk_sealer_open(struct sk_sealer *sealer, const uint8_t nonce[SK_SEAL_NONCE], struct sk_slice place, struct sk_slice sealed, uint8_t *out)
+{
+    int len;
+    uint8_t tag[SK_SEAL_TAG];
+    if (sealed.len < SK_SEAL_TAG || sealed.len > INT_MAX || place.len > INT_MAX) {
+        return 1;
     }
-    sk_random(to, NONCE);
-    bool ok = EVP_EncryptInit_ex2(ctx, EVP_aes_256_gcm(), key, to, NULL) > 0 &&
-              EVP_EncryptUpdate(ctx, NULL, &len, (const uint8_t *)place.data, (int)place.len) > 0 &&
-              EVP_EncryptUpdate(ctx, to + NONCE, &len, (const uint8_t *)plain.data, (int)plain.len) > 0 &&
-              EVP_EncryptFinal_ex(ctx, to + NONCE + plain.len, &len) > 0 &&
-              EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG, to + NONCE + plain.len) > 0;
-    if (!ok) {
+    size_t plain = sealed.len - SK_SEAL_TAG;
+    const uint8_t *from = (const uint8_t *)sealed.data;
+    memcpy(tag, from + plain, SK_SEAL_TAG);
+    bool set = EVP_DecryptInit_ex2(sealer->open, NULL, NULL, nonce, NULL) > 0 &&
+               EVP_DecryptUpdate(sealer->open, NULL, &len, (const uint8_t *)place.data, (int)place.len) > 0 &&
+               EVP_DecryptUpdate(sealer->open, out, &len, from, (int)plain) > 0 &&
+               EVP_CIPHER_CTX_ctrl(sealer->open, EVP_CTRL_AEAD_SET_TAG, SK_SEAL_TAG, tag) > 0;
+    if (!set) {
         return -EIO;
     }
-    sk_buf_commit(out, plain.len + SK_SEAL_OVERHEAD);
+    if (EVP_DecryptFinal_ex(sealer->open, out + plain, &len) <= 0) {
+        sk_wipe(out, plain);
+        return 1;
+    }
     return 0;
+}
+
+/* ---- with nonces of chance ---- */
+
+int sk_seal(const uint8_t key[SK_SEAL_KEY], struct sk_slice place, struct sk_slice plain, struct sk_buf *out)
+{
+    uint8_t *to = (uint8_t *)sk_buf_reserve(out, plain.len + SK_SEAL_OVERHEAD);
+    struct sk_sealer *sealer = to ? sk_sealer_new(key) : NULL;
+    if (!sealer) {
+        return -ENOMEM;
+    }
+    sk_random(to, SK_SEAL_NONCE);
+    int r = sk_sealer_seal(sealer, to, place, plain, to + SK_SEAL_NONCE);
+    (void)sk_sealer_free(sealer);
+    if (r == 0) {
+        sk_buf_commit(out, plain.len + SK_SEAL_OVERHEAD);
+    }
+    return r;
 }
 
 int sk_unseal(const uint8_t key[SK_SEAL_KEY], struct sk_slice place, struct sk_slice sealed, struct sk_buf *out)
 {
-    EVP_CIPHER_CTX *ctx SK_CLEANUP(cipher_free) = EVP_CIPHER_CTX_new();
-    int len;
     if (sealed.len < SK_SEAL_OVERHEAD || sealed.len > INT_MAX) {
         return 1;
     }
-    size_t plain = sealed.len - SK_SEAL_OVERHEAD;
-    const uint8_t *from = (const uint8_t *)sealed.data;
-    uint8_t tag[TAG];
-    memcpy(tag, from + NONCE + plain, TAG);
-    uint8_t *to = (uint8_t *)sk_buf_reserve(out, plain);
-    if (!to || !ctx) {
+    uint8_t *to = (uint8_t *)sk_buf_reserve(out, sealed.len - SK_SEAL_OVERHEAD);
+    struct sk_sealer *sealer = to ? sk_sealer_new(key) : NULL;
+    if (!sealer) {
         return -ENOMEM;
     }
-    bool set = EVP_DecryptInit_ex2(ctx, EVP_aes_256_gcm(), key, from, NULL) > 0 &&
-               EVP_DecryptUpdate(ctx, NULL, &len, (const uint8_t *)place.data, (int)place.len) > 0 &&
-               EVP_DecryptUpdate(ctx, to, &len, from + NONCE, (int)plain) > 0 &&
-               EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG, tag) > 0;
-    if (!set) {
-        return -EIO;
+    int r = sk_sealer_open(sealer, (const uint8_t *)sealed.data, place, sk_slice_from(sealed, SK_SEAL_NONCE), to);
+    (void)sk_sealer_free(sealer);
+    if (r == 0) {
+        sk_buf_commit(out, sealed.len - SK_SEAL_OVERHEAD);
     }
-    if (EVP_DecryptFinal_ex(ctx, to + plain, &len) <= 0) {
-        sk_wipe(to, plain);
-        return 1;
-    }
-    sk_buf_commit(out, plain);
-    return 0;
+    return r;
 }

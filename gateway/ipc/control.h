@@ -8,9 +8,10 @@
 
 enum { SK_CONTROL_FROM_SUPERVISOR = 1, SK_CONTROL_FROM_CHILD = 2 };
 
-enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_PEER_WORKER, SK_PEER_AUDIT, SK_PEER_SUPERVISOR, SK_PEER_FETCH };
+enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_PEER_WORKER, SK_PEER_AUDIT, SK_PEER_SUPERVISOR, SK_PEER_FETCH,
+    SK_PEER_SIGNER };
 
-/* First message. `folder`: store's, audit's or fetch's own. `secret`: 32 bytes, the key this kind of process derives from. */
+/* First message. `folder`: store's, audit's, signer's or fetch's own. `secret`: 32 bytes, the key this kind of process derives from. */
 #define SK_CONTROL_HELLO_FIELDS(U, I, T) U(index) U(uid) U(gid) T(folder, 4096) T(secret, 64) I(node)
 #define SK_CONTROL_LIMITS_FIELDS(U, I, T)                                                                    \
     U(handshake) U(header) U(idle) U(request) U(drain) U(flush_deadline) U(file_size) U(workers) T(ports, 128)

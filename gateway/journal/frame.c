@@ -3,6 +3,8 @@
 
 #include "crypto/digest.h"
 
+#define GROUP_HASH ((size_t)104) /* where it stands in the header, of all before it */
+
 static const char file_magic[8] = {'S', 'K', 'J', 'F', 'I', 'L', 'E', '1'};
 static const char group_magic[8] = {'S', 'K', 'J', 'G', 'R', 'P', '0', '1'};
 
@@ -39,6 +41,7 @@ void sk_frame_put_file(const struct sk_frame_file *file, uint8_t out[SK_FRAME_BL
     put64(out + 16, file->number);
     memcpy(out + 24, file->node, SK_ID_SIZE);
     memcpy(out + 40, file->previous, SK_FRAME_HASH);
+    memcpy(out + 72, file->epoch, SK_ID_SIZE);
     sk_digest_sha256(sk_slice(out, SK_FRAME_BLOCK - SK_FRAME_HASH), out + SK_FRAME_BLOCK - SK_FRAME_HASH);
 }
 
@@ -58,6 +61,7 @@ int sk_frame_get_file(const uint8_t in[SK_FRAME_BLOCK], struct sk_frame_file *fi
     file->number = get64(in + 16);
     memcpy(file->node, in + 24, SK_ID_SIZE);
     memcpy(file->previous, in + 40, SK_FRAME_HASH);
+    memcpy(file->epoch, in + 72, SK_ID_SIZE);
     return 0;
 }
 
@@ -72,10 +76,12 @@ void sk_frame_put_group(struct sk_frame_group *group, const uint8_t *body, uint8
     put64(out + 32, group->wall);
     put64(out + 40, group->boot);
     put32(out + 48, (uint32_t)group->kind);
-    memcpy(out + 56, group->previous, SK_FRAME_HASH);
-    const struct sk_slice parts[] = {sk_slice(out, 88), sk_slice(body, group->body)};
+    put32(out + 52, group->day);
+    memcpy(out + 56, group->run, SK_ID_SIZE);
+    memcpy(out + 72, group->previous, SK_FRAME_HASH);
+    const struct sk_slice parts[] = {sk_slice(out, GROUP_HASH), sk_slice(body, group->body)};
     sk_digest_sha256_parts(parts, SK_COUNT(parts), group->hash);
-    memcpy(out + 88, group->hash, SK_FRAME_HASH);
+    memcpy(out + GROUP_HASH, group->hash, SK_FRAME_HASH);
 }
 
 int sk_frame_get_group(const uint8_t in[SK_FRAME_GROUP_HEADER], struct sk_frame_group *group)
@@ -90,8 +96,10 @@ int sk_frame_get_group(const uint8_t in[SK_FRAME_GROUP_HEADER], struct sk_frame_
     group->wall = get64(in + 32);
     group->boot = get64(in + 40);
     group->kind = (enum sk_frame_group_kind)get32(in + 48);
-    memcpy(group->previous, in + 56, SK_FRAME_HASH);
-    memcpy(group->hash, in + 88, SK_FRAME_HASH);
+    group->day = get32(in + 52);
+    memcpy(group->run, in + 56, SK_ID_SIZE);
+    memcpy(group->previous, in + 72, SK_FRAME_HASH);
+    memcpy(group->hash, in + GROUP_HASH, SK_FRAME_HASH);
     bool known = group->kind == SK_FRAME_SNAPSHOT || ((group->kind == SK_FRAME_RECORDS || group->kind == SK_FRAME_PART) && group->count > 0);
     return !known || group->body > SK_FRAME_BODY_MAX;
 }
@@ -99,10 +107,9 @@ int sk_frame_get_group(const uint8_t in[SK_FRAME_GROUP_HEADER], struct sk_frame_
 bool sk_frame_check_group(const uint8_t header[SK_FRAME_GROUP_HEADER], const uint8_t *body, size_t len)
 {
     uint8_t hash[SK_FRAME_HASH];
-    const struct sk_slice parts[] = {sk_slice(header, 88), sk_slice(body, len)};
-    static const uint8_t zero[SK_FRAME_GROUP_HEADER - 120];
+    const struct sk_slice parts[] = {sk_slice(header, GROUP_HASH), sk_slice(body, len)};
     sk_digest_sha256_parts(parts, SK_COUNT(parts), hash);
-    return memcmp(hash, header + 88, SK_FRAME_HASH) == 0 && get32(header + 52) == 0 && memcmp(header + 120, zero, sizeof(zero)) == 0;
+    return memcmp(hash, header + GROUP_HASH, SK_FRAME_HASH) == 0;
 }
 
 void sk_frame_put_record(const struct sk_frame_record *record, uint8_t out[SK_FRAME_RECORD_HEADER])
@@ -113,7 +120,7 @@ void sk_frame_put_record(const struct sk_frame_record *record, uint8_t out[SK_FR
     put64(out + 24, record->seq);
 }
 
-int sk_frame_next_record(struct sk_slice *body, struct sk_frame_record *record, struct sk_slice *cbor)
+int sk_frame_next_record(struct sk_slice *body, struct sk_frame_record *record, struct sk_slice *held)
 {
     if (body->len < SK_FRAME_RECORD_HEADER) {
         return 1;
@@ -123,11 +130,11 @@ int sk_frame_next_record(struct sk_slice *body, struct sk_frame_record *record, 
     record->kind = (enum sk_frame_kind)get32(p + 4);
     memcpy(record->tenant, p + 8, SK_ID_SIZE);
     record->seq = get64(p + 24);
-    if (record->kind != SK_FRAME_PLAIN || record->len == 0 || record->len > SK_AUDIT_RECORD_MAX ||
+    if (record->kind != SK_FRAME_SEALED || record->len < SK_FRAME_HASH || record->len > SK_FRAME_RECORD_MAX ||
             record->len > body->len - SK_FRAME_RECORD_HEADER) {
         return 1;
     }
-    *cbor = sk_slice(p + SK_FRAME_RECORD_HEADER, record->len);
+    *held = sk_slice(p + SK_FRAME_RECORD_HEADER, record->len);
     *body = sk_slice_from(*body, SK_FRAME_RECORD_HEADER + record->len);
     return 0;
 }

@@ -5,10 +5,10 @@
  *   file   header: magic, format, file number, hash of the previous file's last group
  *   group  header: magic, file number, group number, sizes, count, times, previous group's hash, own hash;
  *          body:   records, or a snapshot (first groups of a file only); then zeros to the block's end
- *   record header: length, kind, tenant id, tenant seq; then the CBOR
+ *   record header: length, kind, tenant id, tenant seq; then the sealed record
  *
  * The chain of groups orders what was written, and says so. What a tenant's records prove stands in their own tree (journal/tree.h), whose
- * leaf number seq is this CBOR.
+ * leaf number seq is this record (journal/sealed.h).
  */
 #pragma once
 
@@ -17,17 +17,18 @@
 
 #define SK_FRAME_BLOCK ((size_t)4096)
 #define SK_FRAME_HASH 32
-#define SK_FRAME_FORMAT 2U
+#define SK_FRAME_FORMAT 3U
 #define SK_FRAME_GROUP_HEADER ((size_t)136)
 #define SK_FRAME_RECORD_HEADER ((size_t)32)
 #define SK_FRAME_BODY_MAX ((size_t)16 << 20)
 
-/* What a record's bytes are. Sealed forms come with the tenant keys of a later format; a reader refuses unknown kinds. */
-enum sk_frame_kind { SK_FRAME_PLAIN = 1 };
+/* What a record's bytes are. A reader refuses unknown kinds. */
+enum sk_frame_kind { SK_FRAME_SEALED = 2 };
+#define SK_FRAME_RECORD_MAX ((size_t)SK_AUDIT_RECORD_MAX + 64) /* bytes in one frame, without its header */
 
 struct sk_frame_file {
     uint64_t number;
-    uint8_t node[SK_ID_SIZE];
+    uint8_t node[SK_ID_SIZE], epoch[SK_ID_SIZE]; /* whose checkpoints it is held to */
     uint8_t previous[SK_FRAME_HASH]; /* zero in file 1 */
 };
 
@@ -42,8 +43,10 @@ struct sk_frame_group {
     uint64_t number; /* counts on over files */
     enum sk_frame_group_kind kind;
     uint32_t body;  /* bytes, without the zeros behind */
-    uint32_t count; /* of records; of tenants and intents together in this group of a snapshot */
-    uint64_t wall, boot; /* ns, when the group was closed */
+    uint32_t count; /* of records; of entries in this group of a snapshot */
+    uint64_t wall, boot;     /* ns, when the group was closed */
+    uint32_t day;            /* that its records are sealed for: since 1970-01-01, UTC */
+    uint8_t run[SK_ID_SIZE]; /* of the writer, by chance: one tenant's seq is sealed once in it */
     uint8_t previous[SK_FRAME_HASH];
     uint8_t hash[SK_FRAME_HASH]; /* of this group: SHA-256 over header (without this) and body */
 };
@@ -73,8 +76,8 @@ int sk_frame_get_group(const uint8_t in[SK_FRAME_GROUP_HEADER], struct sk_frame_
 bool sk_frame_check_group(const uint8_t header[SK_FRAME_GROUP_HEADER], const uint8_t *body, size_t len);
 
 void sk_frame_put_record(const struct sk_frame_record *record, uint8_t out[SK_FRAME_RECORD_HEADER]);
-/* Takes the next record off `body`; `cbor` borrows. 0; 1 malformed. */
-int sk_frame_next_record(struct sk_slice *body, struct sk_frame_record *record, struct sk_slice *cbor) sk_nodiscard;
+/* Takes the next record off `body`; `held` borrows. 0; 1 malformed. */
+int sk_frame_next_record(struct sk_slice *body, struct sk_frame_record *record, struct sk_slice *held) sk_nodiscard;
 
 /* A snapshot's entries: a tenant's next seq and its tree's root, then that tree's peaks, largest first, each with its place as seq; or an open intent's
  * seq and request id. */

@@ -29,6 +29,9 @@ void sk_journal_state_free(struct sk_journal_state *state)
     for (size_t t = 0; t < SK_COUNT(tables); t++) {
         for (struct sk_table_node *node = sk_table_walk(tables[t], NULL); node;) {
             struct sk_table_node *next = sk_table_walk(tables[t], node);
+            if (tables[t] == &state->tenants) {
+                sk_sealing_free(&SK_CONTAINER(node, struct sk_journal_tenant, node)->sealing);
+            }
             free(node); /* the node is the first member of both */
             node = next;
         }
@@ -138,42 +141,59 @@ struct reading {
     struct sk_journal_tenant *tenant; /* whose peaks are read */
     unsigned peaks;            /* of them, so far */
     uint8_t root[SK_TREE_HASH]; /* that they must have */
-    void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record);
+    sk_journal_each each;
     void *context;
+    uint8_t cbor[SK_AUDIT_RECORD_MAX];
     struct sk_journal_error *error;
 };
+
+/* What is in it, and what that opens or closes. */
+static int open_record(struct reading *r, uint64_t index, const struct sk_frame_record *frame, struct sk_slice sealed, struct sk_audit_record *record)
+{
+    struct sk_journal_tenant *tenant = sk_journal_find_tenant(r->state, frame->tenant);
+    size_t len = 0;
+    int result = sk_sealing_set(&tenant->sealing, r->state->keys, frame->tenant, r->group.day, r->group.run);
+    if (result) {
+        return result < 0 ? result : damaged(r->error, r->offset, r->group.number, index, "the keys have none for the record's tenant and day");
+    }
+    result = sk_sealing_open(&tenant->sealing, frame, sealed, r->cbor, &len);
+    if (result) {
+        return result < 0 ? result : damaged(r->error, r->offset, r->group.number, index, "the record is not sealed by its tenant's keys, or not what its leaf says");
+    }
+    if (sk_record_decode(sk_slice(r->cbor, len), record)) {
+        return damaged(r->error, r->offset, r->group.number, index, "the record is not in deterministic CBOR or has unknown values");
+    }
+    if (memcmp(record->tenant, frame->tenant, SK_ID_SIZE) != 0 || record->seq != frame->seq) {
+        return damaged(r->error, r->offset, r->group.number, index, "the record belongs to another tenant or place than its frame says");
+    }
+    return sk_journal_follow(r->state, record, 0);
+}
 
 static int read_record(struct reading *r, uint64_t index, struct sk_slice *body)
 {
     struct sk_frame_record frame;
     struct sk_audit_record record;
-    struct sk_slice cbor;
-    if (sk_frame_next_record(body, &frame, &cbor)) {
+    struct sk_slice sealed;
+    if (sk_frame_next_record(body, &frame, &sealed)) {
         return damaged(r->error, r->offset, r->group.number, index, "the record's frame is malformed or of an unknown kind");
-    }
-    if (sk_record_decode(cbor, &record)) {
-        return damaged(r->error, r->offset, r->group.number, index, "the record is not in deterministic CBOR or has unknown values");
     }
     struct sk_journal_tenant *tenant = sk_journal_tenant(r->state, frame.tenant);
     if (!tenant) {
         return -ENOMEM;
     }
-    if (memcmp(record.tenant, frame.tenant, SK_ID_SIZE) != 0) {
-        return damaged(r->error, r->offset, r->group.number, index, "the record belongs to another tenant than its frame says");
-    }
-    if (frame.seq != tenant->tree.size || record.seq != frame.seq) {
+    if (frame.seq != tenant->tree.size) {
         return damaged(r->error, r->offset, r->group.number, index, "sequence number %llu where %llu must follow",
                 (unsigned long long)frame.seq, (unsigned long long)tenant->tree.size);
     }
-    uint8_t leaf[SK_TREE_HASH];
-    sk_tree_leaf(cbor, leaf);
-    sk_tree_append(&tenant->tree, leaf);
-    r->state->records++;
-    if (sk_journal_follow(r->state, &record, 0)) {
-        return -ENOMEM;
+    int result = r->state->keys ? open_record(r, index, &frame, sealed, &record) : 0;
+    if (result) {
+        return result;
     }
+    sk_tree_append(&tenant->tree, sk_sealed_leaf(sealed));
+    r->state->records++;
     if (r->each) {
-        r->each(r->context, &frame, &record);
+        const struct sk_journal_read read = {&frame, sk_sealed_leaf(sealed), r->group.wall, r->state->keys ? &record : NULL};
+        r->each(r->context, &read);
     }
     return 0;
 }
@@ -192,6 +212,7 @@ static int read_records(struct reading *r, struct sk_slice body)
 static int read_intent(struct reading *r, const struct sk_frame_entry *entry, bool trust, uint64_t index)
 {
     uint64_t hash = sk_table_hash(sk_slice(entry->hash, SK_ID_SIZE));
+    trust = trust || !r->state->keys;
     if (trust && !find_open(r->state, entry->tenant, entry->hash, hash) && add_open(r->state, entry->tenant, entry->hash, entry->seq, 0)) {
         return -ENOMEM;
     }
@@ -256,6 +277,21 @@ static int read_entry(struct reading *r, const struct sk_frame_entry *entry, boo
     return memcmp(root, r->root, SK_TREE_HASH) == 0 ? 0 : damaged(r->error, r->offset, r->group.number, index, "the snapshot's tree has another root than it says");
 }
 
+/* Which intents were closed since the last snapshot is not known without keys: those that this one does not name. */
+static void drop_closed(struct reading *r)
+{
+    for (struct sk_table_node *n = sk_table_walk(&r->state->opens, NULL); n;) {
+        struct sk_table_node *next = sk_table_walk(&r->state->opens, n);
+        struct sk_journal_open *open = SK_CONTAINER(n, struct sk_journal_open, node);
+        if (open->snapshot != r->group.file) {
+            sk_table_remove(&r->state->opens, n);
+            r->state->owned[open->owner]--;
+            free(open);
+        }
+        n = next;
+    }
+}
+
 /* One group of it. With the last one it must have named every tenant and every open intent. */
 static int read_snapshot(struct reading *r, struct sk_slice body, bool trust)
 {
@@ -275,6 +311,9 @@ static int read_snapshot(struct reading *r, struct sk_slice body, bool trust)
         r->intents += entry.kind == SK_FRAME_INTENT;
     }
     r->parts = r->group.kind == SK_FRAME_PART;
+    if (!r->parts && !r->state->keys) {
+        drop_closed(r);
+    }
     bool whole = body.len == 0 && (r->parts || (all_peaks(r) && r->tenants == r->state->tenants.count && r->intents == r->state->opens.count));
     return whole ? 0 : damaged(r->error, r->offset, r->group.number, 0, "the snapshot leaves out tenants or open intents");
 }
@@ -295,6 +334,11 @@ static int begin_file(struct sk_journal_state *state, struct sk_slice file, stru
     if (header->number == 1 && memcmp(header->previous, no_hash, SK_FRAME_HASH) != 0) {
         return damaged(error, 0, 0, 0, "the first file names a predecessor");
     }
+    if (state->begun && (memcmp(header->node, state->node, SK_ID_SIZE) != 0 || memcmp(header->epoch, state->epoch, SK_ID_SIZE) != 0)) {
+        return damaged(error, 0, 0, 0, "the file is of another gateway, or of another journal of it");
+    }
+    memcpy(state->node, header->node, SK_ID_SIZE);
+    memcpy(state->epoch, header->epoch, SK_ID_SIZE);
     memcpy(state->hash, header->previous, SK_FRAME_HASH);
     state->file = header->number;
     return 0;
@@ -346,20 +390,34 @@ static int check_group(struct reading *r, struct sk_slice file)
         r->state->begun = r->state->begun || !r->parts;
         r->state->group = r->group.number + 1;
         r->state->wall = r->group.wall;
+        r->state->day = r->group.day;
         memcpy(r->state->hash, r->group.hash, SK_FRAME_HASH);
     }
     return result;
 }
 
-bool sk_journal_begins(struct sk_slice file)
+bool sk_journal_begins(struct sk_slice file, sk_journal_stand each, void *context)
 {
     struct sk_frame_file header;
     struct sk_frame_group group;
+    struct sk_frame_entry entry;
     if (file.len < 2 * SK_FRAME_BLOCK || sk_frame_get_file((const uint8_t *)file.data, &header)) {
         return false;
     }
-    const uint8_t *first = (const uint8_t *)file.data + SK_FRAME_BLOCK;
-    return header.number == 1 || (!sk_frame_get_group(first, &group) && group.kind != SK_FRAME_RECORDS);
+    bool begins = header.number == 1;
+    for (size_t at = SK_FRAME_BLOCK; file.len - at >= SK_FRAME_BLOCK; at += sk_frame_group_size(group.body)) {
+        const uint8_t *p = (const uint8_t *)file.data + at;
+        if (sk_frame_get_group(p, &group) || group.kind == SK_FRAME_RECORDS || sk_frame_group_size(group.body) > file.len - at) {
+            break;
+        }
+        begins = true;
+        for (struct sk_slice body = sk_slice(p + SK_FRAME_GROUP_HEADER, group.body); each && sk_frame_next_entry(&body, &entry) == 0;) {
+            if (entry.kind == SK_FRAME_TENANT) {
+                each(context, entry.tenant, entry.seq, entry.hash);
+            }
+        }
+    }
+    return begins;
 }
 
 static bool group_here(struct reading *r, struct sk_slice file)
@@ -383,7 +441,7 @@ static int read_groups(struct reading *r, struct sk_slice file, const uint8_t *u
 }
 
 int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const uint8_t *until,
-        void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record), void *context,
+        sk_journal_each each, void *context,
         uint64_t *end, uint64_t *torn, struct sk_journal_error *error)
 {
     struct sk_frame_file header = {0};

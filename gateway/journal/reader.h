@@ -5,13 +5,13 @@
 #pragma once
 
 #include "base/table.h"
-#include "journal/frame.h"
-#include "journal/tree.h"
+#include "journal/sealed.h"
 
 struct sk_journal_tenant {
     struct sk_table_node node;
     uint8_t id[SK_ID_SIZE];
     struct sk_tree tree; /* its size is the next seq */
+    struct sk_sealing sealing; /* of its records, last */
     uint64_t snapshot; /* the last snapshot that named it */
     uint64_t until;    /* the writer's: boot time until which processes may record for it */
 };
@@ -30,14 +30,17 @@ struct sk_journal_open {
 
 /* Where the journal stands: what a writer goes on from. */
 struct sk_journal_state {
+    const struct sk_keys *keys; /* open the records. NULL: what is in them is not looked at, and which intents are open only a snapshot tells */
     struct sk_table tenants;
     struct sk_table opens;
     uint32_t owned[SK_JOURNAL_OWNERS]; /* how many of `opens` each owner has */
     uint64_t file;  /* last file read */
+    uint8_t node[SK_ID_SIZE], epoch[SK_ID_SIZE]; /* of all of them */
     uint64_t group; /* next group number */
     uint8_t hash[SK_FRAME_HASH]; /* of the last group */
     uint64_t records;
     uint64_t wall; /* of the last group */
+    uint32_t day;  /* of it, too */
     bool begun;
 };
 
@@ -49,6 +52,7 @@ struct sk_journal_error {
 };
 
 #define SK_JOURNAL_STATE_INIT ((struct sk_journal_state){.tenants = {NULL, 0, 0}})
+/* The keys stay the caller's. */
 void sk_journal_state_free(struct sk_journal_state *state);
 
 /* The tenant, or NULL. */
@@ -57,6 +61,15 @@ struct sk_journal_tenant *sk_journal_find_tenant(const struct sk_journal_state *
 struct sk_journal_tenant *sk_journal_tenant(struct sk_journal_state *state, const uint8_t id[SK_ID_SIZE]) sk_nodiscard;
 /* Follows what a record opens (for `owner`, less than SK_JOURNAL_OWNERS) or closes. 0 or -ENOMEM. */
 int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_record *record, unsigned owner) sk_nodiscard;
+
+/* One record of a journal, as it is read. */
+struct sk_journal_read {
+    const struct sk_frame_record *frame;
+    const uint8_t *leaf; /* SK_TREE_HASH bytes */
+    uint64_t wall;       /* when its group was closed */
+    const struct sk_audit_record *record; /* NULL without keys */
+};
+typedef void (*sk_journal_each)(void *context, const struct sk_journal_read *read);
 
 /*
  * Reads one whole file. The first file given may be any that begins with a snapshot (sk_journal_begins), or file 1:
@@ -68,8 +81,7 @@ int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_reco
  * `each` may be NULL. 0; 1 damaged, with `error` filled; negative.
  */
 int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const uint8_t *until,
-        void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record), void *context,
-        uint64_t *end, uint64_t *torn, struct sk_journal_error *error) sk_nodiscard;
+        sk_journal_each each, void *context, uint64_t *end, uint64_t *torn, struct sk_journal_error *error) sk_nodiscard;
 
 /* What the file `head` says: how far the journal had come when it was written. */
 struct sk_journal_head {
@@ -89,8 +101,12 @@ struct sk_journal_head sk_journal_get_head(struct sk_slice text);
 int sk_journal_check_head(const struct sk_journal_state *state, const struct sk_journal_head *head, uint64_t end,
         struct sk_journal_error *error) sk_nodiscard;
 
-/* Can a reading begin with this file? */
-bool sk_journal_begins(struct sk_slice file);
+/*
+ * Can a reading begin with this file? With its snapshot's tenants, when `each` is not NULL, how many records each had, and their root: none of it is
+ * checked yet.
+ */
+typedef void (*sk_journal_stand)(void *context, const uint8_t tenant[SK_ID_SIZE], uint64_t size, const uint8_t root[SK_TREE_HASH]);
+bool sk_journal_begins(struct sk_slice file, sk_journal_stand each, void *context);
 
 /* "journal-0000000000000001.skj"; `out` holds 40. Number of a name, or 0. */
 void sk_journal_file_name(uint64_t number, char out[40]);

@@ -9,9 +9,9 @@ static void hash_node(const uint8_t left[SK_TREE_HASH], const uint8_t right[SK_T
     sk_digest_sha256_parts(parts, SK_COUNT(parts), out);
 }
 
-void sk_tree_leaf(struct sk_slice record, uint8_t leaf[SK_TREE_HASH])
+void sk_tree_leaf(struct sk_slice salt, struct sk_slice record, uint8_t leaf[SK_TREE_HASH])
 {
-    const struct sk_slice parts[] = {SK_LIT("\0"), record};
+    const struct sk_slice parts[] = {SK_LIT("\0"), salt, record};
     sk_digest_sha256_parts(parts, SK_COUNT(parts), leaf);
 }
 

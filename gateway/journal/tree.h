@@ -22,8 +22,8 @@ static inline unsigned sk_tree_peaks(uint64_t size)
     return (unsigned)__builtin_popcountll(size);
 }
 
-/* SHA-256(0x00 || record): section 2.1.1. */
-void sk_tree_leaf(struct sk_slice record, uint8_t leaf[SK_TREE_HASH]);
+/* SHA-256(0x00 || salt || record): section 2.1.1, of a leaf that has its salt in front. */
+void sk_tree_leaf(struct sk_slice salt, struct sk_slice record, uint8_t leaf[SK_TREE_HASH]);
 void sk_tree_append(struct sk_tree *tree, const uint8_t leaf[SK_TREE_HASH]);
 /* Of no leaves it is the hash of nothing. */
 void sk_tree_root(const struct sk_tree *tree, uint8_t root[SK_TREE_HASH]);

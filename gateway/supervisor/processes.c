@@ -27,7 +27,7 @@ static const struct {
     enum sk_peer peer;
 } kinds[KIND_COUNT] = {[KIND_AUDIT] = {"audit", SK_PEER_AUDIT}, [KIND_STORE] = {"store", SK_PEER_STORE}, [KIND_AUTH] = {"auth", SK_PEER_AUTH},
         [KIND_FACTOR] = {"factor", SK_PEER_FACTOR}, [KIND_PAM] = {"pam", SK_PEER_PAM}, [KIND_WORKER] = {"worker", SK_PEER_WORKER},
-        [KIND_FETCH] = {"fetch", SK_PEER_FETCH}};
+        [KIND_FETCH] = {"fetch", SK_PEER_FETCH}, [KIND_SIGNER] = {"signer", SK_PEER_SIGNER}};
 
 struct process *process_of(struct supervisor *s, enum kind kind, uint64_t index)
 {
@@ -208,13 +208,13 @@ static void send_hello(struct supervisor *s, struct process *p)
 {
     uint8_t secret[SK_SHA256_SIZE], node[SK_SHA256_SIZE];
     struct sk_slice root = sk_slice(s->root_key, sizeof(s->root_key));
-    static const char *const labels[KIND_COUNT] = {"audit", "store root", "auth", "factor", "pam", "worker", "fetch"};
+    static const char *const labels[KIND_COUNT] = {"audit", "store root", "auth", "factor", "pam", "worker", "fetch", "signer"};
     char folder[4200] = "";
     struct identity identity = identity_of(s, p->kind);
     struct sk_control_hello hello = {.index = p->index, .uid = identity.uid, .gid = identity.gid};
     int r = 0;
-    if (p->kind == KIND_AUDIT || p->kind == KIND_STORE) {
-        r = own_folder(s, p->kind == KIND_AUDIT ? "journal" : "store", 0700, identity, folder);
+    if (p->kind == KIND_AUDIT || p->kind == KIND_STORE || p->kind == KIND_SIGNER) {
+        r = own_folder(s, p->kind == KIND_AUDIT ? "journal" : kinds[p->kind].name, 0700, identity, folder);
     } else if (p->kind == KIND_FETCH) {
         r = own_folder(s, FETCHED_FOLDER, 0755, identity, folder); /* nothing in it is secret, and the supervisor reads it */
     } else if (p->kind == KIND_PAM) {
@@ -312,6 +312,7 @@ static void connect_auth(struct supervisor *s, struct process *auth)
 
 static void connect_audit(struct supervisor *s, struct process *audit)
 {
+    connect_pair(audit, process_of(s, KIND_SIGNER, 0));
     for (const struct tenant *t = s->list; t; t = t->next) {
         announce_tenant(s, audit, t);
     }
@@ -339,6 +340,9 @@ static void introduce(struct supervisor *s, struct process *p)
         break;
     case KIND_WORKER:
         connect_worker(s, p);
+        break;
+    case KIND_SIGNER:
+        connect_pair(p, process_of(s, KIND_AUDIT, 0));
         break;
     case KIND_FETCH:
         sources_announce(s, p);
@@ -413,6 +417,7 @@ static bool on_demand(enum kind kind)
 
 int processes_start(struct supervisor *s)
 {
+    add_process(s, KIND_SIGNER, 0);
     add_process(s, KIND_AUDIT, 0);
     add_process(s, KIND_STORE, 0);
     add_process(s, KIND_AUTH, 0);
@@ -428,8 +433,8 @@ int processes_start(struct supervisor *s)
     add_process(s, KIND_FETCH, 0);
     for (size_t i = 0; i < s->processes_count; i++) {
         if (geteuid() == 0 && s->processes[i].kind != KIND_PAM && identity_of(s, s->processes[i].kind).uid == 0) {
-            sk_log(SK_EVENT_FATAL, SK_TEXT("what", "no account for a process: make the accounts sekisho-audit, -store, -auth, -factor, "
-                                                   "-worker (systemd-sysusers), or set uid_base"),
+            sk_log(SK_EVENT_FATAL, SK_TEXT("what", "no account for a process: make the accounts sekisho-signer, -audit, -store, -auth, -factor, "
+                                                   "-fetch, -worker (systemd-sysusers), or set uid_base"),
                     SK_TEXT("program", kinds[s->processes[i].kind].name));
             return -ENOENT;
         }
@@ -497,7 +502,7 @@ void process_died(struct supervisor *s, pid_t pid, int status)
                 SK_NUMBER("status", WIFEXITED(status) ? WEXITSTATUS(status) : 0));
         record_own(s, SK_AUDIT_PROCESS_DIED, kinds[p->kind].name);
         tell_lost(s, p);
-        bool shuts = p->kind == KIND_AUDIT || p->kind == KIND_STORE || p->kind == KIND_AUTH;
+        bool shuts = p->kind == KIND_SIGNER || p->kind == KIND_AUDIT || p->kind == KIND_STORE || p->kind == KIND_AUTH;
         if (s->ready && shuts) {
             sk_log(SK_EVENT_SHUT, SK_TEXT("process", kinds[p->kind].name));
         }

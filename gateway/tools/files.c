@@ -1,6 +1,9 @@
 /* Journal files in order. Runs in the tools. */
 #include "tools/files.h"
 
+#include "base/clock.h"
+#include "crypto/digest.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +16,7 @@
 #define WHY 300
 
 struct each {
-    void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record);
+    sk_journal_each each;
     void *context;
     struct sk_files_proof *proof;
 };
@@ -60,7 +63,7 @@ static int add_file(struct sk_files *files, const char *path, uint64_t named, ch
     int form = bytes.len < SK_FRAME_BLOCK ? 1 : sk_frame_get_file((const uint8_t *)bytes.data, &header);
     unmap(bytes);
     if (form || (named && header.number != named)) {
-        (void)snprintf(why, WHY, "%s", form == 2 ? "the file's format is newer than this program"
+        (void)snprintf(why, WHY, "%s", form == 2 ? "the file's format is another than this program's"
                         : form ? "not a journal file, or its header was changed"
                                : "the file's name is not that of its number: it was renamed");
         return 1;
@@ -71,8 +74,7 @@ static int add_file(struct sk_files *files, const char *path, uint64_t named, ch
         return 1;
     }
     files->entries = more;
-    more[files->count] = (struct sk_files_entry){.path = strdup(path), .number = header.number};
-    memcpy(more[files->count].previous, header.previous, SK_FRAME_HASH);
+    more[files->count] = (struct sk_files_entry){strdup(path), header};
     if (!more[files->count++].path) {
         (void)snprintf(why, WHY, "%s", strerror(ENOMEM));
         return 1;
@@ -136,7 +138,7 @@ int sk_files_add(struct sk_files *files, const char *path, char *why)
 
 static int compare(const void *a, const void *b)
 {
-    uint64_t x = ((const struct sk_files_entry *)a)->number, y = ((const struct sk_files_entry *)b)->number;
+    uint64_t x = ((const struct sk_files_entry *)a)->header.number, y = ((const struct sk_files_entry *)b)->header.number;
     return (x > y) - (x < y);
 }
 
@@ -146,13 +148,47 @@ int sk_files_sort(struct sk_files *files, char *why)
         qsort(files->entries, files->count, sizeof(*files->entries), compare);
     }
     for (size_t i = 1; i < files->count; i++) {
-        if (files->entries[i].number == files->entries[i - 1].number) {
+        if (files->entries[i].header.number == files->entries[i - 1].header.number) {
             (void)snprintf(why, WHY, "%.120s and %.120s are both file %llu", files->entries[i - 1].path, files->entries[i].path,
-                    (unsigned long long)files->entries[i].number);
+                    (unsigned long long)files->entries[i].header.number);
             return 1;
         }
     }
     return 0;
+}
+
+static int read_root_key(const char *path, uint8_t secret[SK_KEYS_SECRET], char *why)
+{
+    struct sk_slice root;
+    int r = map_file(path, &root);
+    if (r == 0 && root.len == SK_KEYS_SECRET) {
+        sk_digest_derive(root, "audit", SK_SLICE_NULL, secret);
+    } else {
+        (void)snprintf(why, WHY, "%s", r ? strerror(-r) : "no root key: it has 32 bytes");
+        r = 1;
+    }
+    unmap(root);
+    return r;
+}
+
+int sk_files_open(struct sk_files *files, const char *root_key, char *why)
+{
+    uint8_t secret[SK_KEYS_SECRET];
+    const char *first = files->entries[0].path, *name = strrchr(first, '/');
+    struct sk_slice bytes;
+    (void)snprintf(files->at, sizeof(files->at), "%s", root_key);
+    if (read_root_key(root_key, secret, why)) {
+        return 1;
+    }
+    (void)snprintf(files->at, sizeof(files->at), "%.*s%s", name ? (int)(name + 1 - first) : 0, first, SK_KEYS_FILE);
+    int r = map_file(files->at, &bytes);
+    r = r ? r : sk_keys_new(secret, bytes, &files->keys, why);
+    if (r < 0) {
+        (void)snprintf(why, WHY, "%s", strerror(-r));
+    }
+    sk_wipe(secret, sizeof(secret));
+    unmap(bytes);
+    return r != 0;
 }
 
 void sk_files_free(struct sk_files *files)
@@ -161,32 +197,44 @@ void sk_files_free(struct sk_files *files)
         free(files->entries[i].path);
     }
     free(files->entries);
+    files->keys = sk_keys_free(files->keys);
     files->entries = NULL;
     files->count = 0;
 }
 
-static void on_record(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record)
+static void on_record(void *context, const struct sk_journal_read *read)
 {
     struct each *each = context;
-    each->proof->first_wall = each->proof->first_wall ? each->proof->first_wall : record->wall;
-    each->proof->last_wall = record->wall;
+    each->proof->first_wall = each->proof->first_wall ? each->proof->first_wall : read->wall;
+    each->proof->last_wall = read->wall;
     if (each->each) {
-        each->each(each->context, frame, record);
+        each->each(each->context, read);
     }
 }
 
-int sk_files_read(const struct sk_files *files, struct sk_files_proof *proof,
-        void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record), void *context)
+int sk_files_begin(const struct sk_files *files, sk_journal_stand each, void *context)
+{
+    struct sk_slice bytes;
+    int r = map_file(files->entries[0].path, &bytes);
+    if (r == 0) {
+        (void)sk_journal_begins(bytes, each, context);
+        unmap(bytes);
+    }
+    return r;
+}
+
+int sk_files_read(const struct sk_files *files, struct sk_files_proof *proof, sk_journal_each each, void *context)
 {
     struct each all = {each, context, proof};
     int r = 0;
     uint64_t end = SK_FRAME_BLOCK;
-    *proof = (struct sk_files_proof){.state = SK_JOURNAL_STATE_INIT, .complete = files->count && files->entries[0].number == 1};
+    *proof = (struct sk_files_proof){.state = SK_JOURNAL_STATE_INIT, .complete = files->count && files->entries[0].header.number == 1};
+    proof->state.keys = files->keys;
     for (size_t i = 0; r == 0 && i < files->count; i++) {
         struct sk_slice bytes;
         struct sk_frame_group first;
         uint64_t torn = 0;
-        const uint8_t *until = i + 1 < files->count ? files->entries[i + 1].previous : NULL;
+        const uint8_t *until = i + 1 < files->count ? files->entries[i + 1].header.previous : NULL;
         proof->file = files->entries[i].path;
         r = map_file(proof->file, &bytes);
         if (r == 0 && i == 0 && bytes.len >= 2 * SK_FRAME_BLOCK &&

@@ -8,8 +8,7 @@
 
 struct sk_files_entry {
     char *path;
-    uint64_t number;               /* from the file's own header */
-    uint8_t previous[SK_FRAME_HASH]; /* hash that it goes on from */
+    struct sk_frame_file header;
 };
 
 struct sk_files {
@@ -17,6 +16,7 @@ struct sk_files {
     size_t count;
     struct sk_journal_head head; /* of a folder, as it was before its files were looked for */
     char head_path[4200];
+    struct sk_keys *keys; /* NULL: records are not opened */
     char at[4200]; /* the file or folder that sk_files_add could not add */
 };
 
@@ -26,7 +26,7 @@ struct sk_files_proof {
     size_t files; /* read whole */
     bool complete; /* from the journal's beginning; else the first file's snapshot is taken on trust */
     uint64_t first_group, torn;
-    uint64_t first_wall, last_wall; /* of records; 0: none */
+    uint64_t first_wall, last_wall; /* of groups; 0: none */
     /* Where it ended, when it ended early. */
     const char *file;
     struct sk_journal_error error;
@@ -36,9 +36,12 @@ struct sk_files_proof {
 int sk_files_add(struct sk_files *files, const char *path, char *why) sk_nodiscard;
 /* By number. 0; 1 with `why` filled: two have one number, or there is none. */
 int sk_files_sort(struct sk_files *files, char *why) sk_nodiscard;
+/* The keys beside the first of them, opened with the root key in this file. 0; 1 with `why` and files->at filled. */
+int sk_files_open(struct sk_files *files, const char *root_key, char *why) sk_nodiscard;
 void sk_files_free(struct sk_files *files);
 
+/* Where the tenants stood before the first file, as its snapshot says: unchecked until all is read. 0 or negative. */
+int sk_files_begin(const struct sk_files *files, sk_journal_stand each, void *context) sk_nodiscard;
 /* Reads all, giving each record to `each`. 0; 1 damaged, with file and error set; negative, with file set. */
-int sk_files_read(const struct sk_files *files, struct sk_files_proof *proof,
-        void (*each)(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *record), void *context) sk_nodiscard;
+int sk_files_read(const struct sk_files *files, struct sk_files_proof *proof, sk_journal_each each, void *context) sk_nodiscard;
 void sk_files_proof_free(struct sk_files_proof *proof);

@@ -24,10 +24,10 @@
         "seconds, at most 5 apart, without end. Find the reason in the lines before and remove it; no restart of the " \
         "gateway is needed then.")                                                                           \
     X(READY, "SK1006", INFO, "the gate is open",                                                             \
-        "Every worker, auth, store and audit serve the configuration of this generation. Said after a start, after " \
+        "Every worker, auth, store, audit and signer serve the configuration of this generation. Said after a start, after " \
         "each reload, and when one of them is back.")                                                        \
     X(SHUT, "SK1007", WARN, "the gate is shut: a process it cannot do without is away",                      \
-        "The process that the line names, audit, store or auth, has died. Requests that need it get 503 until it is " \
+        "The process that the line names, signer, audit, store or auth, has died. Requests that need it get 503 until it is " \
         "back; SK1006 then says so. When that takes longer than a few seconds, its own lines say why.")      \
     X(CHILD_HUNG, "SK1008", ERROR, "a process does not answer: it is killed and started again",              \
         "The process that the line names did not answer for that many seconds: 10 for worker and auth, 60 for audit, " \
@@ -80,8 +80,8 @@
     X(JOURNAL_DAMAGED, "SK1403", ERROR, "journal damaged: the gate stays shut",                              \
         "A file of the journal was changed or is missing; the line names it and the place. Nothing is repaired and no " \
         "request passes; audit is started again and again, so that the gate opens when the file is right. Take a " \
-        "copy of the folder, run sekisho-verify on it, and find out who or what changed it. Then bring the file back " \
-        "from a backup, or move the whole folder DATA/journal away and keep it: a new journal begins.")      \
+        "copy of the folder, run sekisho-verify on it, and find out who or what changed it. Then bring the file back; " \
+        "or stop the gateway, move the folders DATA/journal and DATA/signer away, both, keep them, and start it: a new journal begins.") \
     X(JOURNAL_FAILED, "SK1404", ERROR, "journal cannot be written: the gate is shut",                        \
         "Writing failed for the reason that the line tells. Requests get 503, and writing is tried again until it " \
         "succeeds (SK1405), in a new file where needed: make room, or mount the disk again. When the file was removed " \
@@ -89,6 +89,23 @@
         "it goes on, SK1403 that a file is missing.")                                                        \
     X(JOURNAL_BACK, "SK1405", INFO, "journal is written again",                                              \
         "The end of SK1404. Records that waited are written now; requests that the shut gate refused have none.") \
+    X(SIGNER_AWAY, "SK1406", ERROR, "the journal is not signed: the gate is shut",                           \
+        "The signer has not answered for 10 seconds, or cannot write (SK1408). Requests get 503 until it signs again: SK1407 " \
+        "says so.")                                                                                          \
+    X(SIGNER_BACK, "SK1407", INFO, "the journal is signed again",                                            \
+        "The end of SK1406. What was recorded before and not signed is signed within a second.")             \
+    X(SIGNING_FAILED, "SK1408", ERROR, "a checkpoint could not be signed or written",                        \
+        "The signer cannot use its folder, DATA/signer, for the reason that the line tells. It tries again, each second or when it is " \
+        "started again; the gate is shut until it works. Make room, mount the disk again, or give the folder back to the account " \
+        "that it runs as.")                                                                                  \
+    X(CHECKPOINTS_DAMAGED, "SK1409", ERROR, "checkpoints damaged: the gate stays shut",                      \
+        "The signer's file, DATA/signer/checkpoints, was changed, or is of another root key; the line tells which. Nothing is " \
+        "signed and no request passes. Take copies of DATA/signer and DATA/journal, and find out who or what changed it. Then bring " \
+        "the file back; or stop the gateway, move both folders away, keep them, and start it: a new journal begins.") \
+    X(CHECKPOINTS_LOST, "SK1410", ERROR, "the journal is there and its checkpoints are not: the gate stays shut", \
+        "DATA/signer holds no checkpoints, while DATA/journal holds records that were signed. What is in the journal now is not signed " \
+        "anew, for nobody knows any more that it is what was. Bring the file back, and the gate opens; or stop the gateway, move " \
+        "DATA/journal away, keep it as evidence, and start it: a new journal begins.")                       \
     X(STORE_FAILED, "SK1501", ERROR, "store operation failed",                                               \
         "What was asked of the store was not done: a login fails, a session is not kept. With the operation open the " \
         "store ends, is started again, and the gate is shut. With the operation sync users and secrets of a tenant " \

@@ -73,7 +73,7 @@ async function openAgain(ms) {
 }
 
 describe('kill -9 under load', () => {
-  for (const kind of ['audit', 'auth', 'store', 'factor', 'pam', 'worker']) {
+  for (const kind of ['audit', 'signer', 'auth', 'store', 'factor', 'pam', 'worker']) {
     test(`${kind}: the gate is open again within 5 s, and nothing acknowledged is lost`, async (t) => {
       const load = mixedLoad(t);
       await until(() => served(load) > 100, '100 answers');
@@ -114,11 +114,11 @@ describe('kill -9 under load', () => {
     assert.deepEqual(own.pids('worker'), worker);
   });
 
-  test('all at once: audit, auth, store and the workers', async (t) => {
+  test('all at once: audit, signer, auth, store and the workers', async (t) => {
     const load = mixedLoad(t);
     await until(() => served(load) > 100, '100 answers');
     const from = load.told.length;
-    for (const kind of ['worker', 'store', 'auth', 'audit']) {
+    for (const kind of ['worker', 'store', 'auth', 'audit', 'signer']) {
       gateway.kill(kind);
     }
     await openAgain(10000);
@@ -314,7 +314,7 @@ describe('a process that hangs', () => {
 });
 
 describe('a process that is away and cannot be started again', () => {
-  for (const kind of ['auth', 'store', 'audit']) {
+  for (const kind of ['auth', 'store', 'audit', 'signer']) {
     test(`${kind}: the gate is shut and says 503 to everybody; with it back the gate opens by itself`, { timeout: 60000 }, async (t) => {
       const panel = await upstreamFor(t);
       const programs = programsFor(t);
@@ -332,7 +332,7 @@ describe('a process that is away and cannot be started again', () => {
       own.kill(kind);
       await own.logged(({ id }) => id === 'SK1007', { from });
       // Between two attempts to start it, which come ever more seldom.
-      await until(() => own.log.slice(from).filter(({ id }) => id === 'SK1005').length === 2, 'a pause of the attempts');
+      await until(() => own.log.slice(from).filter(({ id, process: died }) => id === 'SK1005' && died === kind).length === 2, 'a pause of the attempts');
       await until(async () => (await own.observed('/readyz')).status === 503, 'readyz to say shut', 3000);
       const seen = panel.requests.length;
       for (const version of [1, 2]) {
@@ -344,7 +344,7 @@ describe('a process that is away and cannot be started again', () => {
       assert.equal((await own.observed('/healthz')).status, 200);
       const metrics = await own.metrics();
       assert.deepEqual([metrics.open, metrics.shut_total >= 56], [0, true]);
-      if (kind !== 'audit') {
+      if (kind !== 'audit' && kind !== 'signer') {
         await until(() => own.records().filter((r) => r.reason === 'gate-shut' && r.status === 503).length >= 56, 'each refusal to be on record');
       }
       programs.give(kind);
@@ -354,7 +354,7 @@ describe('a process that is away and cannot be started again', () => {
     });
   }
 
-  for (const kind of ['auth', 'store', 'audit']) {
+  for (const kind of ['auth', 'store', 'audit', 'signer']) {
     test(`${kind}: the gate stays shut at every attempt to start it again`, { timeout: 60000 }, async (t) => {
       const panel = await upstreamFor(t);
       const programs = programsFor(t);
@@ -366,7 +366,7 @@ describe('a process that is away and cannot be started again', () => {
       await own.logged(({ id }) => id === 'SK1007', { from });
       const answers = new Map();
       const load = startLoad(t, own, 4, () => ({ user: 'hanako' }), ({ status, error }) => answers.set(error ? 'error' : status, (answers.get(error ? 'error' : status) ?? 0) + 1));
-      await until(() => own.log.slice(from).filter(({ id }) => id === 'SK1005').length === 2, 'six attempts');
+      await until(() => own.log.slice(from).filter(({ id, process: died }) => id === 'SK1005' && died === kind).length === 2, 'six attempts');
       programs.give(kind);
       await load.stop();
       assert.deepEqual([...answers.keys()], [503], JSON.stringify([...answers]));

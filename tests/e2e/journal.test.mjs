@@ -307,7 +307,7 @@ describe('what cannot be changed unseen', () => {
     files.forEach((file) => {
       const bytes = fs.readFileSync(file);
       const list = groups(bytes);
-      assert.ok(list.length > 2, `groups of ${file}`);
+      assert.ok(list.length > (file === files.at(-1) ? 0 : 2), `groups of ${file}`); // the newest may just have been begun
       const picks = [0, 5, 8, 16, 20, 40, 60];
       for (let i = 0; i < 45; i++) {
         const { at, size } = list[Math.floor(list.length * i / 45)];
@@ -563,9 +563,10 @@ test('a disk that is full while it starts keeps the gate shut until there is spa
   for (const file of fs.readdirSync(path.join(folder, 'journal'))) {
     fs.rmSync(path.join(folder, 'journal', file)); // a new journal has to be begun
   }
+  fs.rmSync(gateway.checkpoints);
   disk.fill();
-  const start = await startShut(gateway, 'SK1404');
-  assert.equal(start.line.id, 'SK1404', String(start.line));
+  const start = await startShut(gateway, 'SK1408'); // the signer begins first
+  assert.equal(start.line.id, 'SK1408', String(start.line));
   assert.equal(await gateway.ready(), false);
   disk.free();
   await until(() => gateway.ready(), 'the gate to open', 10000);

@@ -1,7 +1,8 @@
 /*
  * Two files of one journal with damage anywhere: what is taken is what was written, byte for byte, up to the end that is told, and an end before
  * the last group is missed by who has the head. The input is a list of three bytes each, an offset in both files and the value to put there,
- * behind a 'D', or behind an 'H': then every header and hash of a group is made anew, as whoever changes a record would, and the roots alone tell.
+ * behind a 'D', or behind an 'H': then every header and hash of a group is made anew, as whoever changes a record would. With the keys of the records
+ * that is seen all the same; without them the leaves alone are proved.
  */
 #include "journal/reader.h"
 #include "journal/record.h"
@@ -16,7 +17,10 @@ static uint8_t good[FILES][SIZE];
 static struct sk_frame_group groups[GROUPS]; /* in order, three of each file */
 static struct sk_journal_head head;
 static uint64_t ends[FILES], records;
-static uint8_t roots[2][SK_FRAME_HASH]; /* of tenants 1 and 2 */
+static struct sk_keys *keys;
+static const uint8_t run[SK_ID_SIZE] = {0xaa};
+
+#define DAY 20000
 
 static void require(bool holds)
 {
@@ -48,6 +52,7 @@ static void seal(uint8_t files[FILES][SIZE])
 
 struct tenant {
     struct sk_frame_record frame; /* of its next record */
+    struct sk_sealing sealing;
     struct sk_tree tree;
 };
 
@@ -58,12 +63,10 @@ static void put_record(size_t group, struct tenant *tenant, enum sk_audit_stage 
     struct sk_audit_record record = {.op = SK_AUDIT_REQUEST, .stage = stage, .decision = SK_AUDIT_DECISION_ALLOW, .seq = tenant->frame.seq, .wall = 5,
             .subject = SK_LIT("hanako"), .request = sk_slice(request, SK_ID_SIZE)};
     memcpy(record.tenant, tenant->frame.tenant, SK_ID_SIZE);
-    tenant->frame.len = (uint32_t)sk_record_encode(&record, cbor);
-    require(tenant->frame.len > 0);
-    sk_tree_leaf(sk_slice(cbor, tenant->frame.len), leaf);
+    size_t len = sk_record_encode(&record, cbor);
+    require(len > 0 && sk_sealing_set(&tenant->sealing, keys, tenant->frame.tenant, DAY, run) == 0);
+    require(sk_sealing_seal(&tenant->sealing, &tenant->frame, sk_slice(cbor, len), leaf, to) == 0);
     sk_tree_append(&tenant->tree, leaf);
-    sk_frame_put_record(&tenant->frame, to);
-    memcpy(to + SK_FRAME_RECORD_HEADER, cbor, tenant->frame.len);
     tenant->frame.seq++;
     groups[group].body += (uint32_t)SK_FRAME_RECORD_HEADER + tenant->frame.len;
     groups[group].count++;
@@ -104,15 +107,30 @@ static int read_both(uint8_t *const files[FILES], struct sk_journal_state *state
     return r;
 }
 
+static void make_keys(void)
+{
+    static const uint8_t secret[SK_KEYS_SECRET] = {1}, service[SK_ID_SIZE] = {9};
+    struct sk_buf slots SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(16 * SK_KEYS_SLOT);
+    char why[160];
+    require(sk_keys_new(secret, SK_SLICE_NULL, &keys, why) == 0);
+    for (uint8_t i = 1; i < 3; i++) {
+        const uint8_t id[SK_ID_SIZE] = {i};
+        require(sk_keys_need_tenant(keys, id, service, &slots) == 0 && sk_keys_need_day(keys, id, DAY, &slots) == 0);
+    }
+}
+
 static void write_journal(void)
 {
-    struct tenant a = {.frame = {.kind = SK_FRAME_PLAIN, .tenant = {1}}}, b = {.frame = {.kind = SK_FRAME_PLAIN, .tenant = {2}}};
+    struct tenant a = {.frame = {.tenant = {1}}}, b = {.frame = {.tenant = {2}}};
     struct sk_frame_entry intent = {.kind = SK_FRAME_INTENT, .tenant = {1}, .seq = 1, .hash = "0123456789abcdef"};
     uint8_t *const files[FILES] = {good[0], good[1]};
     struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
     char text[SK_JOURNAL_HEAD_SIZE + 1];
+    make_keys();
+    state.keys = keys;
     for (size_t i = 0; i < GROUPS; i++) {
-        groups[i] = (struct sk_frame_group){.file = 1 + i / 3, .number = i, .kind = i % 3 ? SK_FRAME_RECORDS : SK_FRAME_SNAPSHOT, .wall = 9 + i};
+        groups[i] = (struct sk_frame_group){.file = 1 + i / 3, .number = i, .kind = i % 3 ? SK_FRAME_RECORDS : SK_FRAME_SNAPSHOT, .wall = 9 + i, .day = DAY};
+        memcpy(groups[i].run, run, SK_ID_SIZE);
     }
     put_record(1, &a, SK_AUDIT_STAGE_SINGLE);
     put_record(1, &b, SK_AUDIT_STAGE_SINGLE);
@@ -123,38 +141,42 @@ static void write_journal(void)
     put_record(4, &a, SK_AUDIT_STAGE_OUTCOME);
     put_record(5, &b, SK_AUDIT_STAGE_SINGLE);
     seal(good);
-    sk_tree_root(&a.tree, roots[0]);
-    sk_tree_root(&b.tree, roots[1]);
     require(read_both(files, &state, ends) == 0 && state.records == records && ends[0] == 4 * SK_FRAME_BLOCK && ends[1] == ends[0]);
     sk_journal_put_head(&state, text);
     head = sk_journal_get_head(sk_slice_str(text));
     require(head.file == FILES && head.groups == GROUPS);
     sk_journal_state_free(&state);
+    sk_sealing_free(&a.sealing);
+    sk_sealing_free(&b.sealing);
 }
 
-static bool has_roots(const struct sk_journal_state *state)
+/* The snapshot of the second file knows the roots of what is in the first. */
+static bool has_leaves(const uint8_t *file)
 {
-    uint8_t id[SK_ID_SIZE] = {0}, root[SK_FRAME_HASH];
-    for (uint8_t i = 0; i < SK_COUNT(roots); i++) {
-        id[0] = i + 1;
-        const struct sk_journal_tenant *tenant = sk_journal_find_tenant(state, id);
-        sk_tree_root(tenant ? &tenant->tree : &(struct sk_tree){.size = 0}, root);
-        if (memcmp(root, roots[i], SK_FRAME_HASH) != 0) {
-            return false;
+    struct sk_frame_record frame;
+    struct sk_slice now, then;
+    for (size_t i = 1; i < 3; i++) {
+        const uint8_t *at = file + SK_FRAME_BLOCK * (1 + i) + SK_FRAME_GROUP_HEADER;
+        struct sk_slice body = sk_slice(at, groups[i].body), old = sk_slice(place(good, i) + SK_FRAME_GROUP_HEADER, groups[i].body);
+        while (old.len) {
+            require(sk_frame_next_record(&body, &frame, &now) == 0 && sk_frame_next_record(&old, &frame, &then) == 0);
+            if (memcmp(sk_sealed_leaf(now), sk_sealed_leaf(then), SK_TREE_HASH) != 0) {
+                return false;
+            }
         }
     }
     return true;
 }
 
-static void check(uint8_t *const files[FILES], bool sealed)
+static void check(uint8_t *const files[FILES], bool sealed, bool with_keys)
 {
     struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    state.keys = with_keys ? keys : NULL;
     struct sk_journal_error error;
     uint64_t end[FILES];
     if (read_both(files, &state, end) == 0) {
-        /* Sealed anew, the newest records are what somebody says who has the roots: what is behind the last snapshot, no file proves. */
-        require(memcmp(files[0], good[0], end[0]) == 0);
-        require((sealed && !has_roots(&state)) || memcmp(files[1], good[1], end[1]) == 0);
+        /* Sealed anew, it has the same leaves before the last snapshot; what is behind that no file proves to who has no keys. */
+        require(sealed && !with_keys ? has_leaves(files[0]) : memcmp(files[0], good[0], end[0]) == 0 && memcmp(files[1], good[1], end[1]) == 0);
         require(end[0] == ends[0] && state.records == records - (end[1] < ends[1]) - (end[1] < ends[1] - SK_FRAME_BLOCK));
         require((end[1] == ends[1]) == (sk_journal_check_head(&state, &head, end[1], &error) == 0));
         require(!sealed || end[1] == ends[1]);
@@ -187,7 +209,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(copies[0] && copies[1]);
     memcpy(copies[0], files[0], SIZE);
     memcpy(copies[1], files[1], SIZE);
-    check(copies, sealed);
+    check(copies, sealed, true);
+    check(copies, sealed, false);
     free(copies[0]);
     free(copies[1]);
     return 0;

@@ -1,15 +1,18 @@
 /*
- * Writes what fuzzers begin with that is no text: a message of each kind, records, a tenant's image, a balancer's header, certificates and
+ * Writes what fuzzers begin with that is no text: a message of each kind, records, checkpoints, a tenant's image, a balancer's header, certificates and
  * revocation lists. seeds FOLDER
  */
 #include "authority.h"
+#include "crypto/note.h"
 #include "ipc/auth.h"
 #include "ipc/control.h"
 #include "ipc/factor.h"
 #include "ipc/fetch.h"
 #include "ipc/pam.h"
+#include "ipc/signer.h"
 #include "ipc/store.h"
 #include "ipc/tenant.h"
+#include "journal/checkpoint.h"
 #include "journal/frame.h"
 #include "journal/record.h"
 
@@ -50,7 +53,7 @@ static void fill(const struct sk_ipc_layout *layout, union sk_ipc_any *message)
 
 static void put_messages(void)
 {
-    static const struct sk_ipc_interface *const all[] = {&sk_auth_interface, &sk_control_interface, &sk_factor_interface, &sk_fetch_interface, &sk_pam_interface,
+    static const struct sk_ipc_interface *const all[] = {&sk_auth_interface, &sk_control_interface, &sk_factor_interface, &sk_fetch_interface, &sk_pam_interface, &sk_signer_interface,
             &sk_store_interface, &sk_tenant_interface};
     static uint8_t bytes[SK_IPC_MESSAGE_MAX];
     unsigned n = 0, images = 0;
@@ -83,13 +86,33 @@ static void put_records(void)
         record.stage = n & 1 ? SK_AUDIT_STAGE_OUTCOME : SK_AUDIT_STAGE_INTENT;
         record.factors = n & 2 ? SK_LIT("pwd,hwk") : SK_SLICE_NULL;
         size_t len = sk_record_encode(&record, cbor), whole = SK_FRAME_RECORD_HEADER + len;
-        const struct sk_frame_record frame = {.len = (uint32_t)len, .kind = SK_FRAME_PLAIN};
+        const struct sk_frame_record frame = {.len = (uint32_t)len, .kind = SK_FRAME_SEALED}; /* by nobody */
         const char group[] = {'G', SK_FRAME_SNAPSHOT, 0, 0, 0, SK_FRAME_RECORDS, 1, (char)(whole >> 8), (char)whole};
         sk_frame_put_record(&frame, body);
         memcpy(body + SK_FRAME_RECORD_HEADER, cbor, len);
         put("record", n, SK_LIT("R"), sk_slice(cbor, len));
         put("record", 10 + n, sk_slice(group, sizeof(group)), sk_slice(body, whole));
     }
+}
+
+static void put_checkpoints(void)
+{
+    static const uint8_t secret[SK_NOTE_KEY] = {2};
+    struct sk_buf text = SK_BUF_INIT(SK_CHECKPOINT_TEXT), note = SK_BUF_INIT(SK_CHECKPOINTS_NOTE);
+    struct sk_checkpoint checkpoint = {.node = {1}, .tenant = {2}, .size = 3, .wall = UINT64_C(1700000000000000000), .clock_set = true, .clock_error = 5};
+    struct sk_note_key *key = sk_note_key_new(secret);
+    uint8_t block[SK_CHECKPOINTS_HALF];
+    if (!key || sk_checkpoint_put(&checkpoint, &text) || sk_note_sign(key, SK_LIT("fuzz"), sk_buf_peek(&text), &note)) {
+        abort();
+    }
+    const struct sk_checkpoint_half half = {.turn = 1, .note = sk_buf_peek(&note), .peaks = sk_slice(checkpoint.root, sizeof(checkpoint.root))};
+    sk_checkpoints_put(&half, block);
+    put("checkpoint", 0, SK_LIT("T"), sk_buf_peek(&text));
+    put("checkpoint", 1, SK_LIT("N"), sk_buf_peek(&note));
+    put("checkpoint", 2, sk_slice("B\3", 2), sk_slice(block, sizeof(block)));
+    (void)sk_note_key_free(key);
+    sk_buf_free(&note);
+    sk_buf_free(&text);
 }
 
 /* A certificate with names of each kind. */
@@ -137,6 +160,7 @@ int main(int argc, char **argv)
     folder = argc > 1 ? argv[1] : ".";
     put_messages();
     put_records();
+    put_checkpoints();
     put_certificate();
     put_lists();
     put("prefix", 0, SK_LIT("\r\n\r\n\0\r\nQUIT\n"), SK_LIT("\x21\x11\0\x0c\x7f\0\0\1\x7f\0\0\2\0\x50\1\xbb"));

@@ -460,7 +460,7 @@ class Gateway {
   // -- journal
 
   records() {
-    const out = execFileSync(SEKISHO, ['journal', 'show', path.join(this.data, 'journal')],
+    const out = execFileSync(SEKISHO, ['journal', 'show', '--root-key', this.settings.root_key_file, path.join(this.data, 'journal')],
       { maxBuffer: 1 << 30, stdio: ['ignore', 'pipe', 'pipe'] });
     return out.toString('utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
   }
@@ -476,9 +476,20 @@ class Gateway {
     }, () => `a record ${what ?? JSON.stringify(fits)}; the last ones:\n${last.slice(-8).map((r) => JSON.stringify(r)).join('\n')}`, 5000, 50);
   }
 
+  // The public key of its checkpoints.
+  key() {
+    return execFileSync(SEKISHO, ['journal', 'key', path.join(this.folder, 'sekisho.yaml')], { encoding: 'utf8' }).trim();
+  }
+
+  get checkpoints() {
+    return path.join(this.data, 'signer', 'checkpoints');
+  }
+
+  // The journal, opened and held to what is signed.
   verify(...options) {
+    const signed = ['--root-key', this.settings.root_key_file, '--key', this.key(), '--checkpoint', this.checkpoints];
     try {
-      return { status: 0, text: execFileSync(VERIFY, [...options, path.join(this.data, 'journal')], { stdio: 'pipe' }).toString() };
+      return { status: 0, text: execFileSync(VERIFY, [...signed, ...options, path.join(this.data, 'journal')], { stdio: 'pipe' }).toString() };
     } catch (error) {
       return { status: error.status, text: `${error.stdout}${error.stderr}` };
     }

@@ -44,10 +44,14 @@ static struct event *note(enum what what, int fd)
         for (int i = files_count - 1; i >= 0 && event->file < 0; i--) {
             event->file = inodes[i] == info.st_ino ? i : -1;
         }
-        if (event->file < 0) { /* the small file that names the newest one; the writer makes it itself */
+        if (event->file < 0) { /* `head` or `keys`: the writer makes it itself */
+            char link[40], path[200] = "";
+            (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+            cr_assert_gt(readlink(link, path, sizeof(path) - 1), 0);
             cr_assert_lt(files_count, FILES);
             inodes[files_count] = info.st_ino;
-            *event = (struct event){.what = CREATE, .file = files_count++, .name = "head"};
+            *event = (struct event){.what = CREATE, .file = files_count++};
+            (void)snprintf(event->name, sizeof(event->name), "%s", strrchr(path, '/') + 1);
             return note(what, fd);
         }
     }
@@ -146,7 +150,7 @@ static const char *name_of(int file, size_t end, bool *named)
     for (size_t i = 0; i < end; i++) {
         if (events[i].file == file && (events[i].what == RENAME || events[i].what == CREATE)) {
             name = events[i].name;
-            *named = events[i].what == RENAME;
+            *named = events[i].what == RENAME || strcmp(name, SK_KEYS_FILE) == 0;
         }
     }
     return name;

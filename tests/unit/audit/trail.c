@@ -189,10 +189,10 @@ void trail_last_group(const uint8_t *bytes, size_t len, size_t *start, size_t *e
     }
 }
 
-static void on_record(
-        void *context, const struct sk_frame_record *frame sk_unused, const struct sk_audit_record *record)
+static void on_record(void *context, const struct sk_journal_read *read)
 {
     struct trail *t = context;
+    const struct sk_audit_record *record = read->record;
     uint32_t request = 0;
     t->read++;
     if (record->stage == SK_AUDIT_STAGE_UNKNOWN && record->request.len == SK_ID_SIZE) {
@@ -203,10 +203,27 @@ static void on_record(
     }
 }
 
+struct sk_keys *trail_keys(const struct trail *t)
+{
+    struct stat info;
+    struct sk_keys *keys = NULL;
+    char why[160] = "";
+    int fd = openat(t->set.folder, SK_KEYS_FILE, O_RDONLY | O_CLOEXEC);
+    cr_assert(fd >= 0 && fstat(fd, &info) == 0);
+    char *bytes = malloc((size_t)info.st_size + 1);
+    cr_assert(bytes && read(fd, bytes, (size_t)info.st_size) == info.st_size);
+    cr_assert_eq(sk_keys_new(t->set.secret, sk_slice(bytes, (size_t)info.st_size), &keys, why), 0, "%s", why);
+    (void)close(fd);
+    free(bytes);
+    return keys;
+}
+
 int trail_read(struct trail *t)
 {
     uint64_t numbers[256], end;
+    struct sk_keys *keys = trail_keys(t);
     struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    state.keys = keys;
     int r = 0;
     memset(t->seen, 0, sizeof(t->seen));
     memset(t->unknown, 0, sizeof(t->unknown));
@@ -227,6 +244,7 @@ int trail_read(struct trail *t)
     }
     free(next);
     sk_journal_state_free(&state);
+    (void)sk_keys_free(keys);
     return r;
 }
 

@@ -48,6 +48,8 @@ int trail_commit(struct trail *t);
 /* Makes the spare when it is due, on this thread. */
 void trail_spare(struct trail *t);
 
+/* The keys that are on disk, to be freed. */
+struct sk_keys *trail_keys(const struct trail *t);
 /* Reads every file as sekisho-verify does. As sk_journal_read. */
 int trail_read(struct trail *t);
 /* trail_read finds no fault, each acknowledged record is there once, none twice, none that was not added. */

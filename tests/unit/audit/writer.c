@@ -379,7 +379,7 @@ static void add_owned(struct trail *t, uint8_t request, enum sk_audit_stage stag
             .decision = SK_AUDIT_DECISION_ALLOW,
             .request = sk_slice(id, sizeof(id)),
             .tenant = {request}};
-    cr_assert_eq(sk_writer_tenant(t->writer, record.tenant, UINT64_MAX), 0);
+    cr_assert_eq(sk_writer_tenant(t->writer, record.tenant, record.tenant, UINT64_MAX), 0);
     cr_assert_eq(sk_writer_add(t->writer, &record, owner), 0);
 }
 
@@ -457,10 +457,10 @@ Test(audit_writer, who_is_an_owner_records_for_tenants_in_force_alone)
     trail_init(&t, &trail_quick, TRAIL_FILE);
     opened(&t);
     cr_assert_eq(add_for(&t, known, SK_AUDIT_STAGE_SINGLE, 1, 3), 2);
-    cr_assert_eq(sk_writer_tenant(t.writer, known, UINT64_MAX), 0);
+    cr_assert_eq(sk_writer_tenant(t.writer, known, known, UINT64_MAX), 0);
     cr_assert_eq(add_for(&t, known, SK_AUDIT_STAGE_SINGLE, 1, 3), 0);
     cr_assert_eq(add_for(&t, other, SK_AUDIT_STAGE_SINGLE, 1, 3), 2);
-    cr_assert_eq(sk_writer_tenant(t.writer, known, sk_clock_boot() + SK_WRITER_GONE), 0);
+    cr_assert_eq(sk_writer_tenant(t.writer, known, known, sk_clock_boot() + SK_WRITER_GONE), 0);
     cr_assert_eq(add_for(&t, known, SK_AUDIT_STAGE_SINGLE, 2, 3), 0, "gone, but not for long");
     cr_assert_eq(sk_writer_commit(t.writer), 0);
     trail_kill(&t);
@@ -481,7 +481,7 @@ Test(audit_writer, an_owner_has_so_many_intents_open_and_no_more, .timeout = 60)
     static const uint8_t tenant[SK_ID_SIZE] = {1};
     trail_init(&t, &trail_quick, (size_t)64 << 20);
     opened(&t);
-    cr_assert_eq(sk_writer_tenant(t.writer, tenant, UINT64_MAX), 0);
+    cr_assert_eq(sk_writer_tenant(t.writer, tenant, tenant, UINT64_MAX), 0);
     for (uint32_t i = 1; i <= SK_WRITER_OPENS_MAX; i++) {
         cr_assert_eq(add_for(&t, tenant, i % 2 ? SK_AUDIT_STAGE_INTENT : SK_AUDIT_STAGE_START, i, 3), 0);
     }

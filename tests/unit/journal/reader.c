@@ -28,6 +28,37 @@ struct tenant {
     struct sk_tree tree;
 };
 
+static struct sk_keys *keys;
+static const uint8_t run[SK_ID_SIZE] = {0xaa};
+
+#define DAY 20000
+
+static void setup(void)
+{
+    static const uint8_t secret[SK_KEYS_SECRET] = {3}, service[SK_ID_SIZE] = {4};
+    struct sk_buf slots SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(16 * SK_KEYS_SLOT);
+    char why[160];
+    cr_assert_eq(sk_keys_new(secret, SK_SLICE_NULL, &keys, why), 0);
+    for (uint8_t i = 1; i < 4; i++) {
+        uint8_t id[SK_ID_SIZE] = {i};
+        cr_assert_eq(sk_keys_need_tenant(keys, id, service, &slots) || sk_keys_need_day(keys, id, DAY, &slots), 0);
+    }
+}
+
+static void teardown(void)
+{
+    keys = sk_keys_free(keys);
+}
+
+TestSuite(journal_reader, .init = setup, .fini = teardown);
+
+static struct sk_journal_state begun(void)
+{
+    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    state.keys = keys;
+    return state;
+}
+
 static struct tenant tenant(uint8_t n)
 {
     return (struct tenant){.id = {n}};
@@ -55,7 +86,9 @@ static void close_group(struct file *f, enum sk_frame_group_kind kind)
             .kind = kind,
             .body = (uint32_t)f->body_len,
             .count = f->count,
-            .wall = 1000 + f->group};
+            .wall = 1000 + f->group,
+            .day = DAY};
+    memcpy(group.run, run, SK_ID_SIZE);
     memcpy(group.previous, f->hash, SK_FRAME_HASH);
     sk_frame_put_group(&group, f->body, f->bytes + f->at);
     memcpy(f->bytes + f->at + SK_FRAME_GROUP_HEADER, f->body, f->body_len);
@@ -78,14 +111,15 @@ static void put(struct file *f, struct tenant *t, enum sk_audit_stage stage, uin
             .request = sk_slice(id, sizeof(id))};
     memcpy(record.tenant, t->id, SK_ID_SIZE);
     size_t len = sk_record_encode(&record, cbor);
-    struct sk_frame_record frame = {.len = (uint32_t)len, .kind = SK_FRAME_PLAIN, .seq = frame_seq};
+    struct sk_frame_record frame = {.seq = frame_seq};
+    struct sk_sealing sealing = {.day = 0};
     memcpy(frame.tenant, frame_tenant, SK_ID_SIZE);
     uint8_t leaf[SK_TREE_HASH];
-    sk_tree_leaf(sk_slice(cbor, len), leaf);
+    cr_assert_eq(sk_sealing_set(&sealing, keys, frame_tenant, DAY, run), 0);
+    cr_assert_eq(sk_sealing_seal(&sealing, &frame, sk_slice(cbor, len), leaf, f->body + f->body_len), 0);
+    sk_sealing_free(&sealing);
     sk_tree_append(&t->tree, leaf);
-    sk_frame_put_record(&frame, f->body + f->body_len);
-    memcpy(f->body + f->body_len + SK_FRAME_RECORD_HEADER, cbor, len);
-    f->body_len += SK_FRAME_RECORD_HEADER + len;
+    f->body_len += SK_FRAME_RECORD_HEADER + frame.len;
     f->count++;
 }
 
@@ -144,7 +178,7 @@ static int read_to(struct sk_journal_state *state, const struct file *f, const u
 /* Reads the files as one journal; frees them. */
 static int read_all(struct file **files, size_t count)
 {
-    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    struct sk_journal_state state = begun();
     int r = 0;
     for (size_t i = 0; r == 0 && i < count; i++) {
         r = read_to(&state, files[i], i + 1 < count ? files[i + 1]->header.previous : NULL);
@@ -196,17 +230,18 @@ static struct file *second(struct file *one, struct tenant *a, struct tenant *b)
     return f;
 }
 
-static void each(void *context, const struct sk_frame_record *frame, const struct sk_audit_record *r)
+static void each(void *context, const struct sk_journal_read *read)
 {
     uint64_t *sum = context;
-    *sum = *sum * 10 + frame->seq + (uint64_t)r->tenant[0] * 3;
+    cr_assert(!read->record || read->record->seq == read->frame->seq);
+    *sum = *sum * 10 + read->frame->seq + (uint64_t)read->frame->tenant[0] * 3;
 }
 
 Test(journal_reader, a_sound_journal_is_read_in_order)
 {
     struct tenant a, b;
     struct file *one = first(&a, &b), *two = second(one, &a, &b);
-    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    struct sk_journal_state state = begun();
     uint64_t sum = 0;
     cr_assert_eq(sk_journal_read(&state, sk_slice(one->bytes, SIZE), two->header.previous, each, &sum, &end,
                          &torn, &error),
@@ -224,12 +259,20 @@ Test(journal_reader, a_sound_journal_is_read_in_order)
     free(two);
 }
 
+static void each_tenant(void *context, const uint8_t tenant[SK_ID_SIZE] sk_unused, uint64_t size, const uint8_t root[SK_TREE_HASH] sk_unused)
+{
+    uint64_t *sum = context;
+    *sum = *sum * 10 + size;
+}
+
 Test(journal_reader, a_reading_may_begin_with_a_snapshot)
 {
     struct tenant a, b;
     struct file *one = first(&a, &b), *two = second(one, &a, &b);
-    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
-    cr_assert(sk_journal_begins(sk_slice(two->bytes, SIZE)));
+    struct sk_journal_state state = begun();
+    uint64_t sum = 0;
+    cr_assert(sk_journal_begins(sk_slice(two->bytes, SIZE), each_tenant, &sum));
+    cr_assert_eq(sum, 22, "both tenants, with the two records that each had");
     cr_assert_eq(read_to(&state, two, NULL), 0);
     cr_assert(state.records == 2 && state.group == 5 && state.opens.count == 0);
     sk_journal_state_free(&state);
@@ -251,7 +294,7 @@ Test(journal_reader, a_reading_goes_on_in_a_file_without_a_snapshot_but_does_not
 {
     struct tenant a, b;
     struct file *one = first(&a, &b), *two = without_snapshot(one, &a, &b);
-    cr_assert_not(sk_journal_begins(sk_slice(two->bytes, SIZE)));
+    cr_assert_not(sk_journal_begins(sk_slice(two->bytes, SIZE), NULL, NULL));
     cr_assert_eq(read_all((struct file *[]){one, two}, 2), 0, "%s", error.text);
     one = first(&a, &b);
     two = without_snapshot(one, &a, &b);
@@ -263,12 +306,12 @@ Test(journal_reader, what_a_reading_can_begin_with)
 {
     struct tenant a, b;
     struct file *one = first(&a, &b);
-    cr_expect(sk_journal_begins(sk_slice(one->bytes, SIZE)));
-    cr_expect(sk_journal_begins(sk_slice(one->bytes, 2 * SK_FRAME_BLOCK)));
-    cr_expect_not(sk_journal_begins(sk_slice(one->bytes, 2 * SK_FRAME_BLOCK - 1)));
-    cr_expect_not(sk_journal_begins(SK_SLICE_NULL));
+    cr_expect(sk_journal_begins(sk_slice(one->bytes, SIZE), NULL, NULL));
+    cr_expect(sk_journal_begins(sk_slice(one->bytes, 2 * SK_FRAME_BLOCK), NULL, NULL));
+    cr_expect_not(sk_journal_begins(sk_slice(one->bytes, 2 * SK_FRAME_BLOCK - 1), NULL, NULL));
+    cr_expect_not(sk_journal_begins(SK_SLICE_NULL, NULL, NULL));
     one->bytes[100] ^= 1;
-    cr_expect_not(sk_journal_begins(sk_slice(one->bytes, SIZE)));
+    cr_expect_not(sk_journal_begins(sk_slice(one->bytes, SIZE), NULL, NULL));
     free(one);
 }
 
@@ -280,7 +323,7 @@ Test(journal_reader, a_missing_file_is_noticed)
     entry(three, &b, b.next);
     close_group(three, SK_FRAME_SNAPSHOT);
     free(two);
-    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    struct sk_journal_state state = begun();
     cr_assert_eq(read_to(&state, one, NULL), 0);
     refused(read_to(&state, three, NULL), "a file is missing");
     cr_assert_eq(error.offset, 0);
@@ -296,7 +339,7 @@ Test(journal_reader, files_in_another_order_are_refused)
     refused(read_all((struct file *[]){two, one}, 2), "");
     one = first(&a, &b);
     two = second(one, &a, &b);
-    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    struct sk_journal_state state = begun();
     cr_assert_eq(read_to(&state, one, NULL), 0);
     refused(read_to(&state, one, NULL), "a file is missing");
     sk_journal_state_free(&state);
@@ -312,12 +355,23 @@ Test(journal_reader, a_file_of_another_journal_does_not_go_on)
     close_group(other, SK_FRAME_RECORDS);
     struct file *two = second(other, &a, &b);
     free(other);
-    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    struct sk_journal_state state = begun();
     cr_assert_eq(read_to(&state, one, NULL), 0);
     refused(read_to(&state, two, NULL), "does not go on");
     sk_journal_state_free(&state);
     free(one);
     free(two);
+}
+
+Test(journal_reader, a_file_of_another_gateway_or_epoch_does_not_go_on)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        struct tenant a, b;
+        struct file *one = first(&a, &b), *two = second(one, &a, &b);
+        *(kind ? two->header.epoch : two->header.node) = 1;
+        sk_frame_put_file(&two->header, two->bytes);
+        refused(read_all((struct file *[]){one, two}, 2), "of another gateway, or of another journal of it");
+    }
 }
 
 Test(journal_reader, the_first_file_has_no_predecessor)
@@ -356,7 +410,7 @@ Test(journal_reader, a_file_with_a_header_alone_is_damaged)
 Test(journal_reader, a_short_or_foreign_file_is_no_journal)
 {
     static struct file none;
-    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    struct sk_journal_state state = begun();
     cr_assert_eq(
             sk_journal_read(&state, sk_slice(none.bytes, 4095), NULL, NULL, NULL, &end, &torn, &error), 1);
     cr_assert_eq(sk_journal_read(&state, SK_SLICE_NULL, NULL, NULL, NULL, &end, &torn, &error), 1);
@@ -390,7 +444,7 @@ Test(journal_reader, a_repeated_or_skipped_number_is_refused)
         put(f, &a, SK_AUDIT_STAGE_SINGLE, 0, a.next + (uint64_t)off[i].content, a.id,
                 a.next + (uint64_t)off[i].frame);
         close_group(f, SK_FRAME_RECORDS);
-        refused(read_all(&f, 1), "sequence number");
+        refused(read_all(&f, 1), off[i].frame ? "sequence number" : "another tenant or place");
         cr_assert(error.group == 3 && error.record == 2);
     }
 }
@@ -566,7 +620,7 @@ Test(journal_reader, reading_stops_where_the_next_file_goes_on)
     close_group(one, SK_FRAME_RECORDS);
     memset(one->bytes + one->at, 0x55, 3000);
     struct file *two = without_snapshot(&before, &a_before, &b_before);
-    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    struct sk_journal_state state = begun();
     cr_assert_eq(read_to(&state, one, two->header.previous), 0, "%s", error.text);
     cr_assert(end == before.at && state.records == 4 && state.group == 3);
     cr_assert_gt(torn, 0);
@@ -585,7 +639,7 @@ Test(journal_reader, a_file_that_does_not_reach_the_next_one_is_damaged)
     close_group(one, SK_FRAME_RECORDS);
     struct file *two = without_snapshot(one, &a, &b);
     for (int kind = 0; kind < 3; kind++) {
-        struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+        struct sk_journal_state state = begun();
         struct file *changed = malloc(sizeof(*changed));
         cr_assert_neq(changed, NULL);
         *changed = *one;
@@ -645,7 +699,7 @@ Test(journal_reader, intents_close_by_their_own_tenant_alone)
     staged(f, &b, SK_AUDIT_STAGE_INTENT, 5);
     staged(f, &b, SK_AUDIT_STAGE_UNKNOWN, 5);
     close_group(f, SK_FRAME_RECORDS);
-    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    struct sk_journal_state state = begun();
     cr_assert_eq(read_to(&state, f, NULL), 0);
     cr_assert_eq(state.opens.count, 2, "the first one of tenant 1, and its stream");
     sk_journal_state_free(&state);
@@ -657,12 +711,12 @@ Test(journal_reader, no_length_of_a_file_reads_behind_it)
     struct tenant a, b;
     struct file *f = first(&a, &b);
     for (size_t len = 0; len <= f->at + 10; len += 61) {
-        struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+        struct sk_journal_state state = begun();
         uint8_t *exact = malloc(len + 1);
         cr_assert_neq(exact, NULL);
         memcpy(exact, f->bytes, len);
         (void)!sk_journal_read(&state, sk_slice(exact, len), NULL, NULL, NULL, &end, &torn, &error);
-        (void)sk_journal_begins(sk_slice(exact, len));
+        (void)sk_journal_begins(sk_slice(exact, len), NULL, NULL);
         sk_journal_state_free(&state);
         free(exact);
     }
@@ -692,6 +746,92 @@ Test(journal_reader, sizes_that_lie_under_a_right_hash_are_refused)
             (void)!read_all(&f, 1);
         }
     }
+}
+
+/* Who has no keys proves the same of the trees, and takes which intents are open from the snapshots. */
+Test(journal_reader, without_keys_all_is_read_but_what_the_records_say)
+{
+    struct tenant a, b;
+    struct file *one = first(&a, &b);
+    staged(one, &a, SK_AUDIT_STAGE_INTENT, 5);
+    close_group(one, SK_FRAME_RECORDS);
+    struct file *two = begin(2, one);
+    entry(two, &a, a.next);
+    entry(two, &b, b.next);
+    intent(two, &a, 9, 1);
+    intent(two, &a, 5, 2);
+    close_group(two, SK_FRAME_SNAPSHOT);
+    staged(two, &a, SK_AUDIT_STAGE_OUTCOME, 9);
+    close_group(two, SK_FRAME_RECORDS);
+    struct file *three = begin(3, two);
+    entry(three, &a, a.next);
+    entry(three, &b, b.next);
+    intent(three, &a, 5, 2);
+    close_group(three, SK_FRAME_SNAPSHOT);
+    struct file *files[] = {one, two, three};
+    static const size_t opens[] = {0, 2, 1};
+    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    for (size_t i = 0; i < SK_COUNT(files); i++) {
+        cr_assert_eq(read_to(&state, files[i], i < 2 ? files[i + 1]->header.previous : NULL), 0, "%s", error.text);
+        cr_expect_eq(state.opens.count, opens[i]);
+    }
+    cr_expect_eq(state.records, 6);
+    uint8_t root[SK_TREE_HASH], own[SK_TREE_HASH];
+    sk_tree_root(&a.tree, own);
+    sk_tree_root(&sk_journal_find_tenant(&state, a.id)->tree, root);
+    cr_expect_arr_eq(own, root, sizeof(root));
+    sk_journal_state_free(&state);
+    cr_assert_eq(read_all(files, SK_COUNT(files)), 0, "%s", error.text);
+}
+
+Test(journal_reader, a_snapshot_without_keys_still_names_every_tree)
+{
+    struct tenant a, b;
+    static const enum lie lies[] = {LEFT_OUT, WRONG_SEQ, WRONG_PEAK, WRONG_ROOT, NO_PEAK, PEAK_TOO_MANY, TOO_FEW, TOO_MANY, INTENT_TWICE};
+    for (size_t i = 0; i < SK_COUNT(lies); i++) {
+        struct file *one = first(&a, &b), *two = lying(one, &a, &b, lies[i]);
+        struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+        cr_assert_eq(read_to(&state, one, two->header.previous), 0);
+        cr_expect_eq(read_to(&state, two, NULL), 1, "lie %d", (int)lies[i]);
+        sk_journal_state_free(&state);
+        free(one);
+        free(two);
+    }
+}
+
+/* Whoever makes group, tree and all anew, but has no keys. */
+Test(journal_reader, a_record_that_is_not_sealed_by_its_keys_is_refused)
+{
+    static const size_t places[] = {SK_FRAME_RECORD_HEADER, SK_FRAME_RECORD_HEADER + SK_TREE_HASH, SK_FRAME_RECORD_HEADER + SK_TREE_HASH + 10};
+    for (size_t i = 0; i < SK_COUNT(places); i++) {
+        struct tenant a, b;
+        struct file *f = first(&a, &b);
+        record(f, &a);
+        f->body[places[i]] ^= 1;
+        close_group(f, SK_FRAME_RECORDS);
+        refused(read_all(&f, 1), "not sealed by its tenant's keys");
+        cr_assert(error.group == 3 && error.record == 1);
+    }
+    struct tenant a, b, stranger = tenant(1);
+    struct file *f = first(&a, &b);
+    stranger.id[0] = 1;
+    put(f, &b, SK_AUDIT_STAGE_SINGLE, 0, b.next, stranger.id, a.next);
+    memcpy(f->body + 8, b.id, SK_ID_SIZE); /* sealed for another tenant */
+    f->body[24] = (uint8_t)b.next;
+    close_group(f, SK_FRAME_RECORDS);
+    refused(read_all(&f, 1), "not sealed by its tenant's keys");
+}
+
+Test(journal_reader, a_record_whose_key_is_not_there_is_refused_and_named)
+{
+    struct tenant a, b;
+    struct file *f = first(&a, &b);
+    teardown();
+    static const uint8_t secret[SK_KEYS_SECRET] = {3};
+    char why[160];
+    cr_assert_eq(sk_keys_new(secret, SK_SLICE_NULL, &keys, why), 0);
+    refused(read_all(&f, 1), "the keys have none for the record's tenant and day");
+    cr_assert(error.group == 1 && error.record == 1);
 }
 
 Test(journal_reader, names_and_numbers_go_both_ways)

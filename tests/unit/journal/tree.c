@@ -36,7 +36,7 @@ static void root(uint64_t count, uint8_t out[SK_TREE_HASH])
 static void begin(void)
 {
     for (uint64_t i = 0; i < MOST; i++) {
-        sk_tree_leaf(sk_slice(&i, sizeof(i)), leaves[i]);
+        sk_tree_leaf(SK_SLICE_NULL, sk_slice(&i, sizeof(i)), leaves[i]);
     }
 }
 
@@ -54,7 +54,7 @@ Test(journal_tree, has_the_roots_that_logs_agree_on)
         if (i < SK_COUNT(records)) {
             size_t len = strlen(records[i]) / 2;
             cr_assert_eq(sk_hex_decode(sk_slice_str(records[i]), record, len), 0);
-            sk_tree_leaf(sk_slice(record, len), leaf);
+            sk_tree_leaf(SK_SLICE_NULL, sk_slice(record, len), leaf);
             sk_tree_append(&tree, leaf);
         }
     }

@@ -2,6 +2,7 @@
 #include "helper.h"
 
 #include "base/clock.h"
+#include "ipc/channel.h"
 #include "ipc/ring.h"
 #include "journal/record.h"
 
@@ -21,8 +22,8 @@ static const uint8_t acme[SK_ID_SIZE] = "acme", beta[SK_ID_SIZE] = "beta", opera
 static const struct helper_side side = {&sk_control_interface, SK_CONTROL_FROM_CHILD};
 
 struct audit {
-    char folder[64];
-    struct helper helper;
+    char folder[64], signer_folder[64];
+    struct helper helper, signer;
 };
 
 static void say(struct audit *a, uint16_t code, const void *message)
@@ -37,16 +38,48 @@ static void tell_tenant(struct audit *a, const uint8_t id[SK_ID_SIZE])
     say(a, SK_CONTROL_TENANT, &m);
 }
 
+static void make_folder(char *folder)
+{
+    cr_assert_not_null(mkdtemp(folder));
+    cr_assert_eq(geteuid() == 0 ? chown(folder, 65534, 0) : 0, 0);
+}
+
+static void remove_folder(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    cr_assert_not_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    (void)closedir(dir);
+    cr_assert_eq(rmdir(folder), 0);
+}
+
+static void connect_both(struct audit *a)
+{
+    struct sk_control_peer m = {.peer = SK_PEER_SIGNER};
+    int fds[2];
+    cr_assert_eq(sk_channel_pair(fds), 0);
+    helper_send(a->helper.control, &sk_control_interface, SK_CONTROL_PEER, &m, &fds[0], 1);
+    m.peer = SK_PEER_AUDIT;
+    helper_send(a->signer.control, &sk_control_interface, SK_CONTROL_PEER, &m, &fds[1], 1);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+
 static void begin(struct audit *a)
 {
     struct sk_control_limits limits = {.flush_deadline = 2 * SK_SECOND, .file_size = 16 << 20};
     struct sk_control_loaded loaded = {.generation = 1};
     union sk_ipc_any message;
-    *a = (struct audit){.folder = "/tmp/sekisho-audit-XXXXXX"};
-    cr_assert_not_null(mkdtemp(a->folder));
-    cr_assert_eq(geteuid() == 0 ? chown(a->folder, 65534, 0) : 0, 0);
+    *a = (struct audit){.folder = "/tmp/sekisho-audit-XXXXXX", .signer_folder = "/tmp/sekisho-signer-XXXXXX"};
+    make_folder(a->folder);
+    make_folder(a->signer_folder);
+    helper_begin(&a->signer, "SEKISHO_SIGNER", a->signer_folder);
+    helper_send(a->signer.control, &sk_control_interface, SK_CONTROL_LIMITS, &limits, NULL, 0);
     helper_begin(&a->helper, "SEKISHO_AUDIT", a->folder);
     say(a, SK_CONTROL_LIMITS, &limits);
+    connect_both(a);
     tell_tenant(a, acme);
     say(a, SK_CONTROL_LOADED, &loaded);
     cr_assert_eq(helper_receive(a->helper.control, &side, &message), SK_CONTROL_READY);
@@ -55,13 +88,9 @@ static void begin(struct audit *a)
 static void end(struct audit *a)
 {
     helper_stop(&a->helper);
-    DIR *dir = opendir(a->folder);
-    cr_assert_not_null(dir);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    }
-    (void)closedir(dir);
-    cr_assert_eq(rmdir(a->folder), 0);
+    helper_stop(&a->signer);
+    remove_folder(a->folder);
+    remove_folder(a->signer_folder);
 }
 
 static struct sk_ring worker(struct audit *a, uint64_t index)
@@ -137,14 +166,18 @@ static void expect_breach(struct audit *a, struct sk_ring *ring, uint64_t index)
 /* What the verifier says of the journal as it is just now. */
 static uint64_t verified(const struct audit *a, const char *name)
 {
-    char line[1024] = "";
+    char line[1024] = "", root_key[128];
     const char *program = getenv("SEKISHO_VERIFY");
     int out[2];
     cr_assert(program && pipe(out) == 0);
+    (void)snprintf(root_key, sizeof(root_key), "%s/root.key", a->signer_folder);
+    int key = open(root_key, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert(key >= 0 && write(key, helper_root_key, sizeof(helper_root_key)) == sizeof(helper_root_key));
+    (void)close(key);
     pid_t pid = fork();
     if (pid == 0) {
         (void)dup2(out[1], STDOUT_FILENO);
-        (void)execl(program, program, "--json", a->folder, (char *)NULL);
+        (void)execl(program, program, "--json", "--root-key", root_key, a->folder, (char *)NULL);
         _exit(127);
     }
     (void)close(out[1]);

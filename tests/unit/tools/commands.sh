@@ -158,27 +158,40 @@ expect 2 'json or table' "${explain[@]}" --address 192.0.2.7 --path / -o xml
 cd ..
 
 # ---- journal show and sekisho-verify
-mkdir journal empty && "$make_journal" journal 16000 || { echo "FAILED: make-journal"; exit 1; }
+mkdir journal signer empty && key=$("$make_journal" journal 16000 signer) || { echo "FAILED: make-journal"; exit 1; }
+printf k%.0s {1..32} >root.key
+opened=("$verify" --root-key root.key) show=("$sekisho" journal show --root-key root.key)
 files=$(find journal -name '*.skj' | wc -l)
 [ "$files" -gt 2 ] || { echo "FAILED: $files files, the test needs several"; failed=1; }
 expect 0 "^intact: $files files, [0-9]+ groups, 16000 records, 2 tenants$" "$verify" journal
 expect 0 "^files   1 to $files, from the journal's beginning$" "$verify" journal
-expect 0 '^open    1 intents' "$verify" journal
+expect 0 '^opened  every record is what is hashed and signed; 1 intents are without an outcome$' "${opened[@]}" journal
+expect 0 '^opened  none: ' "$verify" journal
+expect 0 '"open":1,.*"opened":true,' "${opened[@]}" --json journal
+expect 0 '"open":null,.*"opened":false,' "$verify" --json journal
 expect 0 "^intact: $files files" "$verify" $(find journal -name '*.skj' | sort -r)
 expect 0 '"intact":true,.*"records":16000,"tenants":2,' "$verify" --json journal
-expect 0 '^{"time":.*"seq":0,.*"subject":"hanako"' "$verify" --records journal
-count() { "$verify" --records --tenant 01000000000000000000000000000000 journal 2>/dev/null | wc -l; }
+expect 0 '^{"time":.*"seq":0,.*"subject":"hanako"' "${opened[@]}" --records journal
+expect 2 'needs --root-key' "$verify" --records journal
+count() { "${opened[@]}" --records --tenant 01000000000000000000000000000000 journal 2>/dev/null | wc -l; }
 expect 0 '^8000$' count
-shown() { "$sekisho" journal show journal | wc -l; }
+shown() { "${show[@]}" journal | wc -l; }
 expect 0 '^16000$' shown
-none() { "$sekisho" journal show journal --tenant acme@dns | wc -l; }
+none() { "${show[@]}" journal --tenant acme@dns | wc -l; }
 expect 0 '^0$' none
-expect 2 'a tenant is NAME@SERVICE' "$sekisho" journal show journal --tenant acme
-first() { "$sekisho" journal show journal | head -n 1; }
+expect 2 'a tenant is NAME@SERVICE' "${show[@]}" journal --tenant acme
+first() { "${show[@]}" journal | head -n 1; }
 expect 0 '^{"time"' first
 expect 1 'the folder holds no journal file' "$verify" empty
 expect 1 'No such file' "$verify" nowhere
 expect 2 '^Usage' "$verify"
+expect 2 '^sekisho: --root-key: missing' "$sekisho" journal show journal
+printf x >short.key && expect 1 'short.key: no root key: it has 32 bytes' "$verify" --root-key short.key journal
+printf l%.0s {1..32} >other.key && expect 1 '^sekisho-verify: journal/keys: key 1 was changed, or is of another root key$' "$verify" --root-key other.key journal
+expect 1 '^sekisho: journal/keys: key 1 was changed' "$sekisho" journal show --root-key other.key journal
+rm -rf copy && cp -r journal copy && rm copy/keys && expect 1 'copy/keys: No such file' "$verify" --root-key root.key copy
+expect 0 '^intact' "$verify" copy
+: >copy/keys && expect 1 'the keys have none for the record.s tenant and day' "$verify" --root-key root.key copy
 expect 2 'a tenant.s id has 32 hex digits' "$verify" --records --tenant 12 journal
 second=journal/journal-0000000000000002.skj
 last=$(find journal -name '*.skj' | sort | tail -n 1)
@@ -199,7 +212,53 @@ rm -rf copy && cp -r journal copy && mv copy/journal-0000000000000002.skj copy/j
 expect 1 'the file.s name is not that of its number' "$verify" copy
 rm -rf copy && cp -r journal copy && rm copy/journal-0000000000000002.skj
 expect 1 'damaged here|does not go on|missing' "$verify" copy
-expect 1 '^sekisho: copy/.*: damaged at byte' "$sekisho" journal show copy
+expect 1 '^sekisho: copy/.*: damaged at byte' "${show[@]}" copy
+
+# ---- a journal held to checkpoints
+checkpoints=signer/checkpoints
+held=("$verify" --checkpoint "$checkpoints" --key "$key")
+expect 0 '^signed  not looked at: ' "$verify" journal
+expect 0 '^signed  by the key that was given: 2 of 2 checkpoints met, the newest of 2[^;]*; behind them are 8000 records$' "${held[@]}" journal
+expect 0 '^signed  by whomever, as no --key was given: 2 of 2' "$verify" --checkpoint "$checkpoints" journal
+expect 0 '"checkpoints":2,"checkpoints_met":2,"signatures":true,"unsigned":8000}$' "${held[@]}" --json journal
+expect 0 '"checkpoints":0,"checkpoints_met":0,"signatures":false,"unsigned":16000}$' "$verify" --json journal
+# Files that begin behind what is signed prove nothing of it; where they begin with just that, they do.
+expect 1 'the first file begins behind the 4000 signed records of tenant 0[12]0{30}: add files before it' "${held[@]}" $last
+begins() { # FILE [WRONG]: a checkpoint, signed by nobody, of where the file's first tenant stands
+  python3 - "$@" <<'END'
+import base64, struct, sys
+header = open(sys.argv[1], 'rb').read(8192)
+entry = header[4096 + 136:]
+root = bytearray(entry[32:64])
+root[0] ^= len(sys.argv) > 2
+print(f"sekisho/{header[24:40].hex()}/{header[72:88].hex()}/{entry[8:24].hex()}\n{struct.unpack('<Q', entry[24:32])[0]}\n{base64.b64encode(root).decode()}\ntime 2026-11-27T00:00:00.000Z\nclock unknown\n")
+END
+}
+begins "$last" >begin && expect 0 '1 of 1 checkpoints met' "$verify" --checkpoint begin $last
+begins "$last" wrong >begin && expect 1 'records of tenant 0[12]0{30} are not those that were signed' "$verify" --checkpoint begin $last
+expect 0 '^sekisho/0{32}/[0-9a-f]{32}/01' "$sekisho" journal checkpoints "$checkpoints"
+expect 0 '^time 2.*Z$' "$sekisho" journal checkpoints "$checkpoints"
+expect 1 'there is no checkpoint of this tenant' "$sekisho" journal checkpoints "$checkpoints" --tenant acme@dns
+mkdir other short elsewhere && "$make_journal" other 15968 signer && "$make_journal" short 1000 signer
+mkdir foreign && stranger=$("$make_journal" foreign 16000 elsewhere)
+expect 1 'a checkpoint of another gateway, or of another journal of it' "$verify" --checkpoint elsewhere/checkpoints journal
+# One, as a text that somebody kept.
+"$sekisho" journal checkpoints "$checkpoints" | sed '/^—/q' >one && expect 0 '^signed  by the key that was given: 1 of 1' "$verify" --checkpoint one --key "$key" journal
+expect 2 'there is no --checkpoint' "$verify" --key "$key" journal
+expect 2 'no key: it is one line' "$verify" --key x --checkpoint one journal
+expect 1 'is not signed by the key that was given' "$verify" --checkpoint one --key "$stranger" journal
+sed 's/^time 20/time 24/' one >changed && expect 1 'changed: is not signed by the key' "$verify" --checkpoint changed --key "$key" journal
+printf 'hello\n' >changed && expect 1 'changed: is no checkpoint' "$verify" --checkpoint changed journal
+# The older half counts when the newer is no whole write, and nothing when both are not.
+cp "$checkpoints" changed && printf x | dd of=changed bs=1 seek=8300 conv=notrunc 2>/dev/null
+expect 0 '2 of 2 checkpoints met.*behind them are 10000 records' "$verify" --checkpoint changed journal
+printf x | dd of=changed bs=1 seek=4200 conv=notrunc 2>/dev/null
+expect 1 'changed: block 1 is damaged' "$verify" --checkpoint changed journal
+# Another journal, whole in itself: longer by its time alone, or shorter than what is signed.
+expect 0 '^intact' "$verify" other
+expect 1 '^sekisho-verify: signer/checkpoints: the first 4000 records of tenant 0[12]0{30} are not those that were signed$' "${held[@]}" other
+expect 1 'records of tenant 0[12]0{30} are signed, and the journal has 500$' "${held[@]}" short
+expect 1 '"intact":false,"file":"signer/checkpoints",.*are signed, and the journal has 500"' "${held[@]}" --json short
 
 # ---- new-key
 

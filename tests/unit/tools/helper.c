@@ -1,6 +1,8 @@
 /* See helper.h. Plain blocking calls: the test is not to depend on the channel it tests the other end of. */
 #include "helper.h"
 
+#include "crypto/digest.h"
+
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -67,6 +69,8 @@ void helper_new_auth(struct helper *helper)
     helper->auth = fds[0];
 }
 
+const char helper_root_key[32] = "of a test";
+
 void helper_begin(struct helper *helper, const char *program, const char *folder)
 {
     int fds[2];
@@ -86,7 +90,8 @@ void helper_begin(struct helper *helper, const char *program, const char *folder
     helper->control = fds[0];
     helper->auth = -1;
     /* By root the whole of the sandbox; another account cannot change its own. */
-    static const char secret[32] = "of a test";
+    uint8_t secret[SK_SHA256_SIZE];
+    sk_digest_derive(sk_slice(helper_root_key, sizeof(helper_root_key)), "audit", SK_SLICE_NULL, secret); /* others take any */
     struct sk_control_hello hello = {
             .uid = geteuid() == 0 ? 65534 : 0, .folder = sk_slice_str(folder), .secret = sk_slice(secret, sizeof(secret))};
     helper_send(helper->control, &sk_control_interface, SK_CONTROL_HELLO, &hello, NULL, 0);

@@ -15,6 +15,9 @@ struct helper_side {
     uint8_t peer; /* the helper's sender bit */
 };
 
+/* What the secrets are derived from. */
+extern const char helper_root_key[32];
+
 /* Starts it and says HELLO. `program`: the environment variable that names it. `folder`: of HELLO. */
 void helper_begin(struct helper *helper, const char *program, const char *folder);
 /* helper_begin, a channel to auth, LOADED. Returns when it said READY. */
