@@ -95,7 +95,7 @@ static int last_use(struct sk_file *file, struct sk_slice user, const struct api
     hash_key(file, user, key->sha256, row);
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_GET_API_KEY);
     sk_file_bind(statement, 1, sk_slice(row, sizeof(row)));
-    int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    int step = statement ? sk_file_step(statement) : SQLITE_ERROR;
     *used = step == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
     if (statement) {
         (void)sqlite3_reset(statement);
@@ -142,7 +142,7 @@ int sk_engine_list_api_keys(struct sk_engine *e, const struct sk_store_list_api_
         sk_row_name_hash(file, list->user, name);
         sk_file_bind(statement, 1, sk_slice(name, sizeof(name)));
     }
-    while (r == 0 && (step = statement ? sqlite3_step(statement) : SQLITE_ERROR) == SQLITE_ROW) {
+    while (r == 0 && (step = statement ? sk_file_step(statement) : SQLITE_ERROR) == SQLITE_ROW) {
         struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
         union sk_ipc_any message;
         r = sk_row_unseal(file, "user", SK_STORE_USER, sk_file_column(statement, 0), &buf, &message);

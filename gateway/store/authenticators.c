@@ -37,7 +37,7 @@ int sk_engine_get_authenticator(
     sk_row_name_hash(file, get->credential, id);
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_GET_AUTHENTICATOR);
     sk_file_bind(statement, 1, sk_slice(id, sizeof(id)));
-    int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    int step = statement ? sk_file_step(statement) : SQLITE_ERROR;
     r = step == SQLITE_ROW ? row_authenticator(file, statement, buf, got) : step == SQLITE_DONE ? 1 : -EIO;
     if (statement) {
         (void)sqlite3_reset(statement);
@@ -59,7 +59,7 @@ int sk_engine_list_authenticators(struct sk_engine *e, const struct sk_store_lis
     sk_row_name_hash(file, list->user, user);
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_LIST_AUTHENTICATORS);
     sk_file_bind(statement, 1, sk_slice(user, sizeof(user)));
-    while (r == 0 && (step = statement ? sqlite3_step(statement) : SQLITE_ERROR) == SQLITE_ROW) {
+    while (r == 0 && (step = statement ? sk_file_step(statement) : SQLITE_ERROR) == SQLITE_ROW) {
         struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
         struct sk_store_got_authenticator got;
         r = row_authenticator(file, statement, &buf, &got);

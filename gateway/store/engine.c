@@ -82,7 +82,7 @@ int sk_engine_get_user(struct sk_engine *e, const struct sk_store_get_user *get,
     }
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_GET_USER);
     sk_file_bind(statement, 1, sk_slice(hash, sizeof(hash)));
-    int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    int step = statement ? sk_file_step(statement) : SQLITE_ERROR;
     r = step == SQLITE_ROW ? sk_row_unseal(file, "user", SK_STORE_USER, sk_file_column(statement, 0), buf, &message) : step == SQLITE_DONE ? 1 : -EIO;
     if (statement) {
         (void)sqlite3_reset(statement);
@@ -117,8 +117,8 @@ int sk_engine_get_secrets(struct sk_engine *e, const struct sk_store_get_secrets
     sk_row_name_hash(file, get->app, hash);
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_GET_SECRETS);
     sk_file_bind(statement, 1, sk_slice(hash, sizeof(hash)));
-    int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
-    for (; r == 0 && step == SQLITE_ROW; step = sqlite3_step(statement)) {
+    int step = statement ? sk_file_step(statement) : SQLITE_ERROR;
+    for (; r == 0 && step == SQLITE_ROW; step = sk_file_step(statement)) {
         struct sk_buf plain SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
         union sk_ipc_any message;
         r = sk_row_unseal(file, "secret", SK_STORE_SECRET, sk_file_column(statement, 1), &plain, &message);

@@ -143,8 +143,12 @@ void sk_file_close(struct sk_file *file)
     file->db = NULL;
 }
 
+/* A value could not be bound, and is NULL in its statement: that would find nothing, and change nothing, in silence. */
+static bool unbound;
+
 sqlite3_stmt *sk_file_statement(struct sk_file *file, enum sk_statement which)
 {
+    unbound = false;
     sqlite3_stmt **statement = &file->statements[which];
     if (!*statement && sqlite3_prepare_v3(file->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) != SQLITE_OK) {
         return NULL;
@@ -154,9 +158,14 @@ sqlite3_stmt *sk_file_statement(struct sk_file *file, enum sk_statement which)
     return *statement;
 }
 
+int sk_file_step(sqlite3_stmt *statement)
+{
+    return unbound ? SQLITE_NOMEM : sqlite3_step(statement);
+}
+
 int sk_file_run(sqlite3_stmt *statement)
 {
-    int r = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    int r = statement ? sk_file_step(statement) : SQLITE_ERROR;
     if (statement) {
         (void)sqlite3_reset(statement);
     }
@@ -165,8 +174,8 @@ int sk_file_run(sqlite3_stmt *statement)
 
 void sk_file_bind(sqlite3_stmt *statement, int at, struct sk_slice blob)
 {
-    if (statement) {
-        (void)sqlite3_bind_blob64(statement, at, blob.data ? blob.data : "", blob.len, SQLITE_TRANSIENT);
+    if (statement && sqlite3_bind_blob64(statement, at, blob.data ? blob.data : "", blob.len, SQLITE_TRANSIENT) != SQLITE_OK) {
+        unbound = true;
     }
 }
 

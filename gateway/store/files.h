@@ -83,6 +83,8 @@ int sk_file_open(struct sk_file *file, const char *path, const char *const *sche
 void sk_file_close(struct sk_file *file);
 /* The statement, reset and with no values bound; NULL when it cannot be prepared. */
 sqlite3_stmt *sk_file_statement(struct sk_file *file, enum sk_statement which);
+/* sqlite3_step, but SQLITE_NOMEM when a value could not be bound since the last sk_file_statement: what is bound is stepped before the next is taken. */
+int sk_file_step(sqlite3_stmt *statement) sk_nodiscard;
 /* Runs a statement that gives no row. 0 or -EIO. */
 int sk_file_run(sqlite3_stmt *statement) sk_nodiscard;
 void sk_file_bind(sqlite3_stmt *statement, int at, struct sk_slice blob);

@@ -189,7 +189,7 @@ static int compare_user(struct note *note, const struct part *part, struct sk_sl
     const struct sk_store_user *user = (const void *)&message, *before = NULL;
     sqlite3_stmt *get = sk_file_statement(note->file, SK_SQL_GET_USER);
     sk_file_bind(get, 1, sk_slice(part->hash, SK_NAME_HASH));
-    int step = get ? sqlite3_step(get) : SQLITE_ERROR;
+    int step = get ? sk_file_step(get) : SQLITE_ERROR;
     int r = step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -EIO;
     r = r ? r : sk_row_unseal(note->file, "user", SK_STORE_USER, sealed, &plain, &message);
     if (r == 0 && step == SQLITE_ROW && sk_row_unseal(note->file, "user", SK_STORE_USER, sk_file_column(get, 0), &old, &row) == 0) {
@@ -234,7 +234,7 @@ static int note_gone(struct note *note)
     if (old) {
         (void)sqlite3_bind_int64(old, 1, note->mark);
     }
-    while (r == 0 && (step = sqlite3_step(old)) == SQLITE_ROW) {
+    while (r == 0 && (step = sk_file_step(old)) == SQLITE_ROW) {
         struct sk_buf plain SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
         union sk_ipc_any user;
         struct sk_slice hash = sk_file_column(old, 0);

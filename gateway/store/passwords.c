@@ -11,7 +11,7 @@ int sk_password_own(struct sk_file *file, const uint8_t name[SK_NAME_HASH], stru
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_GET_PASSWORD);
     union sk_ipc_any message;
     sk_file_bind(statement, 1, sk_slice(name, SK_NAME_HASH));
-    int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    int step = statement ? sk_file_step(statement) : SQLITE_ERROR;
     int r = step == SQLITE_ROW ? 0 : step == SQLITE_DONE ? 1 : -EIO;
     if (r == 0) {
         struct sk_slice instead_of = sk_file_column(statement, 0);
@@ -42,7 +42,7 @@ static int file_password(struct sk_file *file, const uint8_t name[SK_NAME_HASH],
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_GET_USER);
     union sk_ipc_any message;
     sk_file_bind(statement, 1, sk_slice(name, SK_NAME_HASH));
-    int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    int step = statement ? sk_file_step(statement) : SQLITE_ERROR;
     int r = step == SQLITE_ROW ? sk_row_unseal(file, "user", SK_STORE_USER, sk_file_column(statement, 0), buf, &message) : step == SQLITE_DONE ? 1 : -EIO;
     *hash = r ? SK_SLICE_NULL : ((const struct sk_store_user *)(const void *)&message)->hash;
     if (statement) {

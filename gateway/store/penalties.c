@@ -63,7 +63,7 @@ static int load(struct rows *rows, enum sk_ban_scope scope)
     row_key(rows->file, scope, row_user(rows, scope), row_network(rows, scope), key);
     sqlite3_stmt *statement = sk_file_statement(rows->file, SK_SQL_GET_PENALTY);
     sk_file_bind(statement, 1, sk_slice(key, sizeof(key)));
-    int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    int step = statement ? sk_file_step(statement) : SQLITE_ERROR;
     int r = step == SQLITE_ROW    ? sk_row_unseal(rows->file, "penalty", SK_STORE_PENALTY, sk_file_column(statement, 0), &buf, &message)
             : step == SQLITE_DONE ? 1
                                   : -EIO;
@@ -149,7 +149,7 @@ static int make_room(struct rows *rows, uint64_t *wait)
     }
     if (r == 0 && file->penalties == 0) {
         sqlite3_stmt *count = sk_file_statement(file, SK_SQL_COUNT_PENALTIES);
-        r = count && sqlite3_step(count) == SQLITE_ROW ? 0 : -EIO;
+        r = count && sk_file_step(count) == SQLITE_ROW ? 0 : -EIO;
         file->penalties = r ? 0 : (uint64_t)sqlite3_column_int64(count, 0) + 1;
         if (count) {
             (void)sqlite3_reset(count);
@@ -230,9 +230,9 @@ static int walk(struct sk_file *file, uint64_t ends, struct sk_slice key, void (
     sk_file_bind_number(statement, 1, ends ? ends : INT64_MAX);
     sk_file_bind(statement, 2, key);
     sk_file_bind_number(statement, 3, AT_ONCE);
-    int r = 0, step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    int r = 0, step = statement ? sk_file_step(statement) : SQLITE_ERROR;
     unsigned rows = 0;
-    for (; r == 0 && step == SQLITE_ROW; step = sqlite3_step(statement)) {
+    for (; r == 0 && step == SQLITE_ROW; step = sk_file_step(statement)) {
         struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
         struct sk_slice its_key = sk_file_column(statement, 1);
         union sk_ipc_any message;

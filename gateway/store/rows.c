@@ -92,7 +92,7 @@ static int tenant_key(struct sk_engine *e, struct sk_file *file, const struct sk
     struct sk_slice id = sk_slice(file->tenant, SK_ID_SIZE), at = place(file, "tenant key", where);
     sqlite3_stmt *get = sk_file_statement(&e->operator, SK_SQL_GET_TENANT);
     sk_file_bind(get, 1, id);
-    int step = get ? sqlite3_step(get) : SQLITE_ERROR;
+    int step = get ? sk_file_step(get) : SQLITE_ERROR;
     int r = -EIO;
     if (step == SQLITE_ROW) {
         bool opened = sk_unseal(e->root_key, at, sk_file_column(get, 0), &buf) == 0;
@@ -171,7 +171,7 @@ int sk_meta_get(struct sk_file *file, const char *key, struct sk_buf *out)
         return -EIO;
     }
     (void)sqlite3_bind_text(get, 1, key, -1, SQLITE_STATIC);
-    int step = sqlite3_step(get);
+    int step = sk_file_step(get);
     int r = step == SQLITE_ROW ? sk_buf_put(out, sk_file_column(get, 0)) : step == SQLITE_DONE ? 1 : -EIO;
     (void)sqlite3_reset(get);
     return r;

@@ -98,7 +98,7 @@ int sk_engine_get_session(struct sk_engine *e, const struct sk_store_get_session
     }
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_GET_SESSION);
     sk_file_bind(statement, 1, get->key);
-    int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    int step = statement ? sk_file_step(statement) : SQLITE_ERROR;
     r = step == SQLITE_ROW ? row_session(file, statement, buf, got) : step == SQLITE_DONE ? 1 : -EIO;
     if (statement) {
         (void)sqlite3_reset(statement);
@@ -112,8 +112,8 @@ int sk_engine_get_session(struct sk_engine *e, const struct sk_store_get_session
 static int walk(struct sk_file *file, int (*each)(void *context, struct sk_store_got_session *session), void *context)
 {
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_LIST_SESSIONS);
-    int r = 0, step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
-    for (; r == 0 && step == SQLITE_ROW; step = sqlite3_step(statement)) {
+    int r = 0, step = statement ? sk_file_step(statement) : SQLITE_ERROR;
+    for (; r == 0 && step == SQLITE_ROW; step = sk_file_step(statement)) {
         struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
         struct sk_store_got_session got = {.ticket = 0};
         r = row_session(file, statement, &buf, &got);
@@ -268,8 +268,8 @@ static int gather_signed_in(struct dropping *d, const struct sk_store_drop_signe
     sqlite3_stmt *statement = sk_file_statement(d->file, SK_SQL_SIGNED_IN);
     bind_called(d->file, statement, 1, drop->provider, "sub", drop->sub);
     bind_called(d->file, statement, 2, drop->provider, "sid", drop->sid);
-    int r = 0, step = statement && sqlite3_bind_int(statement, 3, SK_STORE_SIGNED_IN_PART) == SQLITE_OK ? sqlite3_step(statement) : SQLITE_ERROR;
-    for (; r == 0 && step == SQLITE_ROW; step = sqlite3_step(statement)) {
+    int r = 0, step = statement && sqlite3_bind_int(statement, 3, SK_STORE_SIGNED_IN_PART) == SQLITE_OK ? sk_file_step(statement) : SQLITE_ERROR;
+    for (; r == 0 && step == SQLITE_ROW; step = sk_file_step(statement)) {
         struct sk_buf buf SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_IPC_MESSAGE_MAX + 64);
         struct sk_store_got_session got = {.ticket = 0};
         struct sk_slice key = sk_file_column(statement, 0);

@@ -10,7 +10,7 @@ static int find(struct sk_file *file, const uint8_t key[SK_NAME_HASH])
 {
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_GET_SPENT);
     sk_file_bind(statement, 1, sk_slice(key, SK_NAME_HASH));
-    int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    int step = statement ? sk_file_step(statement) : SQLITE_ERROR;
     if (statement) {
         (void)sqlite3_reset(statement);
     }
@@ -21,7 +21,7 @@ static int find(struct sk_file *file, const uint8_t key[SK_NAME_HASH])
 static int room(struct sk_file *file)
 {
     sqlite3_stmt *statement = sk_file_statement(file, SK_SQL_COUNT_SPENT);
-    int r = statement && sqlite3_step(statement) == SQLITE_ROW ? 0 : -EIO;
+    int r = statement && sk_file_step(statement) == SQLITE_ROW ? 0 : -EIO;
     r = r == 0 && sqlite3_column_int64(statement, 0) >= SPENT_MAX ? 3 : r;
     if (statement) {
         (void)sqlite3_reset(statement);

@@ -66,7 +66,7 @@ int sk_engine_get_voucher(struct sk_engine *e, const struct sk_store_get_voucher
     sk_file_bind(statement, 1, sk_slice(key, sizeof(key)));
     sk_file_bind_number(statement, 2, get->kind);
     sk_file_bind_number(statement, 3, get->now);
-    int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    int step = statement ? sk_file_step(statement) : SQLITE_ERROR;
     r = step == SQLITE_ROW ? sk_row_unseal(file, "voucher", SK_STORE_VOUCHER, sk_file_column(statement, 0), buf, &message)
         : step == SQLITE_DONE ? 1 : -EIO;
     if (r == 0) {
@@ -101,7 +101,7 @@ int sk_engine_take_voucher(struct sk_engine *e, const struct sk_store_take_vouch
     statement = sk_file_statement(file, SK_SQL_COUNT_VOUCHERS);
     sk_file_bind(statement, 1, sk_slice(user, sizeof(user)));
     sk_file_bind_number(statement, 2, take->kind);
-    if (statement && sqlite3_step(statement) == SQLITE_ROW) {
+    if (statement && sk_file_step(statement) == SQLITE_ROW) {
         *left = (uint64_t)sqlite3_column_int64(statement, 0);
     }
     if (statement) {
