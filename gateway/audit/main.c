@@ -51,7 +51,7 @@ struct source {
 struct audit {
     struct sk_child child;
     struct signing signing;
-    struct sk_buf early; /* told before the journal was open: code, length, message */
+    struct sk_buf told; /* by the supervisor, of what concerns the journal, and not taken yet: code, length, message */
     struct sk_writer *writer;
     struct sk_writer_settings settings;
     char folder[4097];
@@ -302,19 +302,6 @@ static void on_retry(struct sk_timer *timer)
     }
 }
 
-/* A journal file that was unlinked or replaced takes records nobody will ever read. */
-static void on_check(struct sk_timer *timer)
-{
-    struct audit *audit = SK_CONTAINER(timer, struct audit, check);
-    int r = sk_writer_check(audit->writer);
-    if (r < 0) {
-        sk_log(SK_EVENT_JOURNAL_FAILED, SK_TEXT("error", "the journal's file was removed or replaced"));
-        _exit(1);
-    }
-    (void)!sk_writer_note(audit->writer); /* tried again with the next check */
-    sk_timer_set(&audit->check, CHECK_EVERY);
-}
-
 /* The process behind it is gone. */
 static void source_lost(struct audit *audit, uint64_t peer, uint64_t index)
 {
@@ -360,12 +347,15 @@ static void set_tenant(struct audit *audit, struct sk_slice what, uint64_t until
     }
 }
 
-static void record_own(struct audit *audit, struct sk_slice cbor)
+/* False: not now. */
+static bool record_own(struct audit *audit, struct sk_slice cbor)
 {
     struct sk_audit_record record;
-    if (sk_record_decode(cbor, &record) == 0 && sk_writer_add(audit->writer, &record, 0) == 0) {
+    int r = sk_record_decode(cbor, &record) ? 1 : sk_writer_add(audit->writer, &record, 0);
+    if (r == 0) {
         (void)commit(audit);
     }
+    return r >= 0;
 }
 
 static int open_folder(struct audit *audit)
@@ -405,30 +395,61 @@ static int open_journal(struct audit *audit)
     return r;
 }
 
-static void told(struct audit *audit, uint16_t code, struct sk_slice what)
+/* False: not now. */
+static bool take_told(struct audit *audit, uint16_t code, struct sk_slice what)
 {
     uint64_t generation;
+    if (code == SK_CONTROL_RECORD) {
+        return record_own(audit, what);
+    }
     if (code == SK_CONTROL_TENANT) {
         set_tenant(audit, what, UINT64_MAX);
     } else if (code == SK_CONTROL_GONE) {
         set_tenant(audit, what, sk_clock_boot() + SK_WRITER_GONE);
-    } else if (code == SK_CONTROL_RECORD) {
-        record_own(audit, what);
     } else if (what.len == sizeof(generation)) {
         memcpy(&generation, what.data, sizeof(generation));
         sk_child_ready(&audit->child, generation);
     }
+    return true;
 }
 
-/* What concerns the journal waits until it is open. */
-static void tell_or_keep(struct audit *audit, uint16_t code, struct sk_slice what)
+/* In the order in which it was told: when the journal is open, and what could not be recorded again with each check. */
+static void take_all_told(struct audit *audit)
+{
+    uint16_t code;
+    uint32_t len;
+    bool taken = audit->writer != NULL;
+    for (struct sk_slice first = sk_buf_peek(&audit->told); taken && first.data && first.len; first = sk_buf_peek(&audit->told)) {
+        memcpy(&code, first.data, sizeof(code));
+        memcpy(&len, first.data + sizeof(code), sizeof(len));
+        taken = take_told(audit, code, sk_slice_cut(sk_slice_from(first, sizeof(code) + sizeof(len)), len));
+        if (taken) {
+            sk_buf_take(&audit->told, sizeof(code) + sizeof(len) + len);
+        }
+    }
+}
+
+/* A journal file that was unlinked or replaced takes records nobody will ever read. */
+static void on_check(struct sk_timer *timer)
+{
+    struct audit *audit = SK_CONTAINER(timer, struct audit, check);
+    int r = sk_writer_check(audit->writer);
+    if (r < 0) {
+        sk_log(SK_EVENT_JOURNAL_FAILED, SK_TEXT("error", "the journal's file was removed or replaced"));
+        _exit(1);
+    }
+    take_all_told(audit);
+    (void)!sk_writer_note(audit->writer); /* tried again with the next check */
+    sk_timer_set(&audit->check, CHECK_EVERY);
+}
+
+static void tell(struct audit *audit, uint16_t code, struct sk_slice what)
 {
     uint32_t len = (uint32_t)what.len;
-    if (audit->writer) {
-        told(audit, code, what);
-    } else if (sk_buf_put(&audit->early, sk_slice(&code, sizeof(code))) || sk_buf_put(&audit->early, sk_slice(&len, sizeof(len))) || sk_buf_put(&audit->early, what)) {
+    if (sk_buf_put(&audit->told, sk_slice(&code, sizeof(code))) || sk_buf_put(&audit->told, sk_slice(&len, sizeof(len))) || sk_buf_put(&audit->told, what)) {
         sk_loop_stop(audit->child.loop);
     }
+    take_all_told(audit);
 }
 
 /* A tenant with its service, as an id. */
@@ -437,22 +458,7 @@ static void tell_tenant(struct audit *audit, uint16_t code, const uint8_t tenant
     uint8_t ids[SK_ID_SIZE + SK_SHA256_SIZE];
     memcpy(ids, tenant, SK_ID_SIZE);
     sk_digest_sha256(service, ids + SK_ID_SIZE);
-    tell_or_keep(audit, code, sk_slice(ids, 2UL * SK_ID_SIZE));
-}
-
-static void tell_early(struct audit *audit)
-{
-    struct sk_slice early = sk_buf_peek(&audit->early);
-    uint16_t code;
-    uint32_t len;
-    while (early.len) {
-        memcpy(&code, early.data, sizeof(code));
-        memcpy(&len, early.data + sizeof(code), sizeof(len));
-        early = sk_slice_from(early, sizeof(code) + sizeof(len));
-        told(audit, code, sk_slice_cut(early, len));
-        early = sk_slice_from(early, len);
-    }
-    sk_buf_free(&audit->early);
+    tell(audit, code, sk_slice(ids, 2UL * SK_ID_SIZE));
 }
 
 /* The signer serves, or does not: the journal is opened when it first does, for what is signed must be there. */
@@ -468,7 +474,7 @@ static void on_signing(struct signing *signing)
         }
         signing_begin(signing, audit->writer);
         sk_timer_set(&audit->check, CHECK_EVERY);
-        tell_early(audit);
+        take_all_told(audit);
     } else if (audit->writer) {
         sk_log(works ? SK_EVENT_SIGNER_BACK : SK_EVENT_SIGNER_AWAY);
     }
@@ -483,7 +489,7 @@ static int on_hello(struct sk_child *child, const struct sk_control_hello *hello
         return -EINVAL;
     }
     signing_init(&audit->signing, child->loop, on_signing);
-    audit->early = SK_BUF_INIT((size_t)16 << 20);
+    audit->told = SK_BUF_INIT((size_t)16 << 20);
     sk_timer_init(&audit->check, child->loop, on_check);
     sk_timer_init(&audit->retry, child->loop, on_retry);
     sk_timer_init(&audit->again, child->loop, on_again);
@@ -522,10 +528,10 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
         tell_tenant(audit, code, ((const struct sk_control_gone *)message)->tenant, SK_SLICE_NULL);
         break;
     case SK_CONTROL_RECORD:
-        tell_or_keep(audit, code, ((const struct sk_control_record *)message)->cbor);
+        tell(audit, code, ((const struct sk_control_record *)message)->cbor);
         break;
     case SK_CONTROL_LOADED:
-        tell_or_keep(audit, code, sk_slice(&((const struct sk_control_loaded *)message)->generation, sizeof(uint64_t)));
+        tell(audit, code, sk_slice(&((const struct sk_control_loaded *)message)->generation, sizeof(uint64_t)));
         break;
     default:
         break;

@@ -337,6 +337,7 @@ int sk_writer_open(const struct sk_writer_settings *settings, struct sk_writer *
     r = r ? r : open_keys(w, found);
     r = r ? r : read_files(w, numbers, count, found);
     w->day = w->state.day;
+    w->records_in_file = count > 0; /* or a snapshot alone: then the day begins another for nothing */
     r = r ? r : resume(w, count, found);
     w->leaves_durable = sk_buf_len(&w->leaves);
     w->leaves.limit = WRITER_LEAVES_MAX + w->leaves_durable;

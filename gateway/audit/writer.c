@@ -56,15 +56,24 @@ int sk_writer_tenant(struct sk_writer *w, const uint8_t id[SK_ID_SIZE], const ui
     return r;
 }
 
+/* A file has the records of one day, so that it can be erased with it. A clock that goes back opens no day again. */
+static int begin_day(struct sk_writer *w)
+{
+    uint64_t today = w->count ? 0 : sk_clock_wall() / SK_DAY;
+    if (today <= w->day) {
+        return 0;
+    }
+    int r = w->records_in_file ? writer_next_file(w, true) : 0;
+    w->day = r ? w->day : (uint32_t)today;
+    return r;
+}
+
 /* The keys are there to seal the tenant's next record with. */
 static int ready(struct sk_writer *w, struct sk_journal_tenant *tenant)
 {
     static const uint8_t operators[SK_ID_SIZE];
-    uint64_t today = sk_clock_wall() / SK_DAY;
-    if (w->count == 0 && today > w->day) {
-        w->day = (uint32_t)today; /* a clock that goes back opens no day again */
-    }
-    int r = sk_sealing_set(&tenant->sealing, w->keys, tenant->id, w->day, w->run);
+    int r = begin_day(w);
+    r = r ? r : sk_sealing_set(&tenant->sealing, w->keys, tenant->id, w->day, w->run);
     if (r <= 0) {
         return r;
     }
@@ -355,9 +364,14 @@ int writer_next_file(struct sk_writer *w, bool snapshot)
         return r;
     }
     if (w->fd >= 0) {
+        if (!w->broken) {
+            /* The room that it did not take. It stays as long as it is: whoever reads it has mapped all of it. */
+            (void)!fallocate(w->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)w->at, (off_t)(w->room > w->at ? w->room - w->at : 1));
+        }
         (void)close(w->fd);
     }
     w->fd = fd;
+    w->records_in_file = !snapshot;
     w->state.file = number;
     w->state.begun = true;
     w->at = at;
@@ -396,6 +410,7 @@ int sk_writer_commit(struct sk_writer *w)
         return r;
     }
     w->state.records += w->count;
+    w->records_in_file = true;
     w->leaves_durable = sk_buf_len(&w->leaves);
     w->count = 0;
     sk_buf_take(&w->body, body.len);

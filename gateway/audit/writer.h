@@ -55,7 +55,7 @@ int sk_writer_tenant(struct sk_writer *writer, const uint8_t id[SK_ID_SIZE], con
 /*
  * Adds one record; sets its seq, id and times. `owner`, from 1 below SK_JOURNAL_OWNERS: who will close what it opens; 0:
  * nobody, and then it may be of any tenant. 0; 1 not a record; 2 not a tenant for an owner at present; 3 this owner has too
- * much open; negative: memory, or the group is full.
+ * much open; negative: not now (memory, a full group, or a new day's file that cannot be made yet).
  */
 int sk_writer_add(struct sk_writer *writer, struct sk_audit_record *record, unsigned owner) sk_nodiscard;
 /*

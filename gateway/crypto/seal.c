@@ -74,6 +74,38 @@ int sk_sealer_open(struct sk_sealer *sealer, const uint8_t nonce[SK_SEAL_NONCE],
     return 0;
 }
 
+/* ---- blocks ---- */
+
+struct sk_block {
+    EVP_CIPHER_CTX *ctx;
+};
+
+struct sk_block *sk_block_free(struct sk_block *block)
+{
+    if (block) {
+        EVP_CIPHER_CTX_free(block->ctx);
+        free(block);
+    }
+    return NULL;
+}
+
+struct sk_block *sk_block_new(const uint8_t key[SK_SEAL_KEY])
+{
+    struct sk_block *block = calloc(1, sizeof(*block));
+    if (!block) {
+        return NULL;
+    }
+    block->ctx = EVP_CIPHER_CTX_new();
+    bool ok = block->ctx && EVP_EncryptInit_ex2(block->ctx, EVP_aes_256_ecb(), key, NULL, NULL) > 0 && EVP_CIPHER_CTX_set_padding(block->ctx, 0) > 0;
+    return ok ? block : sk_block_free(block);
+}
+
+int sk_block_of(struct sk_block *block, const uint8_t in[SK_BLOCK], uint8_t out[SK_BLOCK])
+{
+    int len = 0;
+    return EVP_EncryptUpdate(block->ctx, out, &len, in, SK_BLOCK) > 0 && len == SK_BLOCK ? 0 : -EIO;
+}
+
 /* ---- with nonces of chance ---- */
 
 int sk_seal(const uint8_t key[SK_SEAL_KEY], struct sk_slice place, struct sk_slice plain, struct sk_buf *out)

@@ -16,6 +16,15 @@ int sk_seal(const uint8_t key[SK_SEAL_KEY], struct sk_slice place, struct sk_sli
 /* Puts the plain form. 0; 1 when it was not sealed with this key for this place, or was changed; negative. */
 int sk_unseal(const uint8_t key[SK_SEAL_KEY], struct sk_slice place, struct sk_slice sealed, struct sk_buf *out) sk_nodiscard;
 
+/* AES-256 of one block: a function of it that nobody tells from chance without the key. Not for several threads. */
+#define SK_BLOCK 16
+struct sk_block;
+/* NULL without memory. */
+struct sk_block *sk_block_new(const uint8_t key[SK_SEAL_KEY]);
+struct sk_block *sk_block_free(struct sk_block *block);
+/* 0 or negative. */
+int sk_block_of(struct sk_block *block, const uint8_t in[SK_BLOCK], uint8_t out[SK_BLOCK]) sk_nodiscard;
+
 /*
  * One key at work, for many small values whose nonces the caller counts: a sealed value is ciphertext || tag (16). The same nonce twice for two
  * values gives both away. Not for several threads.

@@ -2,7 +2,6 @@
 #include "journal/sealed.h"
 
 #include "base/clock.h"
-#include "crypto/digest.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -10,32 +9,38 @@
 void sk_sealing_free(struct sk_sealing *sealing)
 {
     sealing->sealer = sk_sealer_free(sealing->sealer);
-    sk_wipe(sealing->salt, sizeof(sealing->salt));
+    sealing->salt = sk_block_free(sealing->salt);
 }
 
 int sk_sealing_set(struct sk_sealing *s, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], uint32_t day, const uint8_t run[SK_ID_SIZE])
 {
-    uint8_t key[SK_KEYS_SECRET];
+    uint8_t key[SK_KEYS_SECRET], salt[SK_KEYS_SECRET];
     if (s->sealer && s->day == day && memcmp(s->run, run, SK_ID_SIZE) == 0) {
         return 0;
     }
     sk_sealing_free(s);
-    if (sk_keys_derive(keys, tenant, day, "record", sk_slice(run, SK_ID_SIZE), key) || sk_keys_derive(keys, tenant, day, "salt", SK_SLICE_NULL, s->salt)) {
+    if (sk_keys_derive(keys, tenant, day, "record", sk_slice(run, SK_ID_SIZE), key) || sk_keys_derive(keys, tenant, day, "salt", SK_SLICE_NULL, salt)) {
         return 1;
     }
-    s->sealer = sk_sealer_new(key);
+    s->salt = sk_block_new(salt);
+    s->sealer = s->salt ? sk_sealer_new(key) : NULL;
     sk_wipe(key, sizeof(key));
+    sk_wipe(salt, sizeof(salt));
     s->day = day;
     memcpy(s->run, run, SK_ID_SIZE);
     return s->sealer ? 0 : -ENOMEM;
 }
 
-static void make_leaf(const struct sk_sealing *s, uint64_t seq, struct sk_slice cbor, uint8_t leaf[SK_TREE_HASH])
+static int make_leaf(const struct sk_sealing *s, uint64_t seq, struct sk_slice cbor, uint8_t leaf[SK_TREE_HASH])
 {
-    uint8_t salt[SK_SHA256_SIZE];
+    uint8_t place[SK_BLOCK] = {0}, salt[SK_BLOCK];
     seq = htole64(seq);
-    sk_digest_hmac(sk_slice(s->salt, sizeof(s->salt)), sk_slice(&seq, sizeof(seq)), salt);
-    sk_tree_leaf(sk_slice(salt, SK_SEALED_SALT), cbor, leaf);
+    memcpy(place, &seq, sizeof(seq));
+    int r = sk_block_of(s->salt, place, salt);
+    if (r == 0) {
+        sk_tree_leaf(sk_slice(salt, sizeof(salt)), cbor, leaf);
+    }
+    return r;
 }
 
 /* The sequence number: a tenant's, so it is used once in a run. */
@@ -52,10 +57,10 @@ int sk_sealing_seal(struct sk_sealing *s, struct sk_frame_record *frame, struct 
     frame->len = (uint32_t)(cbor.len + SK_SEALED_OVERHEAD);
     frame->kind = SK_FRAME_SEALED;
     make_nonce(frame->seq, nonce);
-    make_leaf(s, frame->seq, cbor, leaf);
+    int r = make_leaf(s, frame->seq, cbor, leaf);
     sk_frame_put_record(frame, out);
     memcpy(behind, leaf, SK_TREE_HASH);
-    return sk_sealer_seal(s->sealer, nonce, sk_slice(out, SK_FRAME_RECORD_HEADER), cbor, behind + SK_TREE_HASH);
+    return r ? r : sk_sealer_seal(s->sealer, nonce, sk_slice(out, SK_FRAME_RECORD_HEADER), cbor, behind + SK_TREE_HASH);
 }
 
 int sk_sealing_open(struct sk_sealing *s, const struct sk_frame_record *frame, struct sk_slice sealed, uint8_t out[SK_AUDIT_RECORD_MAX], size_t *len)
@@ -68,9 +73,6 @@ int sk_sealing_open(struct sk_sealing *s, const struct sk_frame_record *frame, s
     make_nonce(frame->seq, nonce);
     sk_frame_put_record(frame, header);
     int r = sk_sealer_open(s->sealer, nonce, sk_slice(header, sizeof(header)), sk_slice_from(sealed, SK_TREE_HASH), out);
-    if (r == 0) {
-        make_leaf(s, frame->seq, sk_slice(out, *len), leaf);
-        r = memcmp(leaf, sk_sealed_leaf(sealed), SK_TREE_HASH) != 0;
-    }
-    return r;
+    r = r ? r : make_leaf(s, frame->seq, sk_slice(out, *len), leaf);
+    return r ? r : memcmp(leaf, sk_sealed_leaf(sealed), SK_TREE_HASH) != 0;
 }

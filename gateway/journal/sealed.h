@@ -10,14 +10,13 @@
 #include "journal/tree.h"
 
 #define SK_SEALED_OVERHEAD ((size_t)(SK_TREE_HASH + SK_SEAL_TAG))
-#define SK_SEALED_SALT 16
 
 /* What one tenant's records are sealed with, for a day and one run of the writer; made once for many records. */
 struct sk_sealing {
     uint8_t run[SK_ID_SIZE];
     uint32_t day;
     struct sk_sealer *sealer; /* NULL: none yet */
-    uint8_t salt[SK_KEYS_SECRET];
+    struct sk_block *salt;
 };
 
 void sk_sealing_free(struct sk_sealing *sealing);

@@ -2,7 +2,7 @@
 // checkpoint against everybody.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { createDecipheriv, createHash, createHmac, createPublicKey, verify } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createHmac, createPublicKey, verify } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -61,6 +61,8 @@ function rootOf(leaves) {
 const hmac = (key, ...parts) => parts.reduce((mac, part) => mac.update(part), createHmac('sha256', key)).digest();
 const derive = (key, label, ...context) => hmac(key, label, Buffer.from([0]), ...context, Buffer.from([1]));
 
+const encipherBlock = (key, block) => createCipheriv('aes-256-ecb', key, null).setAutoPadding(false).update(block);
+
 function decipher(key, nonce, place, sealed) {
   const opener = createDecipheriv('aes-256-gcm', key, nonce).setAAD(place).setAuthTag(sealed.subarray(-16));
   return Buffer.concat([opener.update(sealed.subarray(0, -16)), opener.final()]);
@@ -92,7 +94,7 @@ function leavesOf(own) {
         const length = bytes.readUInt32LE(record), tenant = bytes.subarray(record + 8, record + 24).toString('hex');
         const { record: key, salt } = keys(tenant, day, run), seq = bytes.subarray(record + 24, record + 32);
         const cbor = decipher(key, Buffer.concat([seq, Buffer.alloc(4)]), bytes.subarray(record, record + 32), bytes.subarray(record + 64, record + 32 + length));
-        const leaf = createHash('sha256').update(Buffer.from([0])).update(hmac(salt, seq).subarray(0, 16)).update(cbor).digest();
+        const leaf = createHash('sha256').update(Buffer.from([0])).update(encipherBlock(salt, Buffer.concat([seq, Buffer.alloc(8)]))).update(cbor).digest();
         assert.deepEqual(leaf, bytes.subarray(record + 32, record + 64), 'the leaf that stands before it');
         all.set(tenant, [...all.get(tenant) ?? [], leaf]);
         record += 32 + length;

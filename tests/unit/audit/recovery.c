@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The wall clock, in days since then; 0: as it is. */
@@ -510,6 +511,7 @@ Test(audit_recovery, a_new_day_takes_a_new_key_and_a_clock_that_goes_back_none)
         free(bytes);
         (void)load_keys(&t, &len);
         cr_expect_eq(len, (3 + days[i].keys) * SK_KEYS_SLOT, "%zu", len / SK_KEYS_SLOT);
+        cr_expect_eq(trail_last(&t), days[i].keys, "each day has a file of its own");
         if (i % 2) { /* a start keeps to it */
             trail_kill(&t);
             cr_assert_eq(trail_open(&t), 0);
@@ -518,6 +520,35 @@ Test(audit_recovery, a_new_day_takes_a_new_key_and_a_clock_that_goes_back_none)
     trail_check(&t, "by days", 0);
     end(&t);
     today = 0;
+}
+
+Test(audit_recovery, a_days_file_takes_no_more_room_than_its_records)
+{
+    struct trail t;
+    struct stat info;
+    begin(&t);
+    trail_kill(&t);
+    t.set.disk = &sk_disk_real;
+    t.set.file_size = (size_t)8 << 20;
+    for (today = 30000; today < 30002; today++) {
+        cr_assert_eq(t.writer ? 0 : trail_open(&t), 0);
+        cr_assert_eq(trail_add(&t, SK_AUDIT_STAGE_SINGLE, 0), 0);
+        cr_assert_eq(trail_commit(&t), 0);
+        if (today == 30000) {
+            trail_kill(&t);
+            cr_assert_eq(trail_open(&t), 0);
+        }
+    }
+    today = 0;
+    uint64_t last = trail_last(&t);
+    for (uint64_t n = last - 1; n <= last; n++) {
+        char name[40];
+        sk_journal_file_name(n, name);
+        cr_assert_eq(fstatat(t.set.folder, name, &info, 0), 0);
+        cr_expect_eq(info.st_blocks * 512 < (n < last ? 1 << 20 : info.st_size), n < last, "file %d: %d blocks", (int)n, (int)info.st_blocks);
+    }
+    trail_check(&t, "holes", 0);
+    end(&t);
 }
 
 Test(audit_recovery, each_run_seals_with_keys_of_its_own)

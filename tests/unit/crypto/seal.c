@@ -164,3 +164,43 @@ Test(crypto_seal, a_value_that_fits_its_buffer_exactly_opens)
     sk_buf_free(&out);
     sk_buf_free(&small);
 }
+
+/* FIPS 197, appendix C.3. */
+Test(crypto_seal, a_block_is_aes_256s)
+{
+    uint8_t own[SK_SEAL_KEY], in[SK_BLOCK], out[SK_BLOCK];
+    static const uint8_t expected[SK_BLOCK] = {0x8e, 0xa2, 0xb7, 0xca, 0x51, 0x67, 0x45, 0xbf, 0xea, 0xfc, 0x49, 0x90, 0x4b, 0x49, 0x60, 0x89};
+    for (uint8_t i = 0; i < sizeof(own); i++) {
+        own[i] = i;
+    }
+    for (uint8_t i = 0; i < sizeof(in); i++) {
+        in[i] = (uint8_t)(i * 0x11);
+    }
+    struct sk_block *block = sk_block_new(own);
+    for (int again = 0; again < 2; again++) {
+        cr_assert_eq(sk_block_of(block, in, out), 0);
+        cr_expect_arr_eq(out, expected, sizeof(expected));
+    }
+    (void)sk_block_free(block);
+}
+
+Test(crypto_seal, a_sealer_opens_what_it_sealed_with_that_nonce_for_that_place)
+{
+    const uint8_t own[SK_SEAL_KEY] = {1}, nonce[SK_SEAL_NONCE] = {2}, wrong[SK_SEAL_NONCE] = {3};
+    uint8_t sealed[5 + SK_SEAL_TAG], opened[5];
+    struct sk_sealer *sealer = sk_sealer_new(own);
+    for (int again = 0; again < 2; again++) {
+        cr_assert_eq(sk_sealer_seal(sealer, nonce, SK_LIT("place"), SK_LIT("plain"), sealed), 0);
+        cr_expect_eq(sk_sealer_open(sealer, wrong, SK_LIT("place"), sk_slice(sealed, sizeof(sealed)), opened), 1);
+        cr_expect_eq(sk_sealer_open(sealer, nonce, SK_LIT("palce"), sk_slice(sealed, sizeof(sealed)), opened), 1);
+        cr_expect_eq(sk_sealer_open(sealer, nonce, SK_LIT("place"), sk_slice(sealed, SK_SEAL_TAG - 1), opened), 1);
+        cr_assert_eq(sk_sealer_open(sealer, nonce, SK_LIT("place"), sk_slice(sealed, sizeof(sealed)), opened), 0);
+        cr_expect_arr_eq(opened, "plain", 5);
+    }
+    for (size_t i = 0; i < sizeof(sealed); i++) {
+        sealed[i] ^= 1;
+        cr_expect_eq(sk_sealer_open(sealer, nonce, SK_LIT("place"), sk_slice(sealed, sizeof(sealed)), opened), 1, "byte %zu", i);
+        sealed[i] ^= 1;
+    }
+    (void)sk_sealer_free(sealer);
+}
