@@ -150,7 +150,7 @@ static bool take(struct audit *audit, struct source *source)
         source_bad(source, "record");
         return false;
     }
-    int refused = sk_writer_add(audit->writer, &record, owner_of(source));
+    int refused = sk_writer_add_sent(audit->writer, &record, sk_slice(source->entry, (size_t)len), owner_of(source));
     if (refused) {
         if (!hold(source, refused, len)) {
             source_bad(source, refused == 2 ? "tenant" : refused == 3 ? "open" : "record");

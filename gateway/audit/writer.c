@@ -121,6 +121,11 @@ void sk_writer_signed(struct sk_writer *w, size_t bytes)
 
 int sk_writer_add(struct sk_writer *w, struct sk_audit_record *record, unsigned owner)
 {
+    return sk_writer_add_sent(w, record, SK_SLICE_NULL, owner);
+}
+
+int sk_writer_add_sent(struct sk_writer *w, struct sk_audit_record *record, struct sk_slice sent, unsigned owner)
+{
     uint8_t cbor[SK_AUDIT_RECORD_MAX] sk_uninitialized;
     int refused = owner ? check_owner(w, record, owner) : 0;
     if (refused) {
@@ -135,7 +140,8 @@ int sk_writer_add(struct sk_writer *w, struct sk_audit_record *record, unsigned 
     record->boot = sk_clock_boot();
     record->seq = tenant->tree.size;
     make_id(w, record->wall, record->id);
-    size_t len = sk_record_encode(record, cbor);
+    size_t len = sent.len ? sk_record_place(record, sent, cbor) : 0;
+    len = len ? len : sk_record_encode(record, cbor);
     if (len == 0) {
         return 1;
     }

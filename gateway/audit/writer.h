@@ -58,6 +58,8 @@ int sk_writer_tenant(struct sk_writer *writer, const uint8_t id[SK_ID_SIZE], con
  * much open; negative: not now (memory, a full group, or a new day's file that cannot be made yet).
  */
 int sk_writer_add(struct sk_writer *writer, struct sk_audit_record *record, unsigned owner) sk_nodiscard;
+/* The same for one that was decoded from `sent` as it is. */
+int sk_writer_add_sent(struct sk_writer *writer, struct sk_audit_record *record, struct sk_slice sent, unsigned owner) sk_nodiscard;
 /*
  * Who would have closed these is gone: adds an unknown outcome for each of an owner's open intents and streams. 0; 1 the
  * group is full and there are more: again after a commit; negative: again later.

@@ -38,7 +38,7 @@
     U(70, count)                                                                                             \
     T(90, redacted, 128)
 
-enum { KEY_ADDRESS = 30 };
+enum { KEY_PLACE = 6, KEY_ADDRESS = 30 }; /* up to the first of these, a record's fields are its place */
 
 enum major { MAJOR_UNSIGNED = 0, MAJOR_BYTES = 2, MAJOR_TEXT = 3, MAJOR_MAP = 5 };
 
@@ -229,6 +229,11 @@ _Static_assert(sizeof(struct longest) <= SK_AUDIT_RECORD_MAX, "a record of longe
 #undef U
 #undef I
 
+/* Its place, at its longest. */
+struct place {
+    uint8_t head[3], version[2], tenant[SK_ID_SIZE + 2], id[SK_ID_SIZE + 2], numbers[3][10];
+};
+
 struct reader {
     const uint8_t *p, *end;
 };
@@ -355,6 +360,37 @@ int sk_record_decode(struct sk_slice bytes, struct sk_audit_record *record)
     bool known = sk_audit_op_text(record->op).len && sk_audit_stage_text(record->stage).len &&
                  sk_audit_decision_text(record->decision).len;
     return r.p != r.end || !known;
+}
+
+size_t sk_record_place(const struct sk_audit_record *record, struct sk_slice sent, uint8_t out[SK_AUDIT_RECORD_MAX])
+{
+    const uint64_t numbers[][2] = {{3, record->seq}, {5, record->wall}, {6, record->boot}};
+    const bool has_tenant = memcmp(record->tenant, no_id, SK_ID_SIZE) != 0, has_id = memcmp(record->id, no_id, SK_ID_SIZE) != 0;
+    struct reader r = {(const uint8_t *)sent.data, (const uint8_t *)sent.data + sent.len}, behind;
+    enum major major;
+    uint64_t fields = 0, key = 0;
+    struct item item;
+    (void)read_head(&r, &major, &fields);
+    for (behind = r; fields && read_head(&r, &major, &key) == 0 && key <= KEY_PLACE && read_item(&r, &item) == 0; behind = r) {
+        fields--;
+    }
+    size_t rest = (size_t)(behind.end - behind.p);
+    uint64_t before = 1U + has_tenant + has_id;
+    for (size_t i = 0; i < SK_COUNT(numbers); i++) {
+        before += numbers[i][1] != 0;
+    }
+    if (rest > SK_AUDIT_RECORD_MAX - sizeof(struct place)) {
+        return 0;
+    }
+    uint8_t *p = put_head(out, MAJOR_MAP, before + fields);
+    p = put_head(put_head(p, MAJOR_UNSIGNED, 1), MAJOR_UNSIGNED, SK_AUDIT_VERSION);
+    p = has_tenant ? put_string(p, 2, MAJOR_BYTES, sk_slice(record->tenant, SK_ID_SIZE)) : p;
+    for (size_t i = 0; i < SK_COUNT(numbers); i++) {
+        p = numbers[i][1] ? put_head(put_head(p, MAJOR_UNSIGNED, numbers[i][0]), MAJOR_UNSIGNED, numbers[i][1]) : p;
+        p = i == 0 && has_id ? put_string(p, 4, MAJOR_BYTES, sk_slice(record->id, SK_ID_SIZE)) : p;
+    }
+    memcpy(p, behind.p, rest);
+    return (size_t)(p - out) + rest;
 }
 
 static int json_text(struct sk_buf *out, const char *name, struct sk_slice text)

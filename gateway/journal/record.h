@@ -14,6 +14,12 @@
 size_t sk_record_encode(const struct sk_audit_record *record, uint8_t out[SK_AUDIT_RECORD_MAX]);
 
 /*
+ * The same for a record that came encoded and was decoded from `sent`, when nothing in it is another now but tenant, seq, id, wall and boot: what
+ * stands behind them is taken as it came. 0 also when it gets too long so; sk_record_encode then cuts it.
+ */
+size_t sk_record_place(const struct sk_audit_record *record, struct sk_slice sent, uint8_t out[SK_AUDIT_RECORD_MAX]);
+
+/*
  * Strict: anything not in deterministic form, out of range, or trailing is refused. Unknown keys are skipped.
  * Slices of `record` point into `bytes`. 0 or 1.
  */

@@ -22,6 +22,17 @@ static void check_record(struct sk_slice bytes)
     if (len == 0 || len > bytes.len || (len == bytes.len && memcmp(out, bytes.data, len) != 0)) {
         abort();
     }
+    if (len == bytes.len) {
+        uint8_t placed[SK_AUDIT_RECORD_MAX];
+        struct sk_audit_record elsewhere = record;
+        elsewhere.seq ^= 0x1234;
+        elsewhere.id[3] ^= 1;
+        elsewhere.wall = 0;
+        size_t size = sk_record_place(&elsewhere, bytes, placed);
+        if (size && (sk_record_encode(&elsewhere, twice) != size || memcmp(placed, twice, size) != 0)) {
+            abort();
+        }
+    }
     if (sk_record_decode(sk_slice(out, len), &again) || sk_record_encode(&again, twice) != len || memcmp(out, twice, len) != 0 || sk_record_json(&record, &json)) {
         abort();
     }
