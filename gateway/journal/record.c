@@ -120,7 +120,7 @@ static size_t utf8_prefix(struct sk_slice text, size_t most)
         if (good == text.len) {
             break;
         }
-        size_t len = sk_utf8_len(sk_slice_from(text, good));
+        size_t len = (uint8_t)text.data[good] < 0x80 ? 1 : sk_utf8_len(sk_slice_from(text, good));
         if (len == 0 || good + len > most) {
             break;
         }
