@@ -195,6 +195,28 @@ Test(audit_signing, what_is_durable_is_told_once_and_dropped_when_it_is_signed)
     cr_expect_eq(changes, 1);
 }
 
+Test(audit_signing, what_was_told_while_a_question_was_open_is_told_once_too)
+{
+    serves_and_opens();
+    record(3);
+    run(1, 3 * SK_SECOND);
+    cr_assert_eq(asks, 1);
+    for (unsigned i = 0; i < 60; i++) {
+        record(20);
+        signing_more(&s);
+    }
+    run(99, 50 * SK_MILLISECOND);
+    cr_assert_geq(leaves, 3 + 1000, "many are not kept for the next second");
+    answer(false);
+    run(2, 3 * SK_SECOND);
+    cr_assert_eq(asks, 2);
+    cr_expect_eq(leaves, 3 + 1200);
+    cr_expect_eq(sk_writer_unsigned(t.writer).len, 1200 * SK_SIGNER_LEAF);
+    answer(false);
+    run(99, 50 * SK_MILLISECOND);
+    cr_expect_eq(sk_writer_unsigned(t.writer).len, 0);
+}
+
 Test(audit_signing, an_answer_to_another_question_is_none)
 {
     serves_and_opens();

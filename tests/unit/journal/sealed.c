@@ -124,3 +124,16 @@ Test(journal_sealed, without_keys_there_is_none)
     cr_expect_eq(sk_sealing_set(&sealing, keys, acme, 9, run), 1);
     cr_expect_eq(sk_sealing_set(&sealing, keys, acme, 7, run), 0);
 }
+
+/* Or who sees two records sealed sees where they differ. */
+Test(journal_sealed, the_same_record_is_sealed_to_something_else_in_another_place_and_run)
+{
+    uint8_t first[256];
+    size_t from = SK_FRAME_RECORD_HEADER + SK_TREE_HASH;
+    cr_assert_eq(sk_sealing_set(&sealing, keys, acme, 7, run), 0);
+    memcpy(first, seal(acme, 5)->bytes, sizeof(first));
+    cr_expect_arr_neq(seal(acme, 6)->bytes + from, first + from, cbor.len);
+    cr_expect_arr_eq(seal(acme, 5)->bytes + from, first + from, cbor.len);
+    cr_assert_eq(sk_sealing_set(&sealing, keys, acme, 7, next_run), 0);
+    cr_expect_arr_neq(seal(acme, 5)->bytes + from, first + from, cbor.len);
+}
