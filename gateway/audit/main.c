@@ -338,11 +338,11 @@ static void add_source(struct audit *audit, const struct sk_control_ring *m, con
 }
 
 /* Workers and auth may record for this tenant until then. */
-/* `what`: the tenant's id, and its service's. */
+/* `what`: the tenant's id, and its service's, if it is not gone. */
 static void set_tenant(struct audit *audit, struct sk_slice what, uint64_t until)
 {
     const uint8_t *id = (const uint8_t *)what.data;
-    if (sk_writer_tenant(audit->writer, id, id + SK_ID_SIZE, until)) {
+    if (sk_writer_tenant(audit->writer, id, what.len > SK_ID_SIZE ? id + SK_ID_SIZE : NULL, until)) {
         sk_loop_stop(audit->child.loop);
     }
 }
@@ -391,8 +391,12 @@ static int open_journal(struct audit *audit)
     r = sk_writer_add(audit->writer, &record, 0);
     r = r ? r : sk_writer_commit(audit->writer);
     r = r ? r : sk_writer_tenant(audit->writer, record.tenant, record.tenant, UINT64_MAX); /* the operator's own */
+    if (r) {
+        sk_log(SK_EVENT_JOURNAL_FAILED, SK_TEXT("folder", audit->folder), SK_TEXT("error", strerror(-r)));
+        return r;
+    }
     sk_log(SK_EVENT_JOURNAL_OPENED, SK_NUMBER("records", found.records), SK_NUMBER("unknown", found.unknown));
-    return r;
+    return 0;
 }
 
 /* False: not now. */
@@ -448,17 +452,18 @@ static void tell(struct audit *audit, uint16_t code, struct sk_slice what)
     uint32_t len = (uint32_t)what.len;
     if (sk_buf_put(&audit->told, sk_slice(&code, sizeof(code))) || sk_buf_put(&audit->told, sk_slice(&len, sizeof(len))) || sk_buf_put(&audit->told, what)) {
         sk_loop_stop(audit->child.loop);
+        return;
     }
     take_all_told(audit);
 }
 
-/* A tenant with its service, as an id. */
-static void tell_tenant(struct audit *audit, uint16_t code, const uint8_t tenant[SK_ID_SIZE], struct sk_slice service)
+/* With its service, as an id. */
+static void tell_tenant(struct audit *audit, const struct sk_control_tenant *m)
 {
     uint8_t ids[SK_ID_SIZE + SK_SHA256_SIZE];
-    memcpy(ids, tenant, SK_ID_SIZE);
-    sk_digest_sha256(service, ids + SK_ID_SIZE);
-    tell(audit, code, sk_slice(ids, 2UL * SK_ID_SIZE));
+    memcpy(ids, m->tenant, SK_ID_SIZE);
+    sk_digest_sha256(m->service, ids + SK_ID_SIZE);
+    tell(audit, SK_CONTROL_TENANT, sk_slice(ids, 2UL * SK_ID_SIZE));
 }
 
 /* The signer serves, or does not: the journal is opened when it first does, for what is signed must be there. */
@@ -522,10 +527,10 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
         source_lost(audit, ((const struct sk_control_lost *)message)->peer, ((const struct sk_control_lost *)message)->index);
         break;
     case SK_CONTROL_TENANT:
-        tell_tenant(audit, code, ((const struct sk_control_tenant *)message)->tenant, ((const struct sk_control_tenant *)message)->service);
+        tell_tenant(audit, message);
         break;
     case SK_CONTROL_GONE:
-        tell_tenant(audit, code, ((const struct sk_control_gone *)message)->tenant, SK_SLICE_NULL);
+        tell(audit, code, sk_slice(((const struct sk_control_gone *)message)->tenant, SK_ID_SIZE));
         break;
     case SK_CONTROL_RECORD:
         tell(audit, code, ((const struct sk_control_record *)message)->cbor);

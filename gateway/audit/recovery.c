@@ -187,6 +187,8 @@ static int open_keys(struct sk_writer *w, struct sk_writer_found *found)
         return -errno;
     }
     int r = sk_keys_new(w->set.secret, sk_slice(bytes, size), &w->keys, found->error.text);
+    /* One may be in the page cache alone: its write failed, and then the program ended. Nothing is sealed with it before it is written again. */
+    r = r || !size ? r : w->set.disk->write(w->keys_fd, sk_slice(bytes, size), 0);
     unmap(sk_slice(bytes, size));
     w->keys_at = size;
     w->state.keys = w->keys;
@@ -284,6 +286,7 @@ static int resume(struct sk_writer *w, size_t files, const struct sk_writer_foun
         w->fd = openat(w->set.folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
         r = w->fd < 0 ? -errno : write_end_again(w);
     }
+    w->broken = found->torn > 0; /* and stays as it was found */
     return r ? r : files == 0 || found->torn || writer_file_full(w) ? writer_next_file(w, true) : 0;
 }
 

@@ -11,6 +11,7 @@
 #define LATE (10 * SK_SECOND)  /* a signer that does not answer for so long does not work */
 #define AT_STOP (2 * SK_SECOND)
 #define MANY SK_SIGNER_LEAVES_MAX /* bytes of leaves that are not kept for the next second */
+#define MOST (600 * MANY)          /* that are told and not signed: a journal may be far ahead of what is signed */
 #define QUEUE ((size_t)128 << 20)
 
 bool signing_works(const struct signing *s)
@@ -38,7 +39,7 @@ static bool tell(struct signing *s)
 {
     struct sk_slice leaves = sk_slice_from(sk_writer_unsigned(s->writer), s->told);
     bool good = true;
-    while (good && leaves.len) {
+    while (good && leaves.len && s->told < MOST) {
         struct sk_signer_leaves m = {.leaves = sk_slice_cut(leaves, SK_SIGNER_LEAVES_MAX)};
         good = send(s, SK_SIGNER_LEAVES, &m);
         s->told += m.leaves.len;
@@ -101,8 +102,10 @@ static void on_signed(struct signing *s, const struct sk_signer_signed *m)
         s->told -= s->asked;
     }
     set_works(s, false, m->failed);
-    if (s->stopping && !m->failed) {
+    if (s->stopping) {
         signing_stop(s);
+    } else if (!m->failed && sk_writer_unsigned(s->writer).len >= s->told + MANY) {
+        ask(s);
     }
 }
 

@@ -43,10 +43,10 @@ static int write_slots(struct sk_writer *w)
     return r;
 }
 
-int sk_writer_tenant(struct sk_writer *w, const uint8_t id[SK_ID_SIZE], const uint8_t service[SK_ID_SIZE], uint64_t until)
+int sk_writer_tenant(struct sk_writer *w, const uint8_t id[SK_ID_SIZE], const uint8_t *service, uint64_t until)
 {
     struct sk_journal_tenant *tenant = sk_journal_tenant(&w->state, id);
-    int r = tenant ? sk_keys_need_tenant(w->keys, id, service, &w->slots) : -ENOMEM;
+    int r = !tenant ? -ENOMEM : service ? sk_keys_need_tenant(w->keys, id, service, &w->slots) : 0;
     if (r == 0) {
         tenant->until = until;
         if (sk_buf_len(&w->slots) >= WRITER_GROUP_FULL) {
@@ -56,24 +56,28 @@ int sk_writer_tenant(struct sk_writer *w, const uint8_t id[SK_ID_SIZE], const ui
     return r;
 }
 
-/* A file has the records of one day, so that it can be erased with it. A clock that goes back opens no day again. */
-static int begin_day(struct sk_writer *w)
+/*
+ * What is recorded on a day is erased with it: by the clock as it is, also when that was wrong for a while. A day begins a file as well, when one is
+ * ready: no record waits for that, and a full disk keeps none out.
+ */
+static void begin_group(struct sk_writer *w)
 {
-    uint64_t today = w->count ? 0 : sk_clock_wall() / SK_DAY;
-    if (today <= w->day) {
-        return 0;
+    uint64_t today = sk_clock_wall() / SK_DAY;
+    w->turn = w->turn || (today != w->day && w->records_in_file);
+    w->day = (uint32_t)today;
+    if (w->turn && atomic_load(&w->spare_state) == 2) {
+        w->turn = writer_next_file(w, true) != 0;
     }
-    int r = w->records_in_file ? writer_next_file(w, true) : 0;
-    w->day = r ? w->day : (uint32_t)today;
-    return r;
 }
 
 /* The keys are there to seal the tenant's next record with. */
 static int ready(struct sk_writer *w, struct sk_journal_tenant *tenant)
 {
     static const uint8_t operators[SK_ID_SIZE];
-    int r = begin_day(w);
-    r = r ? r : sk_sealing_set(&tenant->sealing, w->keys, tenant->id, w->day, w->run);
+    if (w->count == 0) {
+        begin_group(w);
+    }
+    int r = sk_sealing_set(&tenant->sealing, w->keys, tenant->id, w->day, w->run);
     if (r <= 0) {
         return r;
     }
@@ -378,6 +382,7 @@ int writer_next_file(struct sk_writer *w, bool snapshot)
     }
     w->fd = fd;
     w->records_in_file = !snapshot;
+    w->turn = false;
     w->state.file = number;
     w->state.begun = true;
     w->at = at;
@@ -430,7 +435,7 @@ int sk_writer_commit(struct sk_writer *w)
 bool sk_writer_claim_prepare(struct sk_writer *w)
 {
     int none = 0;
-    return w->at > w->set.file_size / 4 && atomic_compare_exchange_strong(&w->spare_state, &none, 1);
+    return (w->turn || w->at > w->set.file_size / 4) && atomic_compare_exchange_strong(&w->spare_state, &none, 1);
 }
 
 void sk_writer_prepare(struct sk_writer *w)

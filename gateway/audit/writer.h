@@ -50,12 +50,12 @@ int sk_writer_any(int folder);
 int sk_writer_open(const struct sk_writer_settings *settings, struct sk_writer **writer, struct sk_writer_found *found) sk_nodiscard;
 struct sk_writer *sk_writer_free(struct sk_writer *writer);
 
-/* Owners may add records of this tenant until then, boot time. `service`: with whose days its records are erased. 0 or -ENOMEM. */
-int sk_writer_tenant(struct sk_writer *writer, const uint8_t id[SK_ID_SIZE], const uint8_t service[SK_ID_SIZE], uint64_t until) sk_nodiscard;
+/* Owners may add records of this tenant until then, boot time. `service`: with whose days its records are erased; NULL: the tenant is gone. 0 or -ENOMEM. */
+int sk_writer_tenant(struct sk_writer *writer, const uint8_t id[SK_ID_SIZE], const uint8_t *service, uint64_t until) sk_nodiscard;
 /*
  * Adds one record; sets its seq, id and times. `owner`, from 1 below SK_JOURNAL_OWNERS: who will close what it opens; 0:
  * nobody, and then it may be of any tenant. 0; 1 not a record; 2 not a tenant for an owner at present; 3 this owner has too
- * much open; negative: not now (memory, a full group, or a new day's file that cannot be made yet).
+ * much open; negative: memory, or the group is full.
  */
 int sk_writer_add(struct sk_writer *writer, struct sk_audit_record *record, unsigned owner) sk_nodiscard;
 /* The same for one that was decoded from `sent` as it is. */

@@ -21,6 +21,7 @@ struct sk_writer {
     uint8_t *block; /* header and body as they are written: aligned, for the disk takes them from here */
     size_t block_size;
     bool records_in_file; /* the current one has some */
+    bool turn;            /* of a day that is over: the next file begins when it is ready */
     bool broken;         /* the current file failed: never write to it again */
     uint64_t noted;      /* the next group's number when `head` was last written */
     /* The spare, made by another thread: 0 none, 1 being made, 2 ready. */

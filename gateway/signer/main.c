@@ -152,8 +152,8 @@ static void connect_audit(struct signer *signer, int fd)
         sk_loop_stop(signer->child.loop);
         return;
     }
-    /* Somebody may have brought the file back meanwhile. */
-    if (sk_trees_fresh(signer->trees) && !open_trees(signer)) {
+    /* Somebody may have brought another file meanwhile, which goes with the journal. What was told and not signed is told again. */
+    if (!open_trees(signer)) {
         return;
     }
     sk_channel_allow(signer->audit, SIZE_MAX); /* as many tenants as there are */

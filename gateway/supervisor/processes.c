@@ -618,7 +618,7 @@ void announce_tenant(struct supervisor *s, struct process *p, const struct tenan
     } else if (p->kind == KIND_AUTH) {
         announce_to_auth(p, t);
     } else if (p->kind == KIND_AUDIT) {
-        struct sk_control_tenant m = {.name = sk_slice_str(t->name)};
+        struct sk_control_tenant m = {.name = sk_slice_str(t->name), .service = sk_slice_str(t->service)};
         memcpy(m.tenant, t->id, SK_ID_SIZE);
         process_send(p, SK_CONTROL_TENANT, &m, NULL);
     }

@@ -93,9 +93,10 @@ int sk_checkpoints_add(struct sk_checkpoints *all, const char *path, char *why)
     }
     struct sk_slice file = sk_slice(at, (size_t)info.st_size);
     bool signers = file.len >= SK_CHECKPOINTS_HEADER && sk_checkpoints_get_header((const uint8_t *)file.data, node, epoch) == 0;
+    size_t before = all->table.count;
     int r = signers ? add_blocks(all, path, sk_slice_from(file, SK_CHECKPOINTS_HEADER), why) : add_note(all, path, file, 0, why);
     (void)munmap(at, (size_t)info.st_size);
-    return r;
+    return r || all->table.count > before ? r : refuse(why, "holds no checkpoint", 0);
 }
 
 void sk_checkpoints_free(struct sk_checkpoints *all)

@@ -74,6 +74,11 @@ function keysOf(own) {
   const file = fs.readFileSync(path.join(own.data, 'journal', 'keys'));
   const slots = Array.from({ length: file.length / 4096 }, (_, i) => file.subarray(i * 4096, (i + 1) * 4096)).map((slot) => ({ kind: slot.readUInt32LE(8), day: slot.readUInt32LE(12),
     id: slot.subarray(16, 32).toString('hex'), service: slot.subarray(32, 48).toString('hex'), key: decipher(secret, slot.subarray(48, 60), slot.subarray(0, 48), slot.subarray(60, 108)) }));
+  const idOf = (service) => createHash('sha256').update(service).digest('hex').slice(0, 32);
+  for (const { kind, id, service } of slots) {
+    const operators = id === '0'.repeat(32);
+    assert.equal(kind === 1 ? service : id, operators ? '0'.repeat(32) : idOf('svc'), 'each key is its own service\'s');
+  }
   return (tenant, day, run) => {
     const of = slots.find(({ kind, id }) => kind === 1 && id === tenant);
     const on = slots.find((slot) => slot.kind === 2 && slot.id === of.service && slot.day === day);

@@ -351,3 +351,19 @@ Test(audit_power, a_group_whose_write_failed_before_a_start_is_not_built_upon, .
     (void)try_all(&t);
     end(&t);
 }
+
+/* The same for a key: what is sealed with one that is in the page cache alone could not be read after the power went. */
+Test(audit_power, a_key_whose_write_failed_before_a_start_is_not_sealed_with_before_it_is_written_again, .timeout = 280)
+{
+    static struct trail t;
+    begin(&t);
+    cr_assert_eq(trail_open(&t), 0);
+    writes_until_failure = 0;
+    cr_assert_eq(trail_add(&t, SK_AUDIT_STAGE_SINGLE, 0), 0);
+    cr_assert_lt(commit(&t), 0);
+    t.count = 0; /* nobody was told of it */
+    again(&t);
+    rounds(&t, 1, 1);
+    (void)try_all(&t);
+    end(&t);
+}

@@ -217,6 +217,36 @@ Test(audit_signing, what_was_told_while_a_question_was_open_is_told_once_too)
     cr_expect_eq(sk_writer_unsigned(t.writer).len, 0);
 }
 
+/* An older copy of the checkpoints was brought back: it is told a part at a time, however much it is. */
+Test(audit_signing, a_journal_far_ahead_of_what_is_signed_is_signed_in_parts)
+{
+    const unsigned count = 700000; /* a channel holds three times that */
+    t.set.file_size = (size_t)64 << 20;
+    cr_assert_eq(trail_open(&t), 0);
+    struct sk_audit_record record = {.op = SK_AUDIT_LOGIN, .stage = SK_AUDIT_STAGE_SINGLE, .decision = SK_AUDIT_DECISION_ALLOW};
+    for (unsigned i = 0; i < count; i++) {
+        cr_assert_eq(sk_writer_add(t.writer, &record, 0), 0);
+        if (sk_writer_full(t.writer) || i + 1 == count) {
+            cr_assert_eq(sk_writer_commit(t.writer), 0);
+            sk_writer_signed(t.writer, sk_writer_unsigned(t.writer).len);
+        }
+    }
+    trail_kill(&t);
+    serves_and_opens();
+    next[0] = 0;
+    for (unsigned answered = 0; sk_writer_unsigned(t.writer).len;) {
+        if (asks == answered) {
+            run(answered + 1, 10 * SK_SECOND);
+        }
+        cr_assert_eq(asks, answered + 1, "it is not asked");
+        answered = asks;
+        answer(false);
+        run(answered + 1, 50 * SK_MILLISECOND); /* it is asked again at once */
+    }
+    cr_expect_eq(leaves, count);
+    cr_expect_geq(asks, 2);
+}
+
 Test(audit_signing, an_answer_to_another_question_is_none)
 {
     serves_and_opens();

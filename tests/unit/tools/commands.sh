@@ -249,6 +249,7 @@ expect 2 'no key: it is one line' "$verify" --key x --checkpoint one journal
 expect 1 'is not signed by the key that was given' "$verify" --checkpoint one --key "$stranger" journal
 sed 's/^time 20/time 24/' one >changed && expect 1 'changed: is not signed by the key' "$verify" --checkpoint changed --key "$key" journal
 printf 'hello\n' >changed && expect 1 'changed: is no checkpoint' "$verify" --checkpoint changed journal
+head -c 4096 "$checkpoints" >changed && expect 1 'changed: holds no checkpoint' "$verify" --checkpoint changed --key "$key" journal
 # The older half counts when the newer is no whole write, and nothing when both are not.
 cp "$checkpoints" changed && printf x | dd of=changed bs=1 seek=8300 conv=notrunc 2>/dev/null
 expect 0 '2 of 2 checkpoints met.*behind them are 10000 records' "$verify" --checkpoint changed journal
