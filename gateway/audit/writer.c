@@ -505,6 +505,7 @@ struct sk_writer *sk_writer_free(struct sk_writer *w)
         free(w->block);
         sk_journal_state_free(&w->state);
         w->keys = sk_keys_free(w->keys);
+        sk_wipe(w->set.secret, sizeof(w->set.secret));
         free(w);
     }
     return NULL;

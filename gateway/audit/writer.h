@@ -50,7 +50,7 @@ int sk_writer_any(int folder);
 int sk_writer_open(const struct sk_writer_settings *settings, struct sk_writer **writer, struct sk_writer_found *found) sk_nodiscard;
 struct sk_writer *sk_writer_free(struct sk_writer *writer);
 
-/* Owners may add records of this tenant until then, boot time. `service`: with whose days its records are erased; NULL: the tenant is gone. 0 or -ENOMEM. */
+/* Owners may add records of this tenant until then, boot time. `service`: with whose days its records are erased; NULL: the tenant is gone. 0 or negative. */
 int sk_writer_tenant(struct sk_writer *writer, const uint8_t id[SK_ID_SIZE], const uint8_t *service, uint64_t until) sk_nodiscard;
 /*
  * Adds one record; sets its seq, id and times. `owner`, from 1 below SK_JOURNAL_OWNERS: who will close what it opens; 0:

@@ -1,6 +1,6 @@
 /*
  * The signer's own trees, one for each tenant, and the file of checkpoints in which they stand. A tree only grows: what was signed is signed
- * for ever, and a program that is told otherwise says no.
+ * for ever: a leaf that is told for a place that has one is passed over, whatever it is.
  */
 #pragma once
 

@@ -423,7 +423,7 @@ static char *load_keys(const struct trail *t, size_t *len)
     return bytes;
 }
 
-Test(audit_recovery, a_key_is_on_disk_before_what_is_sealed_with_it)
+Test(audit_recovery, a_key_is_on_disk_once_for_each_tenant_and_day)
 {
     struct trail t;
     size_t len;
