@@ -43,36 +43,32 @@ static int make_leaf(const struct sk_sealing *s, uint64_t seq, struct sk_slice c
     return r;
 }
 
-/* The sequence number: a tenant's, so it is used once in a run. */
-static void make_nonce(uint64_t seq, uint8_t nonce[SK_SEAL_NONCE])
-{
-    seq = htole64(seq);
-    memset(nonce, 0, SK_SEAL_NONCE);
-    memcpy(nonce, &seq, sizeof(seq));
-}
+_Static_assert(SK_SEAL_NONCE <= SK_TREE_HASH, "a leaf begins with its seal's nonce");
 
+/*
+ * The nonce is the leaf's beginning: it differs with the record, so that a machine that was set back to a former state, or copied, and that goes on
+ * with the same run, does not seal two records with one.
+ */
 int sk_sealing_seal(struct sk_sealing *s, struct sk_frame_record *frame, struct sk_slice cbor, uint8_t leaf[SK_TREE_HASH], uint8_t *out)
 {
-    uint8_t nonce[SK_SEAL_NONCE], *behind = out + SK_FRAME_RECORD_HEADER;
+    uint8_t *behind = out + SK_FRAME_RECORD_HEADER;
     frame->len = (uint32_t)(cbor.len + SK_SEALED_OVERHEAD);
     frame->kind = SK_FRAME_SEALED;
-    make_nonce(frame->seq, nonce);
     int r = make_leaf(s, frame->seq, cbor, leaf);
     sk_frame_put_record(frame, out);
     memcpy(behind, leaf, SK_TREE_HASH);
-    return r ? r : sk_sealer_seal(s->sealer, nonce, sk_slice(out, SK_FRAME_RECORD_HEADER), cbor, behind + SK_TREE_HASH);
+    return r ? r : sk_sealer_seal(s->sealer, leaf, sk_slice(out, SK_FRAME_RECORD_HEADER), cbor, behind + SK_TREE_HASH);
 }
 
 int sk_sealing_open(struct sk_sealing *s, const struct sk_frame_record *frame, struct sk_slice sealed, uint8_t out[SK_AUDIT_RECORD_MAX], size_t *len)
 {
-    uint8_t header[SK_FRAME_RECORD_HEADER], nonce[SK_SEAL_NONCE], leaf[SK_TREE_HASH];
+    uint8_t header[SK_FRAME_RECORD_HEADER], leaf[SK_TREE_HASH];
     if (sealed.len <= SK_SEALED_OVERHEAD || sealed.len - SK_SEALED_OVERHEAD > SK_AUDIT_RECORD_MAX) {
         return 1;
     }
     *len = sealed.len - SK_SEALED_OVERHEAD;
-    make_nonce(frame->seq, nonce);
     sk_frame_put_record(frame, header);
-    int r = sk_sealer_open(s->sealer, nonce, sk_slice(header, sizeof(header)), sk_slice_from(sealed, SK_TREE_HASH), out);
+    int r = sk_sealer_open(s->sealer, sk_sealed_leaf(sealed), sk_slice(header, sizeof(header)), sk_slice_from(sealed, SK_TREE_HASH), out);
     r = r ? r : make_leaf(s, frame->seq, sk_slice(out, *len), leaf);
     return r ? r : memcmp(leaf, sk_sealed_leaf(sealed), SK_TREE_HASH) != 0;
 }

@@ -25,7 +25,7 @@ int sk_sealing_set(struct sk_sealing *sealing, const struct sk_keys *keys, const
 
 /*
  * Writes the frame and behind it what it holds: SK_FRAME_RECORD_HEADER + SK_SEALED_OVERHEAD + cbor.len bytes at `out`. Sets frame->len and frame->kind,
- * and the leaf. One sequence number is sealed once by one sealing. 0 or negative.
+ * and the leaf. No two records of a place are sealed alike. 0 or negative.
  */
 int sk_sealing_seal(struct sk_sealing *sealing, struct sk_frame_record *frame, struct sk_slice cbor, uint8_t leaf[SK_TREE_HASH], uint8_t *out) sk_nodiscard;
 /* `sealed`: what the frame holds. The CBOR comes into `out`, `len` bytes. 0; 1 it was sealed otherwise, or its leaf is another's; negative. */

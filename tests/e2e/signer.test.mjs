@@ -98,7 +98,7 @@ function leavesOf(own) {
       for (let i = 0, record = at + 136; kind === 1 && i < count; i++) {
         const length = bytes.readUInt32LE(record), tenant = bytes.subarray(record + 8, record + 24).toString('hex');
         const { record: key, salt } = keys(tenant, day, run), seq = bytes.subarray(record + 24, record + 32);
-        const cbor = decipher(key, Buffer.concat([seq, Buffer.alloc(4)]), bytes.subarray(record, record + 32), bytes.subarray(record + 64, record + 32 + length));
+        const cbor = decipher(key, bytes.subarray(record + 32, record + 44), bytes.subarray(record, record + 32), bytes.subarray(record + 64, record + 32 + length));
         const leaf = createHash('sha256').update(Buffer.from([0])).update(encipherBlock(salt, Buffer.concat([seq, Buffer.alloc(8)]))).update(cbor).digest();
         assert.deepEqual(leaf, bytes.subarray(record + 32, record + 64), 'the leaf that stands before it');
         all.set(tenant, [...all.get(tenant) ?? [], leaf]);

@@ -77,6 +77,25 @@ Test(journal_sealed, no_bit_of_it_may_be_changed)
     cr_expect_eq(open_it(s), 1);
 }
 
+/* As on a machine that was set back, or copied, and goes on: one place, one run, two records. */
+Test(journal_sealed, two_records_in_one_place_share_no_key_stream)
+{
+    static const char *const texts[] = {"one record that is to be there", "and another that is there, too"};
+    uint8_t bytes[2][256], leaf[SK_TREE_HASH];
+    size_t same = 0, len = strlen(texts[0]);
+    cr_assert_eq(sk_sealing_set(&sealing, keys, acme, 7, run), 0);
+    for (int i = 0; i < 2; i++) {
+        struct sk_frame_record frame = {.seq = 5};
+        memcpy(frame.tenant, acme, SK_ID_SIZE);
+        cr_assert_eq(sk_sealing_seal(&sealing, &frame, sk_slice_str(texts[i]), leaf, bytes[i]), 0);
+    }
+    for (size_t i = 0; i < len; i++) {
+        size_t at = SK_FRAME_RECORD_HEADER + SK_TREE_HASH + i;
+        same += (bytes[0][at] ^ bytes[1][at]) == (texts[0][i] ^ texts[1][i]);
+    }
+    cr_expect_lt(same, len / 2);
+}
+
 Test(journal_sealed, it_opens_in_its_place_alone)
 {
     cr_assert_eq(sk_sealing_set(&sealing, keys, acme, 7, run), 0);
