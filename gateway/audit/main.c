@@ -2,6 +2,7 @@
  * The audit program: takes records from the workers' and auth's rings, writes them to the journal in groups, and says
  * when they are durable. It alone decides a record's place and time. Runs as its own uid, sees its folder alone.
  */
+#include "audit/serving.h"
 #include "audit/signing.h"
 
 #include "base/clock.h"
@@ -51,6 +52,7 @@ struct source {
 struct audit {
     struct sk_child child;
     struct signing signing;
+    struct serving serving;
     struct sk_buf told; /* by the supervisor, of what concerns the journal, and not taken yet: code, length, message */
     struct sk_writer *writer;
     struct sk_writer_settings settings;
@@ -92,6 +94,7 @@ static bool permitted(enum sk_peer peer, const struct sk_audit_record *record)
     case SK_AUDIT_PASSWORD_CHANGED:
     case SK_AUDIT_TOKEN_ISSUED:
     case SK_AUDIT_TOKEN_REVOKED:
+    case SK_AUDIT_TRAIL_READ:
         return peer == SK_PEER_AUTH;
     default:
         return false;
@@ -365,7 +368,7 @@ static int open_folder(struct audit *audit)
         sk_log(SK_EVENT_JOURNAL_FAILED, SK_TEXT("folder", audit->folder), SK_TEXT("error", strerror(errno)));
         return -1;
     }
-    audit->settings.folder = audit->signing.folder = fd;
+    audit->settings.folder = audit->signing.folder = audit->serving.folder = fd;
     return 0;
 }
 
@@ -478,6 +481,7 @@ static void on_signing(struct signing *signing)
             return;
         }
         signing_begin(signing, audit->writer);
+        audit->serving.writer = audit->writer;
         sk_timer_set(&audit->check, CHECK_EVERY);
         take_all_told(audit);
     } else if (audit->writer) {
@@ -494,6 +498,7 @@ static int on_hello(struct sk_child *child, const struct sk_control_hello *hello
         return -EINVAL;
     }
     signing_init(&audit->signing, child->loop, on_signing);
+    audit->serving.loop = child->loop;
     audit->told = SK_BUF_INIT((size_t)16 << 20);
     sk_timer_init(&audit->check, child->loop, on_check);
     sk_timer_init(&audit->retry, child->loop, on_retry);
@@ -518,7 +523,11 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
         }
         break;
     case SK_CONTROL_PEER:
-        signing_connect(&audit->signing, fds[0]);
+        if (((const struct sk_control_peer *)message)->peer == SK_PEER_READER) {
+            serving_connect(&audit->serving, fds[0]);
+        } else {
+            signing_connect(&audit->signing, fds[0]);
+        }
         break;
     case SK_CONTROL_RING:
         add_source(audit, message, fds);

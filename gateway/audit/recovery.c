@@ -339,6 +339,7 @@ int sk_writer_open(const struct sk_writer_settings *settings, struct sk_writer *
     int r = list_files(settings->folder, &numbers, &count);
     r = r ? r : open_keys(w, found);
     r = r ? r : read_files(w, numbers, count, found);
+    w->first = count ? numbers[0] : 1;
     w->day = w->state.day;
     w->records_in_file = count > 0; /* or a snapshot alone: then the day begins another for nothing */
     r = r ? r : resume(w, count, found);

@@ -112,6 +112,11 @@ int writer_put_leaf(struct sk_writer *w, const uint8_t tenant[SK_ID_SIZE], uint6
     return 0;
 }
 
+struct sk_writer_place sk_writer_place(const struct sk_writer *w)
+{
+    return (struct sk_writer_place){w->first, w->state.file, w->at};
+}
+
 struct sk_slice sk_writer_unsigned(const struct sk_writer *w)
 {
     return sk_slice_cut(sk_buf_peek(&w->leaves), w->leaves_durable);

@@ -72,6 +72,11 @@ bool sk_writer_full(const struct sk_writer *writer);
 /* Writes and flushes what was added, in the spare file if this one fails. 0, or negative: nothing is lost, and the
  * next commit tries again with a new file. */
 int sk_writer_commit(struct sk_writer *writer) sk_nodiscard;
+/* The journal's oldest file, its newest, and how many bytes of that one are on disk. */
+struct sk_writer_place {
+    uint64_t first, last, end;
+};
+struct sk_writer_place sk_writer_place(const struct sk_writer *writer);
 /* Leaves of records that are durable and not signed, in order, as ipc/signer.h has them. Lives until the next call. */
 struct sk_slice sk_writer_unsigned(const struct sk_writer *writer);
 /* The first of these, so many bytes, are signed. */

@@ -13,6 +13,7 @@
 struct sk_writer {
     struct sk_writer_settings set;
     struct sk_journal_state state;
+    uint64_t first; /* number of the oldest file */
     int fd;
     size_t at;   /* where the next group goes */
     size_t room; /* the file's end; a long snapshot makes it longer, or nothing else would have room in it */

@@ -10,6 +10,7 @@
 #include "ipc/factor.h"
 #include "ipc/fetch.h"
 #include "ipc/pam.h"
+#include "ipc/reader.h"
 #include "ipc/recorder.h"
 #include "ipc/store.h"
 #include "ipc/tenant.h"
@@ -79,6 +80,7 @@ struct tenant {
     uint64_t max_retries, find_time, ban_time; /* of passwords: store/budget.h */
     uint64_t password_least; /* characters of a new one */
     char *managers; /* names of roles that may make links for others, comma between */
+    char *auditors; /* of those that may read the audit trail */
     bool certificates; /* may stand for users */
     struct issuer *issuers;
     struct fido2 *fido2; /* NULL: nothing is known of it yet */
@@ -125,6 +127,7 @@ struct auth {
     struct sk_timer reap; /* jobs of workers that are gone end in a turn of their own */
     struct sk_channel *store;
     struct sk_channel *fetch; /* NULL: nothing is to be fetched, or it is away */
+    struct sk_channel *reader; /* NULL: it is away */
     struct pool factor, pam;
     struct sk_table tenants, hosts;
     struct sk_table remembered_by_key, remembered_by_session;

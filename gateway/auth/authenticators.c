@@ -283,61 +283,14 @@ static void link_user(struct job *job, uint16_t code, const void *message)
 }
 
 /* A worker says that the policy lets the asker do this, and is not believed: whoever makes a link can become the one it is for. */
-static bool is_manager(const struct job *job)
-{
-    for (struct sk_slice managers = sk_slice_str(job->tenant->managers); managers.len;) {
-        struct sk_slice manager = sk_slice_split(&managers, ',');
-        for (struct sk_slice roles = job->user.roles; roles.len;) {
-            if (sk_slice_eq(sk_slice_split(&roles, ','), manager)) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 static void make_link(struct job *job)
 {
-    if (!job->user.known || job->user.disabled || job->stale || !is_manager(job)) {
+    if (!job->user.known || job->user.disabled || job->stale || !auth_asker_has(job, job->tenant->managers)) {
         auth_deny(job, "not-permitted", "not-permitted");
         return;
     }
     auth_copy(job->name, sizeof(job->name), sk_slice_str(job->whom));
     auth_ask_user(job, sk_slice_str(job->whom), link_user);
-}
-
-static void asker_found(struct job *job, uint16_t code, const void *message)
-{
-    if (code != SK_STORE_GOT_USER) {
-        auth_refuse(job, "store-unavailable");
-    } else if (auth_take_user(job, message)) {
-        auth_refuse(job, "internal-error");
-    } else {
-        make_link(job);
-    }
-}
-
-static void asker_known(struct job *job)
-{
-    auth_ask_user(job, sk_slice_str(job->name), asker_found);
-}
-
-/* The asker has a session, or is a program whose credential is remembered. */
-static void find_asker(struct job *job)
-{
-    const struct remembered *r = auth_remembered_session(job->auth, job->tenant->id, sk_slice_str(job->session));
-    if (!sk_slice_starts(sk_slice_str(job->session), SK_LIT("basic-"))) {
-        auth_ask_session(job, asker_known);
-    } else if (!r) {
-        auth_refuse(job, "not-granted");
-    } else if (!r->issuer) {
-        auth_copy(job->name, sizeof(job->name), sk_slice_str(r->name));
-        asker_known(job);
-    } else if (auth_user_copy(&job->user, &r->user)) {
-        auth_refuse(job, "internal-error");
-    } else {
-        make_link(job);
-    }
 }
 
 void auth_make_link(struct auth *auth, uint64_t worker, const struct sk_auth_make_link *m)
@@ -347,6 +300,6 @@ void auth_make_link(struct auth *auth, uint64_t worker, const struct sk_auth_mak
         TAKE_ORIGIN(job, m);
         auth_copy(job->whom, sizeof(job->whom), m->user);
         job->voucher = m->kind == SK_VOUCHER_PASSWORD ? SK_VOUCHER_PASSWORD : SK_VOUCHER_LINK;
-        find_asker(job);
+        auth_find_asker(job, make_link);
     }
 }

@@ -44,6 +44,7 @@ void auth_job_free(struct job *job)
     auth_ceremony_free(job);
     auth_sign_in_free(job);
     auth_proof_free(job);
+    auth_search_free(job);
     if (job->bearer) {
         sk_wipe(job->bearer, job->bearer_len);
         free(job->bearer);
@@ -79,7 +80,7 @@ void auth_done_rows(struct job *job, uint16_t code, const void *message)
 static void job_expired(struct sk_timer *timer)
 {
     struct job *job = SK_CONTAINER(timer, struct job, timer);
-    auth_refuse(job, job->store_done ? "store-unavailable" : "login-expired");
+    auth_refuse(job, job->store_done ? "store-unavailable" : job->reads ? "reader-unavailable" : "login-expired");
 }
 
 void auth_copy(char *to, size_t size, struct sk_slice from)
@@ -198,7 +199,7 @@ static int put_record(struct job *job, enum sk_audit_op op, enum sk_audit_decisi
             .request = sk_slice(job->request, SK_ID_SIZE),
             .host = sk_slice_str(job->host),
             .agent = sk_slice_str(job->agent),
-            .detail = sk_slice_str(job->target)};
+            .detail = job->search ? auth_search_question(job) : sk_slice_str(job->target)};
     uint8_t cbor[SK_AUDIT_RECORD_MAX] sk_uninitialized;
     char amr[AUTH_AMR_TEXT];
     r.factors = auth_amr(job, amr);
@@ -365,6 +366,12 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
     case SK_AUTH_RECOVER:
         auth_recover(auth, worker, message);
         break;
+    case SK_AUTH_FIND:
+        auth_find(auth, worker, message);
+        break;
+    case SK_AUTH_COUNTS:
+        auth_counts(auth, worker, message);
+        break;
     case SK_AUTH_MAKE_LINK:
         auth_make_link(auth, worker, message);
         break;
@@ -395,6 +402,14 @@ void auth_from_store(struct auth *auth, uint16_t code, const void *message)
             sk_timer_set(&job->timer, CONVERSATION_LIFETIME);
         }
         then(job, code, message);
+    }
+}
+
+void auth_reader_told(struct auth *auth, uint16_t code, const void *message)
+{
+    struct job *job = job_find(auth, *(const uint64_t *)message);
+    if (job && job->reads) {
+        auth_from_reader(job, code, message);
     }
 }
 

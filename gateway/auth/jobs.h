@@ -73,6 +73,9 @@ struct job {
     auth_then *user_then; /* of an attempt: gets the user */
     void (*session_then)(struct job *job);
     void (*token_then)(struct job *job, const char *fault);
+    void (*asker_then)(struct job *job);
+    struct search *search; /* owned; NULL: it asks for no records */
+    bool reads;            /* the reader was asked */
     void (*again)(struct job *job); /* reads the facts anew when a revocation made them old; NULL: it is refused then */
     struct helper *helper;
     struct line *line; /* waits there for a helper */
@@ -86,6 +89,8 @@ struct job {
 
 /* jobs.c */
 void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const void *message);
+/* Every message of the reader begins with the ticket of what was asked. */
+void auth_reader_told(struct auth *auth, uint16_t code, const void *message);
 void auth_from_fetch(struct auth *auth, const struct sk_fetch_exchanged *m);
 /* Nobody brings what jobs wait for. */
 void auth_fetch_lost(struct auth *auth);
@@ -135,6 +140,21 @@ void auth_copy(char *to, size_t size, struct sk_slice from);
 /* sessions.c */
 /* Reads the job's session: its user is job->name, what was proven and since when stand in the job. Refused when there is none. */
 void auth_ask_session(struct job *job, void (*then)(struct job *job));
+
+/* asker.c */
+/* Who asks becomes the job's user; `then` looks whether there is one, and whether it may. Else the job is refused. */
+void auth_find_asker(struct job *job, void (*then)(struct job *job));
+/* Has the job's user one of these roles? `names`: comma between. */
+bool auth_asker_has(const struct job *job, const char *names);
+
+/* trail.c */
+void auth_find(struct auth *auth, uint64_t worker, const struct sk_auth_find *m);
+void auth_counts(struct auth *auth, uint64_t worker, const struct sk_auth_counts *m);
+/* An answer to a job that the reader was asked for. */
+void auth_from_reader(struct job *job, uint16_t code, const void *message);
+void auth_reader_lost(struct auth *auth);
+void auth_search_free(struct job *job);
+struct sk_slice auth_search_question(const struct job *job);
 
 /* grants.c */
 /* What was proven, in the names of RFC 8176, comma between. */

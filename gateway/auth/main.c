@@ -191,6 +191,29 @@ static void set_fetch(struct auth *auth, int fd)
     auth->fetch = sk_channel_new(auth->child.loop, fd, &handler, auth);
 }
 
+/* ---- reader ---- */
+
+static void reader_ended(struct sk_channel *channel, bool bad, void *context)
+{
+    struct auth *auth = context;
+    sk_log(bad ? SK_EVENT_PEER_BAD : SK_EVENT_PEER_ENDED, SK_TEXT("peer", "reader"));
+    auth->reader = sk_channel_free(channel);
+    auth_reader_lost(auth);
+}
+
+static void from_reader(struct sk_channel *channel sk_unused, uint16_t code, const void *message, const int *fds sk_unused, void *context)
+{
+    auth_reader_told(context, code, message);
+}
+
+static void set_reader(struct auth *auth, int fd)
+{
+    static const struct sk_channel_handler handler = {&sk_reader_interface, SK_READER_FROM_AUTH, SK_READER_FROM_READER, from_reader, reader_ended};
+    auth->reader = sk_channel_free(auth->reader);
+    auth_reader_lost(auth);
+    auth->reader = sk_channel_new(auth->child.loop, fd, &handler, auth);
+}
+
 /* ---- control ---- */
 
 static void add_peer(struct auth *auth, const struct sk_control_peer *m, int fd)
@@ -204,6 +227,9 @@ static void add_peer(struct auth *auth, const struct sk_control_peer *m, int fd)
         break;
     case SK_PEER_FETCH:
         set_fetch(auth, fd);
+        break;
+    case SK_PEER_READER:
+        set_reader(auth, fd);
         break;
     case SK_PEER_FACTOR:
     case SK_PEER_PAM:

@@ -187,6 +187,10 @@ static void session_read(struct job *job, uint16_t code, const void *message)
     job->foreign = got->provider.len > 0;
     sk_policy_proofs_read(got->proofs, job->proven);
     auth_copy(job->name, sizeof(job->name), got->subject);
+    if (job->foreign && job->asker_then && auth_provider_user(job, auth_provider_with(job->tenant, got->provider), got->claims)) {
+        auth_refuse(job, "not-granted");
+        return;
+    }
     job->session_then(job);
 }
 

@@ -75,7 +75,9 @@ void auth_set_tenant(struct auth *auth, const struct sk_control_tenant *m)
     tenant->ban_time = m->ban_time;
     tenant->password_least = m->password_least;
     free(tenant->managers);
+    free(tenant->auditors);
     tenant->managers = strndup(m->managers.data ? m->managers.data : "", m->managers.len);
+    tenant->auditors = strndup(m->auditors.data ? m->auditors.data : "", m->auditors.len);
     tenant->certificates = m->certificates;
     if (m->part == 0) {
         auth_begin_issuers(tenant);
@@ -123,5 +125,6 @@ void auth_drop_tenant(struct auth *auth, const uint8_t id[SK_ID_SIZE])
     sk_table_remove(&auth->tenants, &tenant->node);
     free(tenant->fido2);
     free(tenant->managers);
+    free(tenant->auditors);
     free(tenant);
 }

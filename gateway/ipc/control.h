@@ -9,9 +9,9 @@
 enum { SK_CONTROL_FROM_SUPERVISOR = 1, SK_CONTROL_FROM_CHILD = 2 };
 
 enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_PEER_WORKER, SK_PEER_AUDIT, SK_PEER_SUPERVISOR, SK_PEER_FETCH,
-    SK_PEER_SIGNER };
+    SK_PEER_SIGNER, SK_PEER_READER };
 
-/* First message. `folder`: store's, audit's, signer's or fetch's own. `secret`: 32 bytes, the key this kind of process derives from. */
+/* First message. `folder`: store's, audit's, signer's, reader's or fetch's own. `secret`: 32 bytes, the key this kind of process derives from. */
 #define SK_CONTROL_HELLO_FIELDS(U, I, T) U(index) U(uid) U(gid) T(folder, 4096) T(secret, 64) I(node)
 #define SK_CONTROL_LIMITS_FIELDS(U, I, T)                                                                    \
     U(handshake) U(header) U(idle) U(request) U(drain) U(flush_deadline) U(file_size) U(workers) T(ports, 128)
@@ -29,7 +29,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
  * between, in as many messages as they need; `part` 0 begins anew. `certificates`: its map says whose client certificates are. */
 #define SK_CONTROL_IMAGE_FIELDS(U, I, T) I(tenant) U(slot) U(offset) U(size)
 #define SK_CONTROL_TENANT_FIELDS(U, I, T)                                                                    \
-    I(tenant) T(name, 64) T(service, 64) U(inactivity) U(expiration) U(max_retries) U(find_time) U(ban_time) U(password_least) U(certificates) U(part) T(hosts, 32768) T(managers, 8192)
+    I(tenant) T(name, 64) T(service, 64) U(inactivity) U(expiration) U(max_retries) U(find_time) U(ban_time) U(password_least) U(certificates) U(part) T(hosts, 32768) T(managers, 8192) T(auditors, 8192)
 /* Behind its tenant's: as the image has it (ipc/tenant.h). */
 #define SK_CONTROL_ISSUER_FIELDS(U, I, T)                                                                    \
     I(tenant) T(name, 64) T(issuer, 512) T(audience, 1024) T(types, 256) T(roles_claim, 512) T(map, 4096)    \

@@ -4,6 +4,8 @@
 #include "ipc/factor.h"
 #include "ipc/fetch.h"
 #include "ipc/pam.h"
+#include "ipc/reader.h"
+#include "ipc/serving.h"
 #include "ipc/signer.h"
 #include "ipc/store.h"
 #include "ipc/tenant.h"
@@ -13,6 +15,8 @@ SK_IPC_DEFINE(control, SK_CONTROL_MESSAGES)
 SK_IPC_DEFINE(factor, SK_FACTOR_MESSAGES)
 SK_IPC_DEFINE(fetch, SK_FETCH_MESSAGES)
 SK_IPC_DEFINE(pam, SK_PAM_MESSAGES)
+SK_IPC_DEFINE(reader, SK_READER_MESSAGES)
+SK_IPC_DEFINE(serving, SK_SERVING_MESSAGES)
 SK_IPC_DEFINE(signer, SK_SIGNER_MESSAGES)
 SK_IPC_DEFINE(store, SK_STORE_MESSAGES)
 SK_IPC_DEFINE(tenant, SK_TENANT_MESSAGES)

@@ -134,6 +134,7 @@ static size_t without_zeros_behind(struct sk_slice bytes)
 
 struct reading {
     struct sk_journal_state *state;
+    const uint8_t *file;
     struct sk_frame_group group;
     uint64_t offset;
     bool parts;                /* a snapshot began and is not whole yet */
@@ -192,7 +193,8 @@ static int read_record(struct reading *r, uint64_t index, struct sk_slice *body)
     sk_tree_append(&tenant->tree, sk_sealed_leaf(sealed));
     r->state->records++;
     if (r->each) {
-        const struct sk_journal_read read = {&frame, sk_sealed_leaf(sealed), r->group.wall, r->state->keys ? &record : NULL};
+        uint64_t at = (uint64_t)((const uint8_t *)sealed.data - SK_FRAME_RECORD_HEADER - r->file);
+        const struct sk_journal_read read = {&frame, sk_sealed_leaf(sealed), &r->group, at, r->state->keys ? &record : NULL};
         r->each(r->context, &read);
     }
     return 0;
@@ -445,7 +447,7 @@ int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const 
         uint64_t *end, uint64_t *torn, struct sk_journal_error *error)
 {
     struct sk_frame_file header = {0};
-    struct reading r = {.state = state, .offset = SK_FRAME_BLOCK, .each = each, .context = context, .error = error};
+    struct reading r = {.state = state, .file = (const uint8_t *)file.data, .offset = SK_FRAME_BLOCK, .each = each, .context = context, .error = error};
     *end = SK_FRAME_BLOCK;
     *torn = 0;
     int result = begin_file(state, file, &header, error);
@@ -474,6 +476,20 @@ int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const 
         return damaged(error, r.offset, state->group, 0, "the next file goes on from a group that is missing or damaged here");
     }
     return 0;
+}
+
+int sk_journal_read_on(struct sk_journal_state *state, struct sk_slice file, uint64_t *at, uint64_t end, const uint8_t *until,
+        sk_journal_each each, void *context, struct sk_journal_error *error)
+{
+    struct sk_frame_file header = {0};
+    struct reading r = {.state = state, .file = (const uint8_t *)file.data, .offset = *at ? *at : SK_FRAME_BLOCK, .each = each, .context = context, .error = error};
+    int result = *at ? 0 : begin_file(state, file, &header, error);
+    while (result == 0 && (r.offset < end || r.parts) && !(until && memcmp(state->hash, until, SK_FRAME_HASH) == 0)) {
+        result = group_here(&r, file) ? check_group(&r, file) : damaged(error, r.offset, state->group, 0, "a group that was written is missing or damaged");
+        r.offset += result ? 0 : sk_frame_group_size(r.group.body);
+    }
+    *at = r.offset;
+    return result;
 }
 
 void sk_journal_file_name(uint64_t number, char out[40])

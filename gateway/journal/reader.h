@@ -66,7 +66,8 @@ int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_reco
 struct sk_journal_read {
     const struct sk_frame_record *frame;
     const uint8_t *leaf; /* SK_TREE_HASH bytes */
-    uint64_t wall;       /* when its group was closed */
+    const struct sk_frame_group *group;
+    uint64_t at; /* where its frame begins in the file */
     const struct sk_audit_record *record; /* NULL without keys */
 };
 typedef void (*sk_journal_each)(void *context, const struct sk_journal_read *read);
@@ -82,6 +83,13 @@ typedef void (*sk_journal_each)(void *context, const struct sk_journal_read *rea
  */
 int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const uint8_t *until,
         sk_journal_each each, void *context, uint64_t *end, uint64_t *torn, struct sk_journal_error *error) sk_nodiscard;
+
+/*
+ * The same for a file that is still written, piece by piece. `*at`: where the reading stands, 0 before the first piece. Reads groups until `end` is
+ * reached or passed, or the group of hash `until` was read (NULL: none): all of it must be there. 0; 1 damaged, with `error` filled; negative.
+ */
+int sk_journal_read_on(struct sk_journal_state *state, struct sk_slice file, uint64_t *at, uint64_t end, const uint8_t *until,
+        sk_journal_each each, void *context, struct sk_journal_error *error) sk_nodiscard;
 
 /* What the file `head` says: how far the journal had come when it was written. */
 struct sk_journal_head {

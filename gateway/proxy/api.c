@@ -1,4 +1,5 @@
-/* The API below /.sekisho/api, an app of its own that the policy has judged: sessions, bans, authenticators, keys, links. Runs in the workers. */
+/* The API below /.sekisho/api, an app of its own that the policy has judged: sessions, bans, authenticators, keys, links, and
+ * the audit trail (trail.c). Runs in the workers. */
 #include "proxy/reserved.h"
 
 #include "base/clock.h"
@@ -139,7 +140,9 @@ void sk_api_serve(struct sk_exchange *x)
 {
     const struct sk_request *r = &x->stream->request;
     struct sk_slice user = sk_form_value(x->arena, sk_slice_from(r->query, 1), "user", 0);
-    if (under(r->path, SK_LIT(SESSIONS)) && user.len <= 256) {
+    if (sk_trail_path(r->path)) {
+        sk_trail_serve(x);
+    } else if (under(r->path, SK_LIT(SESSIONS)) && user.len <= 256) {
         sessions(x, user);
     } else if (under(r->path, SK_LIT(BANS)) && user.len <= 256) {
         bans(x, user);
@@ -270,6 +273,10 @@ static void done(struct sk_exchange *x, const struct sk_auth_done *m)
 
 void sk_api_told(struct sk_exchange *x, uint16_t code, const void *message)
 {
+    if (sk_trail_path(x->stream->request.path)) {
+        sk_trail_told(x, code, message);
+        return;
+    }
     switch (code) {
     case SK_AUTH_SESSION:
         gather_session(x, message);

@@ -30,6 +30,11 @@ enum sk_go sk_reserved_wait_for_form(struct sk_exchange *x, size_t most);
 /* 200 with this body. */
 void sk_reserved_json(struct sk_exchange *x, struct sk_slice json);
 
+/* trail.c: the API's audit trail. */
+bool sk_trail_path(struct sk_slice path);
+void sk_trail_serve(struct sk_exchange *x);
+void sk_trail_told(struct sk_exchange *x, uint16_t code, const void *message);
+
 /* account.c: what people prove themselves with. */
 #define SK_ACCOUNT_PAGE "/.sekisho/account"
 #define SK_VERIFY_PAGE "/.sekisho/verify"

@@ -27,7 +27,8 @@ static const struct {
     enum sk_peer peer;
 } kinds[KIND_COUNT] = {[KIND_AUDIT] = {"audit", SK_PEER_AUDIT}, [KIND_STORE] = {"store", SK_PEER_STORE}, [KIND_AUTH] = {"auth", SK_PEER_AUTH},
         [KIND_FACTOR] = {"factor", SK_PEER_FACTOR}, [KIND_PAM] = {"pam", SK_PEER_PAM}, [KIND_WORKER] = {"worker", SK_PEER_WORKER},
-        [KIND_FETCH] = {"fetch", SK_PEER_FETCH}, [KIND_SIGNER] = {"signer", SK_PEER_SIGNER}};
+        [KIND_FETCH] = {"fetch", SK_PEER_FETCH}, [KIND_SIGNER] = {"signer", SK_PEER_SIGNER},
+        [KIND_READER] = {"reader", SK_PEER_READER}};
 
 struct process *process_of(struct supervisor *s, enum kind kind, uint64_t index)
 {
@@ -208,7 +209,7 @@ static void send_hello(struct supervisor *s, struct process *p)
 {
     uint8_t secret[SK_SHA256_SIZE], node[SK_SHA256_SIZE];
     struct sk_slice root = sk_slice(s->root_key, sizeof(s->root_key));
-    static const char *const labels[KIND_COUNT] = {"audit", "store root", "auth", "factor", "pam", "worker", "fetch", "signer"};
+    static const char *const labels[KIND_COUNT] = {"audit", "store root", "auth", "factor", "pam", "worker", "fetch", "signer", "audit"}; /* the reader opens what audit seals */
     char folder[4200] = "";
     struct identity identity = identity_of(s, p->kind);
     struct sk_control_hello hello = {.index = p->index, .uid = identity.uid, .gid = identity.gid};
@@ -301,7 +302,7 @@ static void connect_auth(struct supervisor *s, struct process *auth)
     connect_pair(auth, process_of(s, KIND_STORE, 0));
     for (size_t i = 0; i < s->processes_count; i++) {
         struct process *p = &s->processes[i];
-        if (p->kind == KIND_FACTOR || p->kind == KIND_PAM || p->kind == KIND_WORKER || p->kind == KIND_FETCH) {
+        if (p->kind == KIND_FACTOR || p->kind == KIND_PAM || p->kind == KIND_WORKER || p->kind == KIND_FETCH || p->kind == KIND_READER) {
             connect_pair(auth, p);
         }
     }
@@ -313,6 +314,7 @@ static void connect_auth(struct supervisor *s, struct process *auth)
 static void connect_audit(struct supervisor *s, struct process *audit)
 {
     connect_pair(audit, process_of(s, KIND_SIGNER, 0));
+    connect_pair(audit, process_of(s, KIND_READER, 0));
     for (const struct tenant *t = s->list; t; t = t->next) {
         announce_tenant(s, audit, t);
     }
@@ -343,6 +345,10 @@ static void introduce(struct supervisor *s, struct process *p)
         break;
     case KIND_SIGNER:
         connect_pair(p, process_of(s, KIND_AUDIT, 0));
+        break;
+    case KIND_READER:
+        connect_pair(p, process_of(s, KIND_AUDIT, 0));
+        connect_pair(p, process_of(s, KIND_AUTH, 0));
         break;
     case KIND_FETCH:
         sources_announce(s, p);
@@ -409,10 +415,16 @@ static void add_process(struct supervisor *s, enum kind kind, uint64_t index)
     sk_timer_init(&p->restart, s->loop, on_restart);
 }
 
-/* The gate is open without them, and they start when something is for them to do. */
+/* They start when something is for them to do. */
 static bool on_demand(enum kind kind)
 {
     return kind == KIND_PAM || kind == KIND_FETCH;
+}
+
+/* The gate is open without them. */
+static bool dispensable(enum kind kind)
+{
+    return on_demand(kind) || kind == KIND_FACTOR || kind == KIND_READER;
 }
 
 int processes_start(struct supervisor *s)
@@ -421,6 +433,7 @@ int processes_start(struct supervisor *s)
     add_process(s, KIND_AUDIT, 0);
     add_process(s, KIND_STORE, 0);
     add_process(s, KIND_AUTH, 0);
+    add_process(s, KIND_READER, 0);
     for (uint64_t i = 0; i < s->conf->factor_helpers; i++) {
         add_process(s, KIND_FACTOR, i);
     }
@@ -433,7 +446,7 @@ int processes_start(struct supervisor *s)
     add_process(s, KIND_FETCH, 0);
     for (size_t i = 0; i < s->processes_count; i++) {
         if (geteuid() == 0 && s->processes[i].kind != KIND_PAM && identity_of(s, s->processes[i].kind).uid == 0) {
-            sk_log(SK_EVENT_FATAL, SK_TEXT("what", "no account for a process: make the accounts sekisho-signer, -audit, -store, -auth, -factor, "
+            sk_log(SK_EVENT_FATAL, SK_TEXT("what", "no account for a process: make the accounts sekisho-signer, -audit, -reader, -store, -auth, -factor, "
                                                    "-fetch, -worker (systemd-sysusers), or set uid_base"),
                     SK_TEXT("program", kinds[s->processes[i].kind].name));
             return -ENOENT;
@@ -506,7 +519,7 @@ void process_died(struct supervisor *s, pid_t pid, int status)
         if (s->ready && shuts) {
             sk_log(SK_EVENT_SHUT, SK_TEXT("process", kinds[p->kind].name));
         }
-        s->ready = s->ready && (p->kind == KIND_FACTOR || on_demand(p->kind));
+        s->ready = s->ready && dispensable(p->kind);
     }
     if (p->delay) {
         sk_timer_set(&p->restart, p->delay);
@@ -581,7 +594,7 @@ static void announce_to_auth(struct process *p, const struct tenant *t)
 {
     struct sk_buf hosts SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(32768);
     struct sk_control_tenant m = {.name = sk_slice_str(t->name), .service = sk_slice_str(t->service), .inactivity = t->inactivity, .expiration = t->expiration,
-            .max_retries = t->max_retries, .find_time = t->find_time, .ban_time = t->ban_time, .password_least = t->password_least, .certificates = t->certificates, .managers = sk_buf_peek(&t->managers)};
+            .max_retries = t->max_retries, .find_time = t->find_time, .ban_time = t->ban_time, .password_least = t->password_least, .certificates = t->certificates, .managers = sk_buf_peek(&t->managers), .auditors = sk_buf_peek(&t->auditors)};
     memcpy(m.tenant, t->id, SK_ID_SIZE);
     for (size_t i = 0; i < t->hosts_count; i++) {
         if (sk_buf_printf(&hosts, "%s,", t->hosts[i]) == 0) {
@@ -666,7 +679,7 @@ void check_ready(struct supervisor *s)
     bool all = s->synced;
     for (size_t i = 0; i < s->processes_count; i++) {
         const struct process *p = &s->processes[i];
-        all = all && (p->kind == KIND_FACTOR || on_demand(p->kind) || (p->pid > 0 && p->ready == s->generation));
+        all = all && (dispensable(p->kind) || (p->pid > 0 && p->ready == s->generation));
     }
     if (all && !s->ready) {
         s->ready = true;

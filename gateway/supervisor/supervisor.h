@@ -16,7 +16,7 @@
 #define HELPERS_MAX 64
 #define LISTENERS_MAX 17 /* 16 addresses and the observe listener */
 
-enum kind { KIND_AUDIT, KIND_STORE, KIND_AUTH, KIND_FACTOR, KIND_PAM, KIND_WORKER, KIND_FETCH, KIND_SIGNER, KIND_COUNT };
+enum kind { KIND_AUDIT, KIND_STORE, KIND_AUTH, KIND_FACTOR, KIND_PAM, KIND_WORKER, KIND_FETCH, KIND_SIGNER, KIND_READER, KIND_COUNT };
 
 /* A tenant as its file last said and the processes were told. */
 struct tenant {
@@ -39,6 +39,7 @@ struct tenant {
     uint64_t inactivity, expiration;
     uint64_t max_retries, find_time, ban_time, password_least;
     struct sk_buf managers; /* names of roles that may make links for others, comma between */
+    struct sk_buf auditors; /* of those that may read the audit trail */
     bool certificates; /* of clients may stand for users */
     struct sk_buf for_auth; /* as the image has them */
     char **hosts;

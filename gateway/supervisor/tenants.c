@@ -63,6 +63,7 @@ static void tenant_free(struct supervisor *s, struct tenant *t)
     sk_buf_free(&t->image);
     sk_buf_free(&t->for_auth);
     sk_buf_free(&t->managers);
+    sk_buf_free(&t->auditors);
     free(t->file);
     free(t);
 }
@@ -213,17 +214,18 @@ static int digest(struct tenant *t, const struct sk_conf_tenant *conf, struct sk
     return r;
 }
 
-/* Who may give somebody else a way in: auth does not take a worker's word for it. */
-static int name_managers(struct tenant *t, const struct sk_policy *policy)
+/* The roles that may do this: auth does not take a worker's word for what gives somebody else a way in, or the tenant's past away. */
+static int name_roles(struct sk_buf *names, const struct sk_policy *policy, struct sk_slice method, struct sk_slice path)
 {
+    sk_buf_take(names, sk_buf_len(names));
     int r = 0;
     for (int32_t role = 0; r == 0; role++) {
         struct sk_slice name = sk_policy_role_name(policy, role);
         if (!name.data) {
             break;
         }
-        if (sk_policy_could(policy, role, SK_POLICY_BUILTIN_APP, SK_LIT("POST"), SK_LIT(SK_POLICY_BUILTIN_PATH "/v1/links"))) {
-            r = sk_buf_printf(&t->managers, "%s%.*s", sk_buf_len(&t->managers) ? "," : "", (int)name.len, name.data);
+        if (sk_policy_could(policy, role, SK_POLICY_BUILTIN_APP, method, path)) {
+            r = sk_buf_printf(names, "%s%.*s", sk_buf_len(names) ? "," : "", (int)name.len, name.data);
         }
     }
     return r;
@@ -279,9 +281,9 @@ static int read_settings(struct tenant *t)
     if (sk_image_open(&image, sk_buf_peek(&t->image)) || sk_image_next(&image.rest, &message, &code) || code != SK_TENANT_SETTINGS) {
         return -EINVAL;
     }
-    sk_buf_take(&t->managers, sk_buf_len(&t->managers));
     sk_buf_take(&t->for_auth, sk_buf_len(&t->for_auth));
-    if (name_managers(t, &image.policy)) {
+    if (name_roles(&t->managers, &image.policy, SK_LIT("POST"), SK_LIT(SK_POLICY_BUILTIN_PATH "/v1/links")) ||
+            name_roles(&t->auditors, &image.policy, SK_LIT("GET"), SK_LIT(SK_POLICY_BUILTIN_PATH "/v1/audit/records"))) {
         return -ENOBUFS;
     }
     const struct sk_tenant_settings *set = (const void *)&message;
@@ -315,6 +317,7 @@ static int read_tenant(struct supervisor *s, const struct sk_conf *conf, const s
     t->image = SK_BUF_INIT(IMAGE_MAX);
     t->for_auth = SK_BUF_INIT((size_t)16 << 20);
     t->managers = SK_BUF_INIT(8192);
+    t->auditors = SK_BUF_INIT(8192);
     t->file = strdup(file);
     int r = t->file ? sk_conf_read_file(file, &text) : -ENOMEM;
     if (r < 0) {

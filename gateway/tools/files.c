@@ -205,8 +205,8 @@ void sk_files_free(struct sk_files *files)
 static void on_record(void *context, const struct sk_journal_read *read)
 {
     struct each *each = context;
-    each->proof->first_wall = each->proof->first_wall ? each->proof->first_wall : read->wall;
-    each->proof->last_wall = read->wall;
+    each->proof->first_wall = each->proof->first_wall ? each->proof->first_wall : read->group->wall;
+    each->proof->last_wall = read->group->wall;
     if (each->each) {
         each->each(each->context, read);
     }

@@ -33,7 +33,8 @@
     X(GATEWAY_STOPPED, 31, "gateway-stopped")                                                                \
     X(PROCESS_DIED, 32, "process-died")                                                                      \
     X(CONFIG_CHANGED, 33, "config-changed")                                                                  \
-    X(JOURNAL_RECOVERED, 34, "journal-recovered")
+    X(JOURNAL_RECOVERED, 34, "journal-recovered")                                                            \
+    X(TRAIL_READ, 40, "trail-read")
 
 enum sk_audit_op {
 #define X(name, code, text) SK_AUDIT_##name = (code),

@@ -106,6 +106,10 @@
         "DATA/signer holds no checkpoints, while DATA/journal holds records that were signed. What is in the journal now is not signed " \
         "anew, for nobody knows any more that it is what was. Bring the file back, and the gate opens; or stop the gateway, move " \
         "DATA/journal away, keep it as evidence, and start it: a new journal begins.")                       \
+    X(TRAIL_UNREADABLE, "SK1411", ERROR, "the audit trail cannot be searched",                               \
+        "The reader could not read the journal's file that the line names, at this place and for this reason; what goes through the gate " \
+        "is recorded all the same. It is started again and reads from the beginning. When it says so again and again, run "  \
+        "sekisho-verify on DATA/journal, and do what SK1403 says.")                                          \
     X(STORE_FAILED, "SK1501", ERROR, "store operation failed",                                               \
         "What was asked of the store was not done: a login fails, a session is not kept. With the operation open the " \
         "store ends, is started again, and the gate is shut. With the operation sync users and secrets of a tenant " \

@@ -1,0 +1,39 @@
+/*
+ * Auth → reader: questions about one tenant's records. Auth has judged who asks, and has it on record, before the reader hears of it. Answers come by
+ * ticket: rows, then DONE.
+ */
+#pragma once
+
+#include "ipc/interface.h"
+
+enum { SK_READER_FROM_AUTH = 1, SK_READER_FROM_READER = 2 };
+
+#define SK_READER_PATH "/.sekisho/api/v1/audit" /* where workers are asked */
+#define SK_READER_LIMIT 200U   /* most records of one answer */
+#define SK_READER_BUCKETS 2000U /* most counts */
+
+/*
+ * Records of the tenant that `terms` (journal/terms.h) ask for, with times in [from, to), wall ns, 0: no bound; and numbers below `before` (0: no
+ * bound) and from `after` on. RECORD for each, the newest first, at most `limit`. `wait`: ns for which the answer may wait for a first one; records
+ * of somebody reading the trail do not end it.
+ */
+#define SK_READER_WAIT (30 * SK_SECOND)
+#define SK_READER_FIND_FIELDS(U, I, T) U(ticket) I(tenant) T(terms, 16384) U(from) U(to) U(before) U(after) U(limit) U(wait)
+/* How many there are in each `step` ns from `from` to `to`, at most SK_READER_BUCKETS steps: COUNT for each that has some, in order. */
+#define SK_READER_COUNTS_FIELDS(U, I, T) U(ticket) I(tenant) T(terms, 16384) U(from) U(to) U(step)
+/* Deterministic CBOR (journal/record.h). */
+#define SK_READER_RECORD_FIELDS(U, I, T) U(ticket) T(cbor, 4096)
+/* By decision. */
+#define SK_READER_COUNT_FIELDS(U, I, T) U(ticket) U(from) U(allow) U(deny) U(challenge) U(error)
+/* `next`: the number below which there may be more, or 0; `size`: how many records the tenant's trail has, in all. */
+enum sk_reader_status { SK_READER_ANSWERED, SK_READER_NOT_READY, SK_READER_BROKEN };
+#define SK_READER_DONE_FIELDS(U, I, T) U(ticket) U(status) U(next) U(size)
+
+#define SK_READER_MESSAGES(M)                                                                                \
+    M(READER_FIND, reader_find, 1, SK_READER_FROM_AUTH, 0, SK_READER_FIND_FIELDS)                            \
+    M(READER_COUNTS, reader_counts, 2, SK_READER_FROM_AUTH, 0, SK_READER_COUNTS_FIELDS)                      \
+    M(READER_RECORD, reader_record, 3, SK_READER_FROM_READER, 0, SK_READER_RECORD_FIELDS)                    \
+    M(READER_COUNT, reader_count, 4, SK_READER_FROM_READER, 0, SK_READER_COUNT_FIELDS)                       \
+    M(READER_DONE, reader_done, 5, SK_READER_FROM_READER, 0, SK_READER_DONE_FIELDS)
+
+SK_IPC_DECLARE(reader, SK_READER_MESSAGES)

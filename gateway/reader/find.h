@@ -1,0 +1,28 @@
+/*
+ * Answers questions from the indexes: which of a tenant's records, and how many. What an index says is looked at again in the record itself before
+ * it is given out.
+ */
+#pragma once
+
+#include "reader/segments.h"
+
+struct question {
+    uint8_t tenant[SK_ID_SIZE];
+    struct sk_slice terms; /* journal/terms.h */
+    uint64_t from, to;     /* ms since 1970, `to` not meant itself; 0: no bound */
+    uint64_t before, after; /* numbers: below `before`, from `after` on; `before` 0: no bound */
+};
+
+/* A record of the answer; false: no more. */
+typedef bool (*find_each)(void *context, const struct sk_audit_record *record, struct sk_slice cbor);
+
+/* The newest first, until `each` has enough. 0; 1 a record is not what its index says, or cannot be opened; negative. */
+int find_records(const struct segments *segments, const struct sk_keys *keys, const struct question *question, find_each each, void *context) sk_nodiscard;
+
+#define FIND_DECISIONS 5 /* enum sk_audit_decision, from 1 */
+struct find_count {
+    uint64_t by[FIND_DECISIONS];
+};
+
+/* How many there are in each of `buckets` steps of `step` ms from question->from on; its `to` is not looked at. Adds to `counts`. 0 or negative. */
+int find_counts(const struct segments *segments, const struct question *question, uint64_t step, size_t buckets, struct find_count *counts) sk_nodiscard;

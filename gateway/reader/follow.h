@@ -1,0 +1,40 @@
+/*
+ * Keeps the index level with the journal: reads what became durable since, checking all of it as any reader does (journal/reader.h), and indexes each
+ * record. It asks for nothing itself: it says which file it needs next.
+ */
+#pragma once
+
+#include "reader/segments.h"
+
+struct follow {
+    uint8_t secret[SK_KEYS_SECRET]; /* opens the keys */
+    struct sk_journal_state state;
+    struct segments segments;
+    size_t reading; /* of these, the one that is being read; those behind it are only opened */
+    uint64_t at;    /* how far */
+    struct sk_keys *keys;
+    int keys_fd;        /* negative: not there yet */
+    uint64_t keys_size; /* bytes of the file that `keys` are of */
+    bool failed;        /* the index could not take a record */
+    uint64_t need;      /* number of a file, or SK_SERVING_KEYS */
+    struct sk_journal_error error;
+};
+
+/* What is durable: numbers of the oldest file and of the newest, and bytes of that one. */
+struct follow_goal {
+    uint64_t first, last, end;
+};
+
+enum follow_step {
+    FOLLOW_LEVEL,  /* all of it is indexed */
+    FOLLOW_MORE,   /* again, after a look at everything else */
+    FOLLOW_NEED,   /* follow->need is to be brought */
+    FOLLOW_BROKEN, /* the journal is damaged or another, or memory ran out: follow->error says it */
+};
+
+void follow_init(struct follow *follow, const uint8_t secret[SK_KEYS_SECRET]);
+void follow_free(struct follow *follow);
+/* These take the descriptor over. 0 or negative. */
+int follow_bring(struct follow *follow, uint64_t file, int fd) sk_nodiscard;
+/* Reads some megabytes on. */
+enum follow_step follow_step(struct follow *follow, const struct follow_goal *goal);

@@ -1,0 +1,406 @@
+/*
+ * The reader: finds what was recorded. It follows the journal, read-only, by descriptors that audit gives it, indexes each record, and answers
+ * auth's questions about one tenant at a time. Own uid, no files, no network; it holds the key that opens records, and none that signs.
+ */
+#include "reader/find.h"
+#include "reader/follow.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ipc/child.h"
+#include "ipc/reader.h"
+#include "ipc/serving.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define EVERY SK_SECOND /* the index is brought level, whoever asks */
+#define ASKED_MOST 1000 /* questions that wait */
+
+/* A question on its way. */
+struct asked {
+    struct asked *next;
+    uint16_t code;
+    uint64_t ticket;    /* auth's */
+    uint64_t stands;    /* it is answered when the index is level with what audit said to this ticket */
+    uint64_t until;     /* boot time until which it waits for a first record; 0: not at all */
+    struct question is;
+    uint64_t limit, step;
+    char terms[]; /* is.terms */
+};
+
+struct reader {
+    struct sk_child child;
+    struct sk_channel *audit, *auth;
+    struct follow follow;
+    struct follow_goal goal;
+    uint64_t told;   /* audit's answer to this ticket is the goal */
+    uint64_t ticket; /* of the last asking */
+    bool needs;      /* a file was asked for */
+    struct asked *first, **last;
+    size_t asked_count;
+    struct sk_timer work, tick;
+};
+
+/* ---- answering ---- */
+
+static void to_auth(struct reader *reader, uint16_t code, const void *message)
+{
+    if (reader->auth && sk_channel_send(reader->auth, code, message, NULL) < 0) {
+        reader->auth = sk_channel_free(reader->auth);
+    }
+}
+
+static void done(struct reader *reader, const struct asked *asked, enum sk_reader_status status, uint64_t next)
+{
+    const struct sk_journal_tenant *tenant = sk_journal_find_tenant(&reader->follow.state, asked->is.tenant);
+    struct sk_reader_done m = {.ticket = asked->ticket, .status = status, .next = next, .size = tenant ? tenant->tree.size : 0};
+    to_auth(reader, SK_READER_DONE, &m);
+}
+
+/* Rows on their way to auth. */
+struct giving {
+    struct reader *reader;
+    const struct asked *asked;
+    uint64_t given, last;
+    bool others; /* one of them is not of somebody reading */
+};
+
+static bool is_reading(const struct sk_audit_record *record)
+{
+    return record->op == SK_AUDIT_TRAIL_READ || (record->op == SK_AUDIT_REQUEST && sk_slice_starts(record->path, SK_LIT(SK_READER_PATH)));
+}
+
+static bool look(void *context, const struct sk_audit_record *record, struct sk_slice cbor sk_unused)
+{
+    struct giving *giving = context;
+    giving->others = !is_reading(record);
+    return !giving->others && ++giving->given < giving->asked->limit;
+}
+
+static bool give(void *context, const struct sk_audit_record *record, struct sk_slice cbor)
+{
+    struct giving *giving = context;
+    struct sk_reader_record m = {.ticket = giving->asked->ticket, .cbor = cbor};
+    to_auth(giving->reader, SK_READER_RECORD, &m);
+    giving->last = record->seq;
+    return ++giving->given < giving->asked->limit;
+}
+
+static enum sk_reader_status status_of(int r)
+{
+    return r ? SK_READER_BROKEN : SK_READER_ANSWERED;
+}
+
+/* False: nothing is there yet, and it waits on. */
+static bool answer_records(struct reader *reader, const struct asked *asked)
+{
+    struct giving giving = {.reader = reader, .asked = asked};
+    const struct follow *f = &reader->follow;
+    int r = 0;
+    if (asked->until > sk_clock_boot()) {
+        r = find_records(&f->segments, f->keys, &asked->is, look, &giving);
+        if (r == 0 && !giving.others) {
+            return false;
+        }
+        giving.given = 0;
+    }
+    r = r ? r : find_records(&f->segments, f->keys, &asked->is, give, &giving);
+    done(reader, asked, status_of(r), giving.given == asked->limit ? giving.last : 0);
+    return true;
+}
+
+static void answer_counts(struct reader *reader, const struct asked *asked)
+{
+    size_t buckets = (size_t)((asked->is.to - asked->is.from + asked->step - 1) / asked->step);
+    struct find_count *counts = calloc(buckets, sizeof(*counts));
+    int r = counts ? find_counts(&reader->follow.segments, &asked->is, asked->step, buckets, counts) : -ENOMEM;
+    for (size_t i = 0; r == 0 && i < buckets; i++) {
+        struct sk_reader_count m = {.ticket = asked->ticket, .from = (asked->is.from + i * asked->step) * SK_MILLISECOND,
+                .allow = counts[i].by[SK_AUDIT_DECISION_ALLOW], .deny = counts[i].by[SK_AUDIT_DECISION_DENY],
+                .challenge = counts[i].by[SK_AUDIT_DECISION_CHALLENGE], .error = counts[i].by[SK_AUDIT_DECISION_ERROR]};
+        if (m.allow + m.deny + m.challenge + m.error) {
+            to_auth(reader, SK_READER_COUNT, &m);
+        }
+    }
+    free(counts);
+    done(reader, asked, status_of(r), 0);
+}
+
+static bool answer(struct reader *reader, const struct asked *asked)
+{
+    if (asked->code == SK_READER_FIND) {
+        return answer_records(reader, asked);
+    }
+    answer_counts(reader, asked);
+    return true;
+}
+
+/* The index is level with what audit said last. */
+static void answer_all(struct reader *reader)
+{
+    for (struct asked **at = &reader->first; *at;) {
+        struct asked *asked = *at;
+        if (asked->stands > reader->told || !answer(reader, asked)) {
+            at = &asked->next;
+            continue;
+        }
+        *at = asked->next;
+        reader->last = *at ? reader->last : at;
+        reader->asked_count--;
+        free(asked);
+    }
+}
+
+static void forget_all(struct reader *reader)
+{
+    while (reader->first) {
+        struct asked *next = reader->first->next;
+        free(reader->first);
+        reader->first = next;
+    }
+    reader->last = &reader->first;
+    reader->asked_count = 0;
+}
+
+/* ---- following ---- */
+
+static void audit_lost(struct reader *reader)
+{
+    reader->audit = sk_channel_free(reader->audit);
+    reader->needs = false;
+}
+
+static void to_audit(struct reader *reader, uint16_t code, const void *message)
+{
+    if (reader->audit && sk_channel_send(reader->audit, code, message, NULL) < 0) {
+        audit_lost(reader);
+    }
+}
+
+static void ask_stand(struct reader *reader)
+{
+    struct sk_serving_ask m = {.ticket = ++reader->ticket};
+    to_audit(reader, SK_SERVING_ASK, &m);
+}
+
+/* What it has read no longer goes with what is there: the next one begins anew. */
+static void broken(struct reader *reader)
+{
+    const struct follow *f = &reader->follow;
+    uint64_t file = f->segments.count ? f->segments.all[f->reading].file : 0;
+    sk_log(SK_EVENT_TRAIL_UNREADABLE, SK_NUMBER("file", file), SK_NUMBER("offset", f->error.offset), SK_TEXT("what", f->error.text));
+    sk_loop_stop(reader->child.loop);
+}
+
+static void on_work(struct sk_timer *timer)
+{
+    struct reader *reader = SK_CONTAINER(timer, struct reader, work);
+    if (!reader->goal.last || reader->needs) {
+        return;
+    }
+    switch (follow_step(&reader->follow, &reader->goal)) {
+    case FOLLOW_MORE:
+        sk_timer_set(&reader->work, 0);
+        break;
+    case FOLLOW_NEED: {
+        struct sk_serving_open m = {.file = reader->follow.need};
+        reader->needs = true;
+        to_audit(reader, SK_SERVING_OPEN, &m);
+        break;
+    }
+    case FOLLOW_LEVEL:
+        answer_all(reader);
+        break;
+    case FOLLOW_BROKEN:
+        broken(reader);
+        break;
+    }
+}
+
+static void on_tick(struct sk_timer *timer)
+{
+    ask_stand(SK_CONTAINER(timer, struct reader, tick));
+    sk_timer_set(timer, EVERY);
+}
+
+static void take_file(struct reader *reader, uint64_t file, int fd)
+{
+    reader->needs = false;
+    int r = follow_bring(&reader->follow, file, fd);
+    if (r) {
+        sk_log(SK_EVENT_TRAIL_UNREADABLE, SK_NUMBER("file", file), SK_TEXT("what", strerror(-r)));
+        sk_loop_stop(reader->child.loop);
+    }
+    sk_timer_set(&reader->work, 0);
+}
+
+static void from_audit(struct sk_channel *channel sk_unused, uint16_t code, const void *message, const int *fds, void *context)
+{
+    struct reader *reader = context;
+    if (code == SK_SERVING_STANDS) {
+        const struct sk_serving_stands *m = message;
+        reader->goal = (struct follow_goal){m->first, m->last, m->end};
+        reader->told = m->last ? m->ticket : reader->told;
+        sk_timer_set(&reader->work, 0);
+    } else if (code == SK_SERVING_FILE) {
+        take_file(reader, ((const struct sk_serving_file *)message)->file, fds[0]);
+    } else if (code == SK_SERVING_NO_FILE) {
+        const struct sk_serving_no_file *m = message;
+        reader->needs = false; /* asked for again with the next tick */
+        sk_log(SK_EVENT_TRAIL_UNREADABLE, SK_NUMBER("file", m->file), SK_TEXT("what", strerror((int)m->error)));
+    }
+}
+
+static void audit_ended(struct sk_channel *channel sk_unused, bool bad, void *context)
+{
+    sk_log(bad ? SK_EVENT_PEER_BAD : SK_EVENT_PEER_ENDED, SK_TEXT("peer", "audit"));
+    audit_lost(context);
+}
+
+/* ---- questions ---- */
+
+/* Every one of them is whole, and of a field that there is. */
+static bool are_terms(struct sk_slice terms)
+{
+    struct sk_term term;
+    int r = 0;
+    while (r == 0 && terms.len) {
+        r = sk_term_next(&terms, &term);
+    }
+    return r == 0;
+}
+
+static struct asked *asked_new(struct reader *reader, uint16_t code, uint64_t ticket, struct sk_slice terms)
+{
+    struct asked *asked = reader->asked_count < ASKED_MOST && are_terms(terms) ? calloc(1, sizeof(*asked) + terms.len) : NULL;
+    if (asked) {
+        asked->code = code;
+        asked->ticket = ticket;
+        asked->is.terms = sk_slice(asked->terms, terms.len);
+        if (terms.len) {
+            memcpy(asked->terms, terms.data, terms.len);
+        }
+    } else {
+        struct sk_reader_done m = {.ticket = ticket, .status = SK_READER_NOT_READY};
+        to_auth(reader, SK_READER_DONE, &m);
+    }
+    return asked;
+}
+
+static void asked_add(struct reader *reader, struct asked *asked)
+{
+    *reader->last = asked;
+    reader->last = &asked->next;
+    reader->asked_count++;
+    ask_stand(reader);
+    asked->stands = reader->ticket;
+}
+
+static uint64_t up_to(uint64_t number, uint64_t most)
+{
+    return number < most ? number : most;
+}
+
+static void take_find(struct reader *reader, const struct sk_reader_find *m)
+{
+    struct asked *asked = asked_new(reader, SK_READER_FIND, m->ticket, m->terms);
+    if (asked) {
+        memcpy(asked->is.tenant, m->tenant, SK_ID_SIZE);
+        asked->is.from = m->from / SK_MILLISECOND;
+        asked->is.to = m->to / SK_MILLISECOND;
+        asked->is.before = m->before;
+        asked->is.after = m->after;
+        asked->limit = up_to(m->limit ? m->limit : 1, SK_READER_LIMIT);
+        asked->until = m->wait ? sk_clock_boot() + up_to(m->wait, SK_READER_WAIT) : 0;
+        asked_add(reader, asked);
+    }
+}
+
+static void take_counts(struct reader *reader, const struct sk_reader_counts *m)
+{
+    bool right = m->step >= SK_MILLISECOND && m->from < m->to && (m->to - m->from) / m->step <= SK_READER_BUCKETS;
+    struct asked *asked = asked_new(reader, SK_READER_COUNTS, m->ticket, m->terms);
+    if (asked && right) {
+        memcpy(asked->is.tenant, m->tenant, SK_ID_SIZE);
+        asked->is.from = m->from / SK_MILLISECOND;
+        asked->is.to = m->to / SK_MILLISECOND;
+        asked->step = m->step / SK_MILLISECOND;
+        asked_add(reader, asked);
+    } else if (asked) {
+        done(reader, asked, SK_READER_BROKEN, 0);
+        free(asked);
+    }
+}
+
+static void from_auth(struct sk_channel *channel sk_unused, uint16_t code, const void *message, const int *fds sk_unused, void *context)
+{
+    struct reader *reader = context;
+    if (code == SK_READER_FIND) {
+        take_find(reader, message);
+    } else if (code == SK_READER_COUNTS) {
+        take_counts(reader, message);
+    }
+}
+
+static void auth_ended(struct sk_channel *channel sk_unused, bool bad, void *context)
+{
+    struct reader *reader = context;
+    sk_log(bad ? SK_EVENT_PEER_BAD : SK_EVENT_PEER_ENDED, SK_TEXT("peer", "auth"));
+    reader->auth = sk_channel_free(reader->auth);
+    forget_all(reader);
+}
+
+/* ---- control ---- */
+
+static void add_peer(struct reader *reader, uint64_t peer, int fd)
+{
+    static const struct sk_channel_handler audit = {&sk_serving_interface, SK_SERVING_FROM_READER, SK_SERVING_FROM_AUDIT, from_audit, audit_ended};
+    static const struct sk_channel_handler auth = {&sk_reader_interface, SK_READER_FROM_READER, SK_READER_FROM_AUTH, from_auth, auth_ended};
+    if (peer == SK_PEER_AUDIT) {
+        audit_lost(reader);
+        reader->audit = sk_channel_new(reader->child.loop, fd, &audit, reader);
+        ask_stand(reader);
+    } else if (peer == SK_PEER_AUTH) {
+        reader->auth = sk_channel_free(reader->auth);
+        forget_all(reader);
+        reader->auth = sk_channel_new(reader->child.loop, fd, &auth, reader);
+    } else {
+        (void)close(fd);
+    }
+}
+
+static int on_hello(struct sk_child *child, const struct sk_control_hello *hello)
+{
+    struct reader *reader = child->context;
+    if (hello->secret.len != SK_KEYS_SECRET) {
+        return -EINVAL;
+    }
+    follow_init(&reader->follow, (const uint8_t *)hello->secret.data);
+    reader->last = &reader->first;
+    sk_timer_init(&reader->work, child->loop, on_work);
+    sk_timer_init(&reader->tick, child->loop, on_tick);
+    sk_timer_set(&reader->tick, EVERY);
+    return 0;
+}
+
+static void on_told(struct sk_child *child, uint16_t code, const void *message, const int *fds)
+{
+    if (code == SK_CONTROL_PEER) {
+        add_peer(child->context, ((const struct sk_control_peer *)message)->peer, fds[0]);
+    } else if (code == SK_CONTROL_LOADED) {
+        sk_child_ready(child, ((const struct sk_control_loaded *)message)->generation);
+    }
+}
+
+int main(void)
+{
+    static const struct sk_child_program program = {.name = "reader", .hello = on_hello, .told = on_told};
+    static struct reader reader;
+    sk_log_init("sekisho-reader");
+    int status = sk_child_run(&reader.child, &program, &reader);
+    forget_all(&reader);
+    follow_free(&reader.follow);
+    return status;
+}

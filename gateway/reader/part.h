@@ -1,0 +1,28 @@
+/*
+ * What is known of one tenant's records in one file of the journal, without reading them: which have which value of a field, when each was made,
+ * and where it stands. A record is named by its row, 0 for the tenant's first one in the file. Rows follow one another as numbers in the tenant's
+ * trail do. While the file is written its parts are in memory (live.h).
+ */
+#pragma once
+
+#include "journal/terms.h"
+
+#include <roaring/roaring.h>
+
+struct part {
+    const struct part_kind *kind;
+    uint64_t file;   /* number */
+    uint64_t seq;    /* of row 0 */
+    uint32_t rows;
+    uint64_t first, last; /* the earliest and the latest, ms since 1970 */
+    bool ordered;         /* rows stand in the order of their times: no clock was set back */
+};
+
+struct part_kind {
+    /* Adds to `rows` those whose value lies between these, which are meant, too. 0 or negative. */
+    int (*select)(const struct part *part, enum sk_term_field field, struct sk_slice low, struct sk_slice high, roaring_bitmap_t *rows);
+    /* ms since 1970. 0 or negative. */
+    int (*time)(const struct part *part, uint32_t row, uint64_t *time);
+    /* Where its frame begins in the file. 0 or negative. */
+    int (*place)(const struct part *part, uint32_t row, uint64_t *place);
+};

@@ -1,0 +1,206 @@
+// The audit trail, searched: what a query finds is what the journal holds, for those alone who may read it, and the reading is on record.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { openTenant, startGateway, until } from './lib/gateway.mjs';
+import { startUpstream } from './lib/upstream.mjs';
+
+const TRAIL = '/.sekisho/api/v1/audit';
+let gateway, upstream;
+
+function tenantFile(name, own = {}) {
+  return openTenant(name, upstream.url, {
+    apps: [{ name: 'api', kind: 'api', path: '/api', upstreams: [upstream.url] }, { name: 'web', kind: 'api', path: '/web', upstreams: [upstream.url] }],
+    roles: [{ name: 'all', allow: ['api * /**', 'web * /**'], deny: ['api DELETE /api/no'] },
+      { name: 'auditor', allow: [`sekisho GET ${TRAIL}/**`] }],
+    users: [{ name: 'hanako', roles: ['all'] }, { name: 'taro', roles: ['all'] }, { name: 'sakura', roles: ['auditor'] }],
+    ...own,
+  });
+}
+
+before(async () => {
+  upstream = await startUpstream();
+  gateway = await startGateway({ tenants: [tenantFile('acme'), tenantFile('beta')], settings: { workers: 2, journal: { file_size: '1M' } } });
+});
+after(async () => {
+  await gateway?.stop();
+  await upstream?.close();
+});
+
+const ask = (query, { user = 'sakura', host = 'acme.test', resource = 'records', ...options } = {}) =>
+  gateway.request({ host, path: `${TRAIL}/${resource}${query ? `?${query}` : ''}`, headers: { authorization: gateway.basic(user) }, ...options });
+
+async function found(query, options) {
+  const response = await ask(query, options);
+  assert.equal(response.status, 200, response.text);
+  return JSON.parse(response.text);
+}
+
+// All pages of it.
+async function all(query, options) {
+  const records = [];
+  for (let before = '', pages = 0; ; pages++) {
+    const page = await found([query, before].filter(Boolean).join('&'), options);
+    records.push(...page.records);
+    if (page.next === null) {
+      return records;
+    }
+    assert.ok(pages < 200, 'it ends');
+    before = `before=${page.next}`;
+  }
+}
+
+async function traffic() {
+  const send = (user, method, path, options = {}) => gateway.request({ host: 'acme.test', method, path, headers: { authorization: gateway.basic(user) }, ...options });
+  for (let i = 0; i < 8; i++) {
+    await send('hanako', 'GET', `/api/things/${i}`);
+    await send('taro', 'POST', `/web/things/${i}`, { body: 'x' });
+    await send('hanako', 'DELETE', '/api/no');
+  }
+  await send('taro', 'GET', '/api/things/1', { host: 'beta.test' });
+  await gateway.request({ host: 'acme.test', path: '/api/x' });
+}
+
+const idOf = (tenant) => gateway.records().find(({ host }) => host === `${tenant}.test`).tenant_id;
+
+describe('a search', () => {
+  const asked = {
+    'subject=hanako': (r) => r.subject === 'hanako',
+    'subject=hanako&subject=taro&decision=deny': (r) => ['hanako', 'taro'].includes(r.subject) && r.decision === 'deny',
+    'subject=ha*': (r) => r.subject?.startsWith('ha'),
+    'path=/api/things/*': (r) => r.path?.startsWith('/api/things/'),
+    'path=/api/things/3': (r) => r.path === '/api/things/3',
+    'app=web&method=POST&stage=intent': (r) => r.app === 'web' && r.method === 'POST' && r.stage === 'intent',
+    'status=4xx': (r) => r.status >= 400 && r.status < 500,
+    'status=403': (r) => r.status === 403,
+    'address=127.0.0.0/8&op=login': (r) => r.address?.startsWith('127.') && r.op === 'login',
+    'address=127.0.0.1&reason=denied-by-rule': (r) => r.address === '127.0.0.1' && r.reason === 'denied-by-rule',
+    'host=acme.test&op=request&stage=single': (r) => r.host === 'acme.test' && r.op === 'request' && r.stage === 'single',
+    'address=192.0.2.1': () => false,
+    'subject=nobody': () => false,
+  };
+
+  before(async () => {
+    await traffic();
+  });
+
+  test('finds what the journal holds of it, the newest first, and nothing else', async () => {
+    const tenant = idOf('acme');
+    for (const [query, fits] of Object.entries(asked)) {
+      const got = await all(`${query}&limit=7`);
+      const last = got.length ? got[0].seq : Infinity;
+      const want = gateway.records().filter((r) => r.tenant_id === tenant && r.seq <= last && fits(r)).reverse();
+      assert.deepEqual(got, want, query);
+      assert.ok(got.length > 0 || /192|nobody/.test(query), `${query} finds some`);
+    }
+  });
+
+  test('goes on over files of the journal', async () => {
+    const files = () => gateway.records().length;
+    const body = 'x'.repeat(900);
+    for (let i = 0; i < 1200; i += 40) {
+      await Promise.all(Array.from({ length: 40 }, (_, n) => gateway.request({ host: 'acme.test', path: `/web/many/${i + n}/${body}`, headers: { authorization: gateway.basic('taro') } })));
+    }
+    assert.ok(files() > 1200);
+    const got = await all('path=/web/many/*&limit=200');
+    assert.equal(got.length, 1200);
+    assert.deepEqual(new Set(got.map(({ path }) => path.split('/')[3])).size, 1200);
+    assert.deepEqual(await all(`path=/web/many/7/*`), got.filter(({ path }) => path.startsWith('/web/many/7/')));
+  });
+
+  test('of a request by the number that the client was told shows all of it, with the rule that decided', async () => {
+    const refused = await gateway.request({ host: 'acme.test', method: 'DELETE', path: '/api/no', headers: { authorization: gateway.basic('hanako') } });
+    const { id } = JSON.parse(refused.text);
+    const { records } = await found(`request=${id}`);
+    assert.deepEqual(records.map(({ op, decision, reason }) => [op, decision, reason]), [['request', 'deny', 'denied-by-rule']]);
+    assert.match(records[0].rule, /DELETE \/api\/no/);
+  });
+
+  test('between two moments finds what was recorded then', async () => {
+    const all = (await found('subject=hanako&op=request&limit=20')).records.reverse();
+    const [from, to] = [all[3].time, all[8].time];
+    const ms = (time) => Math.floor(Date.parse(time));
+    const got = (await found(`subject=hanako&op=request&from=${from}&to=${to}&limit=200`)).records;
+    assert.deepEqual(got.map(({ seq }) => seq).reverse(), all.filter(({ time }) => ms(time) >= ms(from) && ms(time) < ms(to)).map(({ seq }) => seq));
+    assert.deepEqual((await found('to=-1h')).records, []);
+    assert.ok((await found('from=-1h&limit=1')).records.length);
+  });
+});
+
+describe('a reading', () => {
+  test('is on record before it is answered, with who read and what was asked', async () => {
+    const { records } = await found('op=trail-read&limit=1');
+    assert.deepEqual([records[0].subject, records[0].detail, records[0].decision], ['sakura', 'op=trail-read&limit=1', 'allow']);
+  });
+
+  test('is for who may', async () => {
+    for (const [options, status] of [[{ user: 'hanako' }, 403], [{ headers: {} }, 401], [{ method: 'POST' }, 403], [{ resource: 'nothing' }, 404]]) {
+      const response = await ask('', options);
+      assert.equal(response.status, status, JSON.stringify(options));
+    }
+  });
+
+  test('is of the own tenant, whatever is asked', async () => {
+    const acme = idOf('acme');
+    for (const query of ['', 'host=acme.test', 'subject=*']) {
+      const { records } = await found(query, { host: 'beta.test' });
+      assert.ok(records.every(({ tenant_id: id }) => id !== acme), query);
+    }
+    const one = (await found('op=request&limit=1')).records[0];
+    assert.deepEqual((await found(`request=${one.request}`, { host: 'beta.test' })).records, []);
+  });
+
+  test('says which parameter is wrong', async () => {
+    const wrong = { 'subjct=x': 'subjct', 'decision=maybe': 'decision', 'address=127.0.0.1/8': 'address', 'limit=0': 'limit', 'limit=2&limit=3': 'limit', 'from=yesterday': 'from',
+      'status=9xxx': 'status', 'step=1h': 'step', 'subject=': 'subject', 'wait=1h': 'wait' };
+    for (const [query, name] of Object.entries(wrong)) {
+      const response = await ask(query);
+      assert.equal(response.status, 400, query);
+      assert.match(JSON.parse(response.text).detail, new RegExp(`parameter "${name}"`), query);
+    }
+  });
+});
+
+describe('counts', () => {
+  test('are those of the records, by decision and time', async () => {
+    const { counts, step } = await found('subject=hanako&from=-1h&step=10s', { resource: 'stats' });
+    assert.equal(step, 10);
+    const records = await all('subject=hanako&from=-1h&limit=200');
+    const sum = (name) => counts.reduce((total, count) => total + count[name], 0);
+    for (const decision of ['allow', 'deny', 'challenge', 'error']) {
+      assert.equal(sum(decision), records.filter((r) => r.decision === decision).length, decision);
+    }
+    for (const { from, allow } of counts) {
+      const begins = Date.parse(from);
+      assert.equal(allow, records.filter(({ time, decision }) => decision === 'allow' && Date.parse(time) >= begins && Date.parse(time) < begins + 10000).length);
+    }
+  });
+});
+
+describe('who waits', () => {
+  test('hears of the next record that fits, and not of its own reading', async () => {
+    const { size } = await found('limit=1');
+    const waiting = found(`after=${size}&wait=20s`);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await gateway.request({ host: 'acme.test', path: '/api/awaited', headers: { authorization: gateway.basic('taro') } });
+    const { records } = await waiting;
+    assert.ok(records.some(({ path }) => path === '/api/awaited'));
+  });
+});
+
+describe('when a process dies', () => {
+  test('the reader: the gate stays open, and the next one finds the same', async () => {
+    const before = await all('subject=hanako&limit=200');
+    gateway.kill('reader');
+    const response = await gateway.request({ host: 'acme.test', path: '/api/x', headers: { authorization: gateway.basic('taro') } });
+    assert.equal(response.status, 200);
+    await until(async () => (await ask('limit=1')).status === 200, 'the reader to be back');
+    assert.deepEqual(await all('subject=hanako&limit=200'), before);
+  });
+
+  test('audit: the reader goes on with the next one', async () => {
+    gateway.kill('audit');
+    await until(async () => (await ask('limit=1')).status === 200, 'audit to be back');
+    await gateway.request({ host: 'acme.test', path: '/api/after', headers: { authorization: gateway.basic('taro') } });
+    assert.equal((await found('path=/api/after')).records.length, 1);
+  });
+});
