@@ -18,8 +18,9 @@
 #define ANSWER_MAX ((size_t)16 << 20)
 #define TIMEOUT_SECONDS 30L
 
-struct call {
+struct sk_api {
     CURL *curl;
+    const char *server, *user;
     struct curl_slist *resolve;
     char *url;
     struct sk_buf answer;
@@ -28,19 +29,28 @@ struct call {
     long status;
 };
 
-static void call_free(struct call *call)
+struct sk_api *sk_api_close(struct sk_api *api)
 {
-    curl_easy_cleanup(call->curl);
-    curl_slist_free_all(call->resolve);
-    free(call->url);
-    sk_buf_free(&call->answer);
-    sk_wipe(call->password, sizeof(call->password));
+    if (api) {
+        curl_easy_cleanup(api->curl);
+        curl_slist_free_all(api->resolve);
+        free(api->url);
+        sk_buf_free(&api->answer);
+        sk_wipe(api->password, sizeof(api->password));
+        free(api);
+    }
+    return NULL;
+}
+
+static void close_it(struct sk_api **api)
+{
+    *api = sk_api_close(*api);
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 {
-    struct call *call = context;
-    return sk_buf_put(&call->answer, sk_slice(bytes, size * count)) ? 0 : count;
+    struct sk_api *api = context;
+    return sk_buf_put(&api->answer, sk_slice(bytes, size * count)) ? 0 : count;
 }
 
 static int read_password_file(const char *path, char out[1025])
@@ -56,78 +66,78 @@ static int read_password_file(const char *path, char out[1025])
 }
 
 /* The file, else the environment, else the person. */
-static int find_password(struct call *call, const struct sk_tool_values *options)
+static int find_password(struct sk_api *api, const struct sk_tool_values *options)
 {
     const char *environment = getenv("SEKISHO_PASSWORD");
     size_t len;
     if (options[SK_API_PASSWORD_FILE].count) {
-        return read_password_file(options[SK_API_PASSWORD_FILE].values[0], call->password);
+        return read_password_file(options[SK_API_PASSWORD_FILE].values[0], api->password);
     }
     if (environment) {
-        bool fits = (size_t)snprintf(call->password, sizeof(call->password), "%s", environment) < sizeof(call->password);
+        bool fits = (size_t)snprintf(api->password, sizeof(api->password), "%s", environment) < sizeof(api->password);
         return fits ? 0 : sk_tool_fail("SEKISHO_PASSWORD", "longer than 1024 bytes", NULL);
     }
-    return sk_tool_password("Password", 1, call->password, &len);
+    return sk_tool_password("Password", 1, api->password, &len);
 }
 
 /* One NAME=VALUE of the query, escaped; nothing without a value. */
-static int put_query(struct call *call, const struct sk_api_query *query, struct sk_buf *url, const char *before)
+static int put_query(struct sk_api *api, const struct sk_api_query *query, struct sk_buf *url, const char *before)
 {
-    char *safe = query->value ? curl_easy_escape(call->curl, query->value, 0) : NULL;
+    char *safe = query->value ? curl_easy_escape(api->curl, query->value, 0) : NULL;
     int r = query->value && !safe ? -ENOMEM : safe ? sk_buf_printf(url, "%s%s=%s", before, query->name, safe) : 0;
     curl_free(safe);
     return r;
 }
 
 /* The API's address: the server's, the resource, an id below it, and the query. */
-static int make_url(struct call *call, const char *server, const struct sk_api_request *request)
+static int make_url(struct sk_api *api, const struct sk_api_request *request)
 {
-    struct sk_slice base = sk_slice_str(server);
+    struct sk_slice base = sk_slice_str(api->server);
     while (base.len && base.data[base.len - 1] == '/') {
         base.len--;
     }
     if (!sk_slice_starts(base, SK_LIT("https://")) || sk_slice_find(sk_slice_from(base, 8), '/') + 8 < base.len) {
-        return sk_tool_usage(server, "the server is https://HOST or https://HOST:PORT");
+        return sk_tool_usage(api->server, "the server is https://HOST or https://HOST:PORT");
     }
     struct sk_buf url SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(URL_MAX);
-    char *safe_id = request->id ? curl_easy_escape(call->curl, request->id, 0) : NULL;
+    char *safe_id = request->id ? curl_easy_escape(api->curl, request->id, 0) : NULL;
     int r = request->id && !safe_id ? -ENOMEM : 0;
     r = r ? r : sk_buf_printf(&url, "%.*s" API "%s%s%s", (int)base.len, base.data, request->resource, safe_id ? "/" : "", safe_id ? safe_id : "");
     curl_free(safe_id);
     const char *before = "?";
-    for (size_t i = 0; r == 0 && i < SK_COUNT(request->query); i++) {
-        r = put_query(call, &request->query[i], &url, before);
-        before = request->query[i].value ? "&" : before;
+    for (size_t i = 0; r == 0 && i < SK_COUNT(request->query) + request->more_count; i++) {
+        const struct sk_api_query *query = i < SK_COUNT(request->query) ? &request->query[i] : &request->more[i - SK_COUNT(request->query)];
+        r = put_query(api, query, &url, before);
+        before = query->value ? "&" : before;
     }
     r = r ? r : sk_buf_put(&url, sk_slice("", 1));
-    call->url = r ? NULL : strdup(sk_buf_peek(&url).data);
-    return call->url ? 0 : sk_tool_fail(server, strerror(ENOMEM), NULL);
+    free(api->url);
+    api->url = r ? NULL : strdup(sk_buf_peek(&url).data);
+    return api->url ? 0 : r == -ENOBUFS ? sk_tool_usage("the query", "too long") : sk_tool_fail(api->server, strerror(ENOMEM), NULL);
 }
 
-static CURLcode set_all(struct call *call, const struct sk_tool_values *options, const char *user, const char *method)
+static CURLcode set_all(struct sk_api *api, const struct sk_tool_values *options)
 {
-    CURL *c = call->curl;
+    CURL *c = api->curl;
     for (unsigned i = 0; i < options[SK_API_RESOLVE].count; i++) {
-        struct curl_slist *more = curl_slist_append(call->resolve, options[SK_API_RESOLVE].values[i]);
+        struct curl_slist *more = curl_slist_append(api->resolve, options[SK_API_RESOLVE].values[i]);
         if (!more) {
             return CURLE_OUT_OF_MEMORY;
         }
-        call->resolve = more;
+        api->resolve = more;
     }
-    CURLcode r = curl_easy_setopt(c, CURLOPT_URL, call->url);
-    r = r ? r : curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
+    CURLcode r = curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
     r = r ? r : curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     r = r ? r : curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-    r = r ? r : curl_easy_setopt(c, CURLOPT_USERNAME, user);
-    r = r ? r : curl_easy_setopt(c, CURLOPT_PASSWORD, call->password);
-    r = r ? r : curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
+    r = r ? r : curl_easy_setopt(c, CURLOPT_USERNAME, api->user);
+    r = r ? r : curl_easy_setopt(c, CURLOPT_PASSWORD, api->password);
     r = r ? r : curl_easy_setopt(c, CURLOPT_USERAGENT, "sekisho/" SEKISHO_VERSION);
     r = r ? r : curl_easy_setopt(c, CURLOPT_TIMEOUT, TIMEOUT_SECONDS);
     r = r ? r : curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     r = r ? r : curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-    r = r ? r : curl_easy_setopt(c, CURLOPT_WRITEDATA, call);
-    r = r ? r : curl_easy_setopt(c, CURLOPT_ERRORBUFFER, call->error);
-    r = r ? r : curl_easy_setopt(c, CURLOPT_RESOLVE, call->resolve);
+    r = r ? r : curl_easy_setopt(c, CURLOPT_WRITEDATA, api);
+    r = r ? r : curl_easy_setopt(c, CURLOPT_ERRORBUFFER, api->error);
+    r = r ? r : curl_easy_setopt(c, CURLOPT_RESOLVE, api->resolve);
     if (r == CURLE_OK && options[SK_API_CACERT].count) {
         r = curl_easy_setopt(c, CURLOPT_CAINFO, options[SK_API_CACERT].values[0]);
     }
@@ -140,8 +150,7 @@ static const char *member(const json_t *object, const char *name)
     return text ? text : "";
 }
 
-/* One line, whatever the server sent: control bytes could move a terminal's cursor. */
-static void print_safe(FILE *out, const char *text, int width)
+void sk_api_print(FILE *out, const char *text, int width)
 {
     char safe[512];
     size_t len = 0;
@@ -152,49 +161,74 @@ static void print_safe(FILE *out, const char *text, int width)
     (void)fprintf(out, "%-*s", width, safe);
 }
 
-static int refused(const struct call *call)
+static int refused(const struct sk_api *api)
 {
-    struct sk_slice text = sk_buf_peek(&call->answer);
+    struct sk_slice text = sk_buf_peek(&api->answer);
     json_t *problem = json_loadb(text.data ? text.data : "", text.len, 0, NULL);
     static const char *const names[] = {"title", "detail", "reason", "id"};
-    (void)fprintf(stderr, "sekisho: %s: HTTP %ld", call->url, call->status);
+    (void)fprintf(stderr, "sekisho: %s: HTTP %ld", api->url, api->status);
     for (size_t i = 0; i < SK_COUNT(names); i++) {
         const char *value = member(problem, names[i]);
         if (value[0]) {
             (void)fprintf(stderr, i < 2 ? ": " : i == 2 ? "; reason " : "; id ");
-            print_safe(stderr, value, 0);
+            sk_api_print(stderr, value, 0);
         }
     }
-    (void)fprintf(stderr, call->status == 401 ? "; check --user and the password\n" : "\n");
+    (void)fprintf(stderr, api->status == 401 ? "; check --user and the password\n" : "\n");
     json_decref(problem);
     return SK_TOOL_FAILED;
 }
 
-/* 0 with a 2xx answer; else the status of the command, with the error said. */
-static int ask(struct call *call, const struct sk_tool_values *options, const char *method, const struct sk_api_request *request)
+int sk_api_open(const struct sk_tool_values *options, struct sk_api **out)
 {
     const char *server = sk_tool_value(&options[SK_API_SERVER], getenv("SEKISHO_SERVER"));
     const char *user = sk_tool_value(&options[SK_API_USER], getenv("SEKISHO_USER"));
+    *out = NULL;
     if (!server || !user || !user[0] || strchr(user, ':')) {
         return sk_tool_usage(server ? "--user" : "--server", server && user ? "a user's name is not empty and has no colon" : "missing");
     }
-    call->curl = curl_easy_init();
-    if (!call->curl) {
+    struct sk_api *api = calloc(1, sizeof(*api));
+    if (!api || !(api->curl = curl_easy_init())) {
+        free(api);
         return sk_tool_fail(server, strerror(ENOMEM), NULL);
     }
-    int r = make_url(call, server, request);
-    r = r ? r : find_password(call, options);
+    api->server = server;
+    api->user = user;
+    api->answer = SK_BUF_INIT(ANSWER_MAX);
+    int r = make_url(api, &(const struct sk_api_request){.resource = ""}); /* what is wrong with the server is said before the password is asked for */
+    r = r ? r : find_password(api, options);
+    r = r ? r : set_all(api, options) ? sk_tool_fail(server, strerror(ENOMEM), NULL) : 0;
+    *out = r ? sk_api_close(api) : api;
+    return r;
+}
+
+/* 0 with a 2xx answer; else the status of the command, with the error said. */
+static int ask(struct sk_api *api, const char *method, const struct sk_api_request *request)
+{
+    int r = make_url(api, request);
     if (r) {
         return r;
     }
-    CURLcode code = set_all(call, options, user, method);
-    code = code ? code : curl_easy_perform(call->curl);
+    api->status = 0;
+    sk_buf_take(&api->answer, sk_buf_len(&api->answer));
+    CURLcode code = curl_easy_setopt(api->curl, CURLOPT_URL, api->url);
+    code = code ? code : curl_easy_setopt(api->curl, CURLOPT_CUSTOMREQUEST, method);
+    code = code ? code : curl_easy_perform(api->curl);
     if (code != CURLE_OK) {
-        return sk_tool_fail(call->url, call->error[0] ? call->error : curl_easy_strerror(code),
+        return sk_tool_fail(api->url, api->error[0] ? api->error : curl_easy_strerror(code),
                 code == CURLE_PEER_FAILED_VERIFICATION ? "--cacert names the authority to trust" : NULL);
     }
-    (void)curl_easy_getinfo(call->curl, CURLINFO_RESPONSE_CODE, &call->status);
-    return call->status >= 200 && call->status < 300 ? 0 : refused(call);
+    (void)curl_easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &api->status);
+    return api->status >= 200 && api->status < 300 ? 0 : refused(api);
+}
+
+int sk_api_get(struct sk_api *api, const struct sk_api_request *request, json_t **answer, long *status)
+{
+    int r = ask(api, "GET", request);
+    struct sk_slice text = sk_buf_peek(&api->answer);
+    *status = api->status;
+    *answer = r ? NULL : json_loadb(text.data ? text.data : "", text.len, 0, NULL);
+    return r || *answer ? r : sk_tool_fail(api->url, "the answer is no JSON", "is this a Sekisho gateway?");
 }
 
 static void print_table(const json_t *rows, const struct sk_api_column *columns)
@@ -208,7 +242,7 @@ static void print_table(const json_t *rows, const struct sk_api_column *columns)
     {
         for (const struct sk_api_column *c = columns; c->name; c++) {
             const char *value = member(row, c->name);
-            print_safe(stdout, value[0] ? value : c->otherwise ? c->otherwise : "", c->width);
+            sk_api_print(stdout, value[0] ? value : c->otherwise ? c->otherwise : "", c->width);
             (void)printf(c[1].name ? " " : "\n");
         }
     }
@@ -216,17 +250,18 @@ static void print_table(const json_t *rows, const struct sk_api_column *columns)
 
 int sk_api_list(const struct sk_tool_values *options, const struct sk_tool_values *form, const struct sk_api_request *request, const struct sk_api_column *columns)
 {
-    struct call call SK_CLEANUP(call_free) = {.answer = SK_BUF_INIT(ANSWER_MAX)};
+    struct sk_api *api SK_CLEANUP(close_it) = NULL;
+    json_t *answer = NULL;
+    long status;
     int json = sk_tool_wants_json(form);
-    int r = json < 0 ? SK_TOOL_USAGE : ask(&call, options, "GET", request);
+    int r = json < 0 ? SK_TOOL_USAGE : sk_api_open(options, &api);
+    r = r ? r : sk_api_get(api, request, &answer, &status);
     if (r) {
         return r;
     }
-    struct sk_slice text = sk_buf_peek(&call.answer);
-    json_t *answer = json_loadb(text.data ? text.data : "", text.len, 0, NULL);
     json_t *rows = json_object_get(answer, request->resource);
     if (!json_is_array(rows)) {
-        (void)sk_tool_fail(call.url, "the answer is no such list", "is this a Sekisho gateway?");
+        (void)sk_tool_fail(api->url, "the answer is no such list", "is this a Sekisho gateway?");
         json_decref(answer);
         return SK_TOOL_FAILED;
     }
@@ -245,12 +280,13 @@ int sk_api_list(const struct sk_tool_values *options, const struct sk_tool_value
 
 int sk_api_end(const struct sk_tool_values *options, const struct sk_api_request *request)
 {
-    struct call call SK_CLEANUP(call_free) = {.answer = SK_BUF_INIT(ANSWER_MAX)};
-    int r = ask(&call, options, "DELETE", request);
+    struct sk_api *api SK_CLEANUP(close_it) = NULL;
+    int r = sk_api_open(options, &api);
+    r = r ? r : ask(api, "DELETE", request);
     if (r) {
         return r;
     }
-    struct sk_slice text = sk_buf_peek(&call.answer);
+    struct sk_slice text = sk_buf_peek(&api->answer);
     json_t *answer = json_loadb(text.data ? text.data : "", text.len, 0, NULL);
     json_t *ended = json_object_get(answer, "ended");
     if (json_is_integer(ended)) {
@@ -264,19 +300,20 @@ int sk_api_end(const struct sk_tool_values *options, const struct sk_api_request
 
 int sk_api_make(const struct sk_tool_values *options, const struct sk_api_request *request, const char *name)
 {
-    struct call call SK_CLEANUP(call_free) = {.answer = SK_BUF_INIT(ANSWER_MAX)};
-    int r = ask(&call, options, "POST", request);
+    struct sk_api *api SK_CLEANUP(close_it) = NULL;
+    int r = sk_api_open(options, &api);
+    r = r ? r : ask(api, "POST", request);
     if (r) {
         return r;
     }
-    struct sk_slice text = sk_buf_peek(&call.answer);
+    struct sk_slice text = sk_buf_peek(&api->answer);
     json_t *answer = json_loadb(text.data ? text.data : "", text.len, 0, NULL);
     const char *made = member(answer, name);
     if (made[0]) {
-        print_safe(stdout, made, 0);
+        sk_api_print(stdout, made, 0);
         (void)printf("\n");
     } else {
-        r = sk_tool_fail(call.url, "the answer does not say what was made", "is this a Sekisho gateway?");
+        r = sk_tool_fail(api->url, "the answer does not say what was made", "is this a Sekisho gateway?");
     }
     json_decref(answer);
     return r;
