@@ -1,6 +1,6 @@
 /* Who asks: the user of the session, or the program of the remembered credential, under whose grant a question came. */
-#include "auth/jobs.h"
 #include "auth/providers.h"
+#include "auth/trail.h"
 
 static void known(struct job *job)
 {

@@ -3,7 +3,7 @@
  * made by which a first authenticator is registered. Secrets are random, told once, and kept as keyed hashes by the store.
  */
 #include "auth/factors.h"
-#include "auth/remember.h"
+#include "auth/trail.h"
 
 #include "base/clock.h"
 #include "base/text.h"

@@ -3,6 +3,7 @@
  * short-lived, and good once, over a restart too. A factor helper verifies it with the keys that the tenant's file has for that program.
  */
 #include "auth/programs.h"
+#include "auth/verify.h"
 
 #include "base/clock.h"
 #include "base/text.h"

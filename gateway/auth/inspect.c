@@ -3,6 +3,7 @@
  * nothing. A revocation is on record, then in the store until the token ends, then with every worker.
  */
 #include "auth/programs.h"
+#include "auth/verify.h"
 
 #include "base/clock.h"
 

@@ -5,6 +5,7 @@
 #include "auth/programs.h"
 #include "auth/providers.h"
 #include "auth/remember.h"
+#include "auth/verify.h"
 
 #include "base/clock.h"
 

@@ -4,6 +4,8 @@
 #include "auth/programs.h"
 #include "auth/providers.h"
 #include "auth/remember.h"
+#include "auth/trail.h"
+#include "auth/verify.h"
 
 #include "base/clock.h"
 #include "base/log.h"

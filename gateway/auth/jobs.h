@@ -141,21 +141,6 @@ void auth_copy(char *to, size_t size, struct sk_slice from);
 /* Reads the job's session: its user is job->name, what was proven and since when stand in the job. Refused when there is none. */
 void auth_ask_session(struct job *job, void (*then)(struct job *job));
 
-/* asker.c */
-/* Who asks becomes the job's user; `then` looks whether there is one, and whether it may. Else the job is refused. */
-void auth_find_asker(struct job *job, void (*then)(struct job *job));
-/* Has the job's user one of these roles? `names`: comma between. */
-bool auth_asker_has(const struct job *job, const char *names);
-
-/* trail.c */
-void auth_find(struct auth *auth, uint64_t worker, const struct sk_auth_find *m);
-void auth_counts(struct auth *auth, uint64_t worker, const struct sk_auth_counts *m);
-/* An answer to a job that the reader was asked for. */
-void auth_from_reader(struct job *job, uint16_t code, const void *message);
-void auth_reader_lost(struct auth *auth);
-void auth_search_free(struct job *job);
-struct sk_slice auth_search_question(const struct job *job);
-
 /* grants.c */
 /* What was proven, in the names of RFC 8176, comma between. */
 struct sk_slice auth_amr(const struct job *job, char out[AUTH_AMR_TEXT]);
@@ -206,14 +191,3 @@ void auth_list(struct auth *auth, uint64_t worker, const struct sk_auth_list *m)
 void auth_revoke_sessions(struct auth *auth, uint64_t worker, const struct sk_auth_revoke *m);
 /* Grants by a password that was verified before: the user alone is looked up. */
 void auth_renew_remembered(struct job *job, struct remembered *r);
-
-/* verify.c: the password's verdict comes back through these of login.c. */
-#define AUTH_TOKEN_LEEWAY 30U /* s by which an issuer's clock may be wrong */
-
-enum verdict { VERDICT_RIGHT, VERDICT_WRONG, VERDICT_DISABLED, VERDICT_EXPIRED, VERDICT_BROKEN };
-void auth_verify(struct job *job);
-void auth_verified(struct job *job, enum verdict verdict);
-void auth_prompt(struct job *job, struct sk_slice prompts);
-void auth_continue(struct job *job, struct sk_slice answers);
-void auth_verify_cancel(struct job *job);
-void auth_helper_add(struct auth *auth, bool pam, uint64_t index, int fd);

@@ -4,6 +4,8 @@
  */
 #include "auth/jobs.h"
 #include "auth/providers.h"
+#include "auth/trail.h"
+#include "auth/verify.h"
 
 #include "base/clock.h"
 #include "base/log.h"

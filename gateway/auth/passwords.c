@@ -3,6 +3,7 @@
  * login was right by a hash that costs less than new ones. The store takes a hash only in place of the one that was in force.
  */
 #include "auth/factors.h"
+#include "auth/verify.h"
 
 #include "base/clock.h"
 #include "conf/conf.h"

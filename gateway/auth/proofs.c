@@ -3,6 +3,7 @@
  * known here, for all workers, as long as it could be used again. None outlives this process: one that could have been used before it began is refused.
  */
 #include "auth/programs.h"
+#include "auth/verify.h"
 
 #include "base/clock.h"
 #include "base/text.h"

@@ -1,6 +1,7 @@
 /* An identity provider says that somebody logged out there: OpenID Connect Back-Channel Logout 1.0. His sessions here end. */
 #include "auth/programs.h"
 #include "auth/providers.h"
+#include "auth/verify.h"
 
 #include "base/clock.h"
 

@@ -5,6 +5,7 @@
 #include "auth/factors.h"
 #include "auth/programs.h"
 #include "auth/providers.h"
+#include "auth/verify.h"
 
 #include "base/clock.h"
 #include "base/text.h"

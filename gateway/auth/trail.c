@@ -2,7 +2,7 @@
  * Questions about a tenant's records: judged and on record here, answered by the reader. A worker's word that the policy lets the asker read them is not
  * enough, for who has the trail has the tenant's past.
  */
-#include "auth/jobs.h"
+#include "auth/trail.h"
 
 #include "base/clock.h"
 

@@ -4,6 +4,7 @@
  */
 #include "auth/factors.h"
 #include "auth/programs.h"
+#include "auth/verify.h"
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -1,5 +1,6 @@
 /* WebAuthn ceremonies: what a browser is offered, and what its answer proves. */
 #include "auth/factors.h"
+#include "auth/verify.h"
 
 #include "base/clock.h"
 #include "base/text.h"

@@ -78,10 +78,7 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
 #define SK_AUTH_RECOVER_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(code, 64)
 /* A link by which this user registers an authenticator, or sets a password, once. `kind`: enum sk_voucher of ipc/store.h. */
 #define SK_AUTH_MAKE_LINK_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(user, 256) U(kind)
-/*
- * Records of the tenant, and counts of them: as FIND and COUNTS of ipc/reader.h, of who may read the trail. `question`: as it was asked, for the record
- * of the asking. RECORD or COUNT for each, then FOUND.
- */
+/* The tenant's records, and counts of them: as FIND and COUNTS of ipc/reader.h, then FOUND. `question`: as it was asked, for the record of the asking. */
 #define SK_AUTH_FIND_FIELDS(U, I, T)                                                                         \
     U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(question, 512) T(terms, 16384) U(from) U(to) U(before) U(after) U(limit) U(wait)
 #define SK_AUTH_COUNTS_FIELDS(U, I, T)                                                                       \

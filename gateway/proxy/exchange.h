@@ -32,9 +32,7 @@ struct sk_exchange {
     bool waiting_grant, waiting_secrets;
     uint64_t ask; /* ticket of an own question, 0 none */
     struct sk_buf told; /* what a list answer gathers */
-    uint64_t told_last; /* of records in it: the number of the last one */
-    uint64_t told_step; /* of counts in it: ns */
-    bool told_cut;      /* there were more than fit */
+    struct sk_trail_answer *trail; /* of trail.c */
     uint64_t retry_after; /* s, of a 429 or 503; 0: not said */
     struct sk_record_wait wait;
 

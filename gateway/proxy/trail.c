@@ -20,6 +20,13 @@ struct asked {
     uint64_t from, to, before, after, limit, wait, step;
 };
 
+/* What its answer gathers, besides x->told. */
+struct sk_trail_answer {
+    uint64_t last; /* number of the last record in it */
+    uint64_t step; /* of counts, ns */
+    bool cut;      /* there were more than fit */
+};
+
 /* ---- reading the query ---- */
 
 static int read_number(struct sk_slice text, uint64_t *number)
@@ -136,7 +143,7 @@ static void stats(struct sk_exchange *x)
     struct sk_auth_counts m = {.session = x->grant->session, .proof = x->grant->proof, .question = sk_slice_cut(sk_slice_from(x->stream->request.query, 1), 512),
             .terms = sk_buf_peek(&terms), .from = from, .to = to, .step = step};
     SK_FILL_ORIGIN(&m, x);
-    x->told_step = step;
+    x->trail->step = step;
     sk_reserved_ask(x, SK_AUTH_COUNTS, &m);
 }
 
@@ -149,7 +156,10 @@ void sk_trail_serve(struct sk_exchange *x)
 {
     const struct sk_request *r = &x->stream->request;
     bool is_records = sk_slice_eq(r->path, SK_LIT(RECORDS)), is_stats = sk_slice_eq(r->path, SK_LIT(STATS));
-    if (!is_records && !is_stats) {
+    x->trail = sk_arena_zalloc(x->arena, sizeof(*x->trail));
+    if (!x->trail) {
+        sk_exchange_deny(x, 500, SK_AUDIT_DECISION_ERROR, SK_LIT("internal-error"));
+    } else if (!is_records && !is_stats) {
         sk_exchange_deny(x, 404, SK_AUDIT_DECISION_DENY, SK_LIT("no-such-resource"));
     } else if (!sk_slice_eq(r->method, SK_LIT("GET"))) {
         sk_exchange_deny(x, 405, SK_AUDIT_DECISION_DENY, SK_LIT("method-not-allowed"));
@@ -167,13 +177,13 @@ static void gather_record(struct sk_exchange *x, struct sk_slice cbor)
 {
     struct sk_buf row SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(LIST_MAX);
     struct sk_audit_record record;
-    int r = x->told_cut ? 1 : sk_record_decode(cbor, &record);
+    int r = x->trail->cut ? 1 : sk_record_decode(cbor, &record);
     r = r ? r : sk_buf_len(&x->told) ? sk_buf_put(&row, SK_LIT(",\n")) : 0;
     r = r ? r : sk_record_json(&record, &row);
     if (r || sk_buf_len(&x->told) + sk_buf_len(&row) > LIST_MAX || sk_buf_put(&x->told, sk_buf_peek(&row))) {
-        x->told_cut = true;
+        x->trail->cut = true;
     } else {
-        x->told_last = record.seq;
+        x->trail->last = record.seq;
     }
 }
 
@@ -189,9 +199,9 @@ static void found(struct sk_exchange *x, const struct sk_auth_found *m)
 {
     struct sk_slice list = sk_buf_peek(&x->told), body;
     int len = (int)list.len;
-    unsigned long long next = x->told_cut ? x->told_last : m->next, size = m->size;
+    unsigned long long next = x->trail->cut ? x->trail->last : m->next, size = m->size;
     if (sk_slice_eq(x->stream->request.path, SK_LIT(STATS))) {
-        body = sk_arena_printf(x->arena, "{\"counts\":[%.*s],\"step\":%llu,\"size\":%llu}\n", len, list.data ? list.data : "", (unsigned long long)(x->told_step / SK_SECOND), size);
+        body = sk_arena_printf(x->arena, "{\"counts\":[%.*s],\"step\":%llu,\"size\":%llu}\n", len, list.data ? list.data : "", (unsigned long long)(x->trail->step / SK_SECOND), size);
     } else if (next) {
         body = sk_arena_printf(x->arena, "{\"records\":[%.*s],\"next\":%llu,\"size\":%llu}\n", len, list.data ? list.data : "", next, size);
     } else {

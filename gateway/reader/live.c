@@ -20,12 +20,16 @@ struct value {
     uint8_t bytes[];
 };
 
+struct row {
+    uint64_t time, place;
+};
+
 struct tenant {
     struct part part;
     struct sk_table_node node;
     uint8_t id[SK_ID_SIZE];
     uint32_t room;
-    uint64_t *times, *places;
+    struct row *rows;
     struct sk_table values[SK_TERM_COUNT];
 };
 
@@ -61,8 +65,7 @@ static void tenant_free(struct tenant *tenant)
         }
         sk_table_free(&tenant->values[field]);
     }
-    free(tenant->times);
-    free(tenant->places);
+    free(tenant->rows);
     free(tenant);
 }
 
@@ -165,12 +168,13 @@ static int make_room(struct tenant *tenant)
         return 0;
     }
     uint32_t room = tenant->room ? 2 * tenant->room : 64;
-    uint64_t *times = reallocarray(tenant->times, room, sizeof(*times));
-    tenant->times = times ? times : tenant->times;
-    uint64_t *places = reallocarray(tenant->places, room, sizeof(*places));
-    tenant->places = places ? places : tenant->places;
-    tenant->room = times && places ? room : tenant->room;
-    return times && places && room <= UINT32_MAX / 2 ? 0 : -ENOMEM;
+    struct row *rows = room <= UINT32_MAX / 2 ? reallocarray(tenant->rows, room, sizeof(*rows)) : NULL;
+    if (!rows) {
+        return -ENOMEM;
+    }
+    tenant->rows = rows;
+    tenant->room = room;
+    return 0;
 }
 
 static int live_select(const struct part *part, enum sk_term_field field, struct sk_slice low, struct sk_slice high, roaring_bitmap_t *rows);
@@ -204,12 +208,10 @@ int live_add(struct live *live, const struct sk_journal_read *read)
     }
     struct part *part = &tenant->part;
     uint64_t time = read->record->wall / SK_MILLISECOND;
-    part->ordered = part->ordered && (part->rows == 0 || time >= tenant->times[part->rows - 1]);
+    part->ordered = part->ordered && (part->rows == 0 || time >= tenant->rows[part->rows - 1].time);
     part->first = part->rows == 0 || time < part->first ? time : part->first;
     part->last = time > part->last ? time : part->last;
-    tenant->times[part->rows] = time;
-    tenant->places[part->rows] = read->at;
-    part->rows++;
+    tenant->rows[part->rows++] = (struct row){time, read->at};
     return 0;
 }
 
@@ -246,12 +248,12 @@ static int live_select(const struct part *part, enum sk_term_field field, struct
 
 static int live_time(const struct part *part, uint32_t row, uint64_t *time)
 {
-    *time = SK_CONTAINER(part, struct tenant, part)->times[row];
+    *time = SK_CONTAINER(part, struct tenant, part)->rows[row].time;
     return 0;
 }
 
 static int live_place(const struct part *part, uint32_t row, uint64_t *place)
 {
-    *place = SK_CONTAINER(part, struct tenant, part)->places[row];
+    *place = SK_CONTAINER(part, struct tenant, part)->rows[row].place;
     return 0;
 }

@@ -48,13 +48,22 @@ int segment_map(struct segment *segment, int fd)
     return r;
 }
 
-struct segment *segments_add(struct segments *segments, uint64_t file, int fd)
+/* For one more. 0 or negative. */
+static int make_room(struct segments *segments)
 {
     struct segment *more = reallocarray(segments->all, segments->count + 1, sizeof(*more));
+    if (!more) {
+        return -ENOMEM;
+    }
+    segments->all = more;
+    return 0;
+}
+
+struct segment *segments_add(struct segments *segments, uint64_t file, int fd)
+{
     struct segment segment = {.file = file};
-    segments->all = more ? more : segments->all;
     int r = segment_map(&segment, fd);
-    r = r ? r : more ? 0 : -ENOMEM;
+    r = r ? r : make_room(segments);
     segment.live = r ? NULL : live_new(file);
     r = r ? r : segment.live ? 0 : -ENOMEM;
     if (r) {
@@ -62,8 +71,8 @@ struct segment *segments_add(struct segments *segments, uint64_t file, int fd)
         errno = -r;
         return NULL;
     }
-    more[segments->count] = segment;
-    return &more[segments->count++];
+    segments->all[segments->count] = segment;
+    return &segments->all[segments->count++];
 }
 
 /* ---- records ---- */

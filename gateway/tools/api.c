@@ -188,18 +188,25 @@ int sk_api_open(const struct sk_tool_values *options, struct sk_api **out)
         return sk_tool_usage(server ? "--user" : "--server", server && user ? "a user's name is not empty and has no colon" : "missing");
     }
     struct sk_api *api = calloc(1, sizeof(*api));
-    if (!api || !(api->curl = curl_easy_init())) {
+    CURL *curl = curl_easy_init();
+    if (!api || !curl) {
         free(api);
+        curl_easy_cleanup(curl);
         return sk_tool_fail(server, strerror(ENOMEM), NULL);
     }
+    api->curl = curl;
     api->server = server;
     api->user = user;
     api->answer = SK_BUF_INIT(ANSWER_MAX);
     int r = make_url(api, &(const struct sk_api_request){.resource = ""}); /* what is wrong with the server is said before the password is asked for */
     r = r ? r : find_password(api, options);
     r = r ? r : set_all(api, options) ? sk_tool_fail(server, strerror(ENOMEM), NULL) : 0;
-    *out = r ? sk_api_close(api) : api;
-    return r;
+    if (r) {
+        (void)sk_api_close(api);
+        return r;
+    }
+    *out = api;
+    return 0;
 }
 
 /* 0 with a 2xx answer; else the status of the command, with the error said. */
