@@ -185,14 +185,16 @@ int sk_api_open(const struct sk_tool_values *options, struct sk_api **out)
     const char *user = sk_tool_value(&options[SK_API_USER], getenv("SEKISHO_USER"));
     *out = NULL;
     if (!server || !user || !user[0] || strchr(user, ':')) {
-        return sk_tool_usage(server ? "--user" : "--server", server && user ? "a user's name is not empty and has no colon" : "missing");
+        (void)sk_tool_usage(server ? "--user" : "--server", server && user ? "a user's name is not empty and has no colon" : "missing");
+        return SK_TOOL_USAGE;
     }
     struct sk_api *api = calloc(1, sizeof(*api));
     CURL *curl = curl_easy_init();
     if (!api || !curl) {
         free(api);
         curl_easy_cleanup(curl);
-        return sk_tool_fail(server, strerror(ENOMEM), NULL);
+        (void)sk_tool_fail(server, strerror(ENOMEM), NULL);
+        return SK_TOOL_FAILED;
     }
     api->curl = curl;
     api->server = server;
