@@ -91,7 +91,7 @@ struct finding {
     const struct segment *segment;
     const struct sk_keys *keys;
     const struct question *question;
-    const struct part *part;
+    struct part part;
     struct sk_sealing sealing;
     find_each each;
     void *context;
@@ -109,7 +109,7 @@ static int give(struct finding *f, uint32_t row)
     uint8_t cbor[SK_AUDIT_RECORD_MAX];
     struct sk_audit_record record;
     size_t len = 0;
-    int r = segment_open(f->segment, f->keys, f->question->tenant, f->part, row, &f->sealing, cbor, &len, &record);
+    int r = segment_open(f->segment, f->keys, f->question->tenant, &f->part, row, &f->sealing, cbor, &len, &record);
     if (r == 0 && is_meant(f->question, &record)) {
         f->enough = !f->each(f->context, &record, sk_slice(cbor, len));
     }
@@ -128,15 +128,15 @@ static int give_rows(struct finding *f, const roaring_bitmap_t *rows)
     return r;
 }
 
-int find_records(const struct segments *segments, const struct sk_keys *keys, const struct question *question, find_each each, void *context)
+int find_records(const struct segments *segments, const struct sk_keys *keys, const struct question *question, find_each each, void *context, uint64_t *file)
 {
     struct finding f = {.keys = keys, .question = question, .each = each, .context = context};
     int r = 0;
     for (size_t i = segments->count; r == 0 && !f.enough && i--;) {
         roaring_bitmap_t *rows = NULL;
         f.segment = &segments->all[i];
-        f.part = segment_part(f.segment, question->tenant);
-        r = f.part ? select_rows(f.part, question, &rows) : 0;
+        *file = f.segment->header.number;
+        r = segment_part(f.segment, question->tenant, &f.part) ? select_rows(&f.part, question, &rows) : 0;
         r = rows ? give_rows(&f, rows) : r;
         if (rows) {
             roaring_bitmap_free(rows);
@@ -199,7 +199,7 @@ static int count_decision(const struct counting *c, const struct part *part, con
     return r;
 }
 
-int find_counts(const struct segments *segments, const struct question *question, uint64_t step, size_t buckets, struct find_count *counts)
+int find_counts(const struct segments *segments, const struct question *question, uint64_t step, size_t buckets, struct find_count *counts, uint64_t *file)
 {
     struct question q = *question;
     struct counting c = {&q, step, counts};
@@ -207,10 +207,11 @@ int find_counts(const struct segments *segments, const struct question *question
     q.to = q.from + step * buckets;
     for (size_t i = 0; r == 0 && i < segments->count; i++) {
         roaring_bitmap_t *rows = NULL;
-        const struct part *part = segment_part(&segments->all[i], q.tenant);
-        r = part ? select_rows(part, &q, &rows) : 0;
+        struct part part;
+        *file = segments->all[i].header.number;
+        r = segment_part(&segments->all[i], q.tenant, &part) ? select_rows(&part, &q, &rows) : 0;
         for (unsigned decision = 1; r == 0 && rows && decision < FIND_DECISIONS; decision++) {
-            r = count_decision(&c, part, rows, decision);
+            r = count_decision(&c, &part, rows, decision);
         }
         if (rows) {
             roaring_bitmap_free(rows);

@@ -16,13 +16,18 @@ struct question {
 /* A record of the answer; false: no more. */
 typedef bool (*find_each)(void *context, const struct sk_audit_record *record, struct sk_slice cbor);
 
-/* The newest first, until `each` has enough. 0; 1 a record is not what its index says, or cannot be opened; negative. */
-int find_records(const struct segments *segments, const struct sk_keys *keys, const struct question *question, find_each each, void *context) sk_nodiscard;
+/* The newest first, until `each` has enough. 0; 1 in `file` a record is not what its index says, or one of both cannot be opened; negative. */
+int find_records(const struct segments *segments, const struct sk_keys *keys, const struct question *question, find_each each, void *context,
+        uint64_t *file) sk_nodiscard;
 
 #define FIND_DECISIONS 5 /* enum sk_audit_decision, from 1 */
 struct find_count {
     uint64_t by[FIND_DECISIONS];
 };
 
-/* How many there are in each of `buckets` steps of `step` ms from question->from on; its `to` is not looked at. Adds to `counts`. 0 or negative. */
-int find_counts(const struct segments *segments, const struct question *question, uint64_t step, size_t buckets, struct find_count *counts) sk_nodiscard;
+/*
+ * How many there are in each of `buckets` steps of `step` ms from question->from on; its `to` is not looked at. Adds to
+ * `counts`. 0; 1 the index of `file` cannot be opened; negative.
+ */
+int find_counts(const struct segments *segments, const struct question *question, uint64_t step, size_t buckets, struct find_count *counts,
+        uint64_t *file) sk_nodiscard;

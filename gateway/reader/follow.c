@@ -7,25 +7,35 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define STEP ((uint64_t)4 << 20)
+#define STORE_AGAIN (60 * SK_SECOND)
+#define UNSTORED_MOST 3U /* files whose index waits to be written, before reading waits for it */
 #define KEYS_MOST ((uint64_t)1 << 30)
 
-void follow_init(struct follow *f, const uint8_t secret[SK_KEYS_SECRET])
+int follow_init(struct follow *f, const uint8_t secret[SK_KEYS_SECRET], int folder)
 {
-    *f = (struct follow){.state = SK_JOURNAL_STATE_INIT, .keys_fd = -1};
+    *f = (struct follow){.state = SK_JOURNAL_STATE_INIT, .keys_fd = -1, .ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     memcpy(f->secret, secret, SK_KEYS_SECRET);
+    segments_init(&f->segments, secret, folder);
+    return f->ready < 0 ? -errno : 0;
 }
 
 void follow_free(struct follow *f)
 {
+    (void)(f->storing && storing_end(f->storing));
     sk_journal_state_free(&f->state);
     segments_free(&f->segments);
     f->keys = sk_keys_free(f->keys);
+    f->former = sk_keys_free(f->former);
     if (f->keys_fd >= 0) {
         (void)close(f->keys_fd);
+    }
+    if (f->ready >= 0) {
+        (void)close(f->ready);
     }
     sk_wipe(f->secret, sizeof(f->secret));
 }
@@ -40,10 +50,11 @@ int follow_bring(struct follow *f, uint64_t file, int fd)
         return 0;
     }
     struct segment *newest = f->segments.count ? &f->segments.all[f->segments.count - 1] : NULL;
-    if (newest && newest->file == file) {
+    if (newest && newest->header.number == file) {
         return segment_map(newest, fd);
     }
-    return segments_add(&f->segments, file, fd) ? 0 : -errno;
+    int r = segments_add(&f->segments, file, fd);
+    return r > 0 ? -EINVAL : r;
 }
 
 static enum follow_step broken(struct follow *f, const char *text)
@@ -91,9 +102,10 @@ static int renew_keys(struct follow *f)
         (void)snprintf(f->error.text, sizeof(f->error.text), "the keys: %s", why[0] ? why : strerror(-r));
         return r;
     }
+    f->former = sk_keys_free(f->former);
     f->keys = sk_keys_free(f->keys);
     f->keys = keys;
-    f->state.keys = keys;
+    f->state.keys = f->segments.shelf.keys = keys;
     f->keys_size = size;
     return 0;
 }
@@ -104,12 +116,79 @@ static void on_record(void *context, const struct sk_journal_read *read)
     f->failed = f->failed || segment_add(&f->segments.all[f->reading], read) != 0;
 }
 
-/* The hash of the last group that counts in the file before this one. NULL: it is no journal file. */
-static const uint8_t *previous_of(const struct segment *segment, struct sk_frame_file *header)
+/* The hash of the last group that counts in this file, which is not the newest. */
+static const uint8_t *last_hash(const struct follow *f, size_t i)
 {
-    bool whole = segment->bytes.len >= SK_FRAME_BLOCK && sk_frame_get_file((const uint8_t *)segment->bytes.data, header) == 0;
-    return whole ? header->previous : NULL;
+    return f->segments.all[i + 1].header.previous;
 }
+
+/* All files are there: stored indexes are used as far as they go, and reading begins where the first is missing. */
+static void begin(struct follow *f)
+{
+    size_t i = 0;
+    while (i + 1 < f->segments.count) {
+        segment_take_stored(&f->segments, &f->segments.all[i], last_hash(f, i));
+        if (!f->segments.all[i].stored) {
+            break;
+        }
+        i++;
+    }
+    while (i && !sk_journal_begins(f->segments.all[i].bytes, NULL, NULL)) {
+        i--; /* it goes on from the one before without saying where all stands */
+    }
+    f->reading = i;
+    f->begun = true;
+}
+
+/* ---- indexes are written ---- */
+
+static bool is_to_store(const struct follow *f, size_t i)
+{
+    const struct segment *segment = &f->segments.all[i];
+    return segment->live && !segment->stored && !segment->unfit;
+}
+
+/* Files that are read to their end and whose index is in memory alone. */
+static size_t unstored(const struct follow *f)
+{
+    size_t count = 0;
+    for (size_t i = f->reading; i--;) {
+        count += is_to_store(f, i);
+    }
+    return count;
+}
+
+void follow_store(struct follow *f)
+{
+    size_t i = 0;
+    if (f->storing || f->segments.shelf.folder < 0 || sk_clock_boot() < f->store_at) {
+        return;
+    }
+    while (i < f->reading && !is_to_store(f, i)) {
+        i++;
+    }
+    if (i == f->reading) {
+        return;
+    }
+    int r = segment_store(&f->segments, &f->segments.all[i], last_hash(f, i), f->ready, &f->storing);
+    f->segments.all[i].unfit = r == 1;
+    f->stores = i;
+    f->store_at = r < 0 ? sk_clock_boot() + STORE_AGAIN : f->store_at;
+}
+
+int follow_stored(struct follow *f)
+{
+    int r = storing_end(f->storing);
+    f->storing = NULL;
+    f->former = sk_keys_free(f->former);
+    f->store_at = r ? sk_clock_boot() + STORE_AGAIN : f->store_at;
+    if (r == 0) {
+        segment_take_stored(&f->segments, &f->segments.all[f->stores], last_hash(f, f->stores));
+    }
+    return r;
+}
+
+/* ---- reading ---- */
 
 /* Reads on in the file that is being read, up to `end`, or to the group of that hash. */
 static enum follow_step read_on(struct follow *f, uint64_t end, const uint8_t *until)
@@ -136,7 +215,6 @@ static enum follow_step read_on(struct follow *f, uint64_t end, const uint8_t *u
 
 enum follow_step follow_step(struct follow *f, const struct follow_goal *goal)
 {
-    struct sk_frame_file next;
     if (f->keys_fd < 0) {
         return need(f, SK_SERVING_KEYS);
     }
@@ -146,16 +224,22 @@ enum follow_step follow_step(struct follow *f, const struct follow_goal *goal)
     if (f->segments.count == 0) {
         return need(f, goal->first);
     }
+    uint64_t newest = f->segments.all[f->segments.count - 1].header.number;
+    if (newest < goal->last) {
+        return need(f, newest + 1);
+    }
+    if (!f->begun) {
+        begin(f);
+    }
+    if (f->storing && unstored(f) > UNSTORED_MOST) {
+        return FOLLOW_WAIT;
+    }
     const struct segment *segment = &f->segments.all[f->reading];
     if (f->reading + 1 < f->segments.count) {
-        const uint8_t *until = previous_of(segment + 1, &next);
-        return until ? read_on(f, segment->bytes.len, until) : broken(f, "not a journal file, or its header was changed");
+        return read_on(f, segment->bytes.len, last_hash(f, f->reading));
     }
-    if (segment->file < goal->last) {
-        return need(f, segment->file + 1);
-    }
-    if (segment->file > goal->last || f->at > goal->end) {
+    if (newest > goal->last || f->at > goal->end) {
         return broken(f, "the journal is behind what was read of it");
     }
-    return goal->end > segment->bytes.len ? need(f, segment->file) : read_on(f, goal->end, NULL);
+    return goal->end > segment->bytes.len ? need(f, newest) : read_on(f, goal->end, NULL);
 }

@@ -6,38 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define INLINE 2U /* rows of a value that are kept without a bitmap: a request has an intent and an outcome */
-
-/* One value of a field, and the rows that have it. */
-struct value {
-    struct sk_table_node node;
-    uint32_t count;
-    union {
-        uint32_t rows[INLINE];
-        roaring_bitmap_t *many; /* when there are more */
-    } in;
-    uint16_t len;
-    uint8_t bytes[];
-};
-
-struct row {
-    uint64_t time, place;
-};
-
-struct tenant {
-    struct part part;
-    struct sk_table_node node;
-    uint8_t id[SK_ID_SIZE];
-    uint32_t room;
-    struct row *rows;
-    struct sk_table values[SK_TERM_COUNT];
-};
-
-struct live {
-    uint64_t file;
-    struct sk_table tenants;
-};
-
 struct live *live_new(uint64_t file)
 {
     struct live *live = calloc(1, sizeof(*live));
@@ -47,20 +15,20 @@ struct live *live_new(uint64_t file)
     return live;
 }
 
-static void value_free(struct value *value)
+static void value_free(struct live_value *value)
 {
-    if (value->count > INLINE) {
-        roaring_bitmap_free(value->in.many);
+    if (value->count > LIVE_ROWS) {
+        roaring_bitmap_free(value->rows.many);
     }
     free(value);
 }
 
-static void tenant_free(struct tenant *tenant)
+static void tenant_free(struct live_tenant *tenant)
 {
     for (unsigned field = 0; field < SK_TERM_COUNT; field++) {
         for (struct sk_table_node *n = sk_table_walk(&tenant->values[field], NULL); n;) {
             struct sk_table_node *next = sk_table_walk(&tenant->values[field], n);
-            value_free(SK_CONTAINER(n, struct value, node));
+            value_free(SK_CONTAINER(n, struct live_value, node));
             n = next;
         }
         sk_table_free(&tenant->values[field]);
@@ -73,7 +41,7 @@ struct live *live_free(struct live *live)
 {
     for (struct sk_table_node *n = live ? sk_table_walk(&live->tenants, NULL) : NULL; n;) {
         struct sk_table_node *next = sk_table_walk(&live->tenants, n);
-        tenant_free(SK_CONTAINER(n, struct tenant, node));
+        tenant_free(SK_CONTAINER(n, struct live_tenant, node));
         n = next;
     }
     if (live) {
@@ -83,10 +51,10 @@ struct live *live_free(struct live *live)
     return NULL;
 }
 
-static struct tenant *find_tenant(const struct live *live, const uint8_t id[SK_ID_SIZE])
+static struct live_tenant *find_tenant(const struct live *live, const uint8_t id[SK_ID_SIZE])
 {
     for (struct sk_table_node *n = sk_table_first(&live->tenants, sk_table_hash(sk_slice(id, SK_ID_SIZE))); n; n = sk_table_next(n)) {
-        struct tenant *tenant = SK_CONTAINER(n, struct tenant, node);
+        struct live_tenant *tenant = SK_CONTAINER(n, struct live_tenant, node);
         if (memcmp(tenant->id, id, SK_ID_SIZE) == 0) {
             return tenant;
         }
@@ -94,37 +62,41 @@ static struct tenant *find_tenant(const struct live *live, const uint8_t id[SK_I
     return NULL;
 }
 
-const struct part *live_part(const struct live *live, const uint8_t id[SK_ID_SIZE])
+bool live_part(const struct live *live, const uint8_t id[SK_ID_SIZE], struct part *part)
 {
-    const struct tenant *tenant = find_tenant(live, id);
-    return tenant ? &tenant->part : NULL;
+    const struct live_tenant *tenant = find_tenant(live, id);
+    if (tenant) {
+        *part = tenant->part;
+        part->tenant = tenant;
+    }
+    return tenant != NULL;
 }
 
 /* ---- adding ---- */
 
-static int value_add(struct value *value, uint32_t row)
+static int value_add(struct live_value *value, uint32_t row)
 {
-    if (value->count < INLINE) {
-        value->in.rows[value->count++] = row;
+    if (value->count < LIVE_ROWS) {
+        value->rows.few[value->count++] = row;
         return 0;
     }
-    if (value->count == INLINE) {
+    if (value->count == LIVE_ROWS) {
         roaring_bitmap_t *many = roaring_bitmap_create();
         if (!many) {
             return -ENOMEM;
         }
-        roaring_bitmap_add_many(many, INLINE, value->in.rows);
-        value->in.many = many;
+        roaring_bitmap_add_many(many, LIVE_ROWS, value->rows.few);
+        value->rows.many = many;
     }
-    roaring_bitmap_add(value->in.many, row);
+    roaring_bitmap_add(value->rows.many, row);
     value->count++;
     return 0;
 }
 
-static struct value *find_value(const struct sk_table *values, struct sk_slice bytes, uint64_t hash)
+static struct live_value *find_value(const struct sk_table *values, struct sk_slice bytes, uint64_t hash)
 {
     for (struct sk_table_node *n = sk_table_first(values, hash); n; n = sk_table_next(n)) {
-        struct value *value = SK_CONTAINER(n, struct value, node);
+        struct live_value *value = SK_CONTAINER(n, struct live_value, node);
         if (sk_slice_eq(sk_slice(value->bytes, value->len), bytes)) {
             return value;
         }
@@ -132,11 +104,11 @@ static struct value *find_value(const struct sk_table *values, struct sk_slice b
     return NULL;
 }
 
-static struct value *add_value(struct sk_table *values, struct sk_slice bytes, uint64_t hash)
+static struct live_value *add_value(struct sk_table *values, struct sk_slice bytes, uint64_t hash)
 {
-    struct value *value = malloc(sizeof(*value) + bytes.len);
+    struct live_value *value = malloc(sizeof(*value) + bytes.len);
     if (value) {
-        *value = (struct value){.len = (uint16_t)bytes.len};
+        *value = (struct live_value){.len = (uint16_t)bytes.len};
         memcpy(value->bytes, bytes.data, bytes.len);
     }
     if (value && sk_table_add(values, &value->node, hash)) {
@@ -146,15 +118,15 @@ static struct value *add_value(struct sk_table *values, struct sk_slice bytes, u
     return value;
 }
 
-static int add_values(struct tenant *tenant, const struct sk_audit_record *record, uint32_t row)
+static int add_values(struct live_tenant *tenant, const struct sk_audit_record *record, uint32_t row)
 {
     uint8_t made[SK_TERM_VALUE];
     int r = 0;
     for (unsigned field = 1; r == 0 && field < SK_TERM_COUNT; field++) {
-        struct sk_slice bytes = sk_slice_cut(sk_term_value(record, (enum sk_term_field)field, made), SK_TERM_VALUE);
+        struct sk_slice bytes = sk_slice_cut(part_value((enum sk_term_field)field, sk_term_value(record, (enum sk_term_field)field, made)), SK_TERM_VALUE);
         uint64_t hash = bytes.len ? sk_table_hash(bytes) : 0;
         if (bytes.len) {
-            struct value *value = find_value(&tenant->values[field], bytes, hash);
+            struct live_value *value = find_value(&tenant->values[field], bytes, hash);
             value = value ? value : add_value(&tenant->values[field], bytes, hash);
             r = value ? value_add(value, row) : -ENOMEM;
         }
@@ -162,13 +134,13 @@ static int add_values(struct tenant *tenant, const struct sk_audit_record *recor
     return r;
 }
 
-static int make_room(struct tenant *tenant)
+static int make_room(struct live_tenant *tenant)
 {
     if (tenant->part.rows < tenant->room) {
         return 0;
     }
     uint32_t room = tenant->room ? 2 * tenant->room : 64;
-    struct row *rows = room <= UINT32_MAX / 2 ? reallocarray(tenant->rows, room, sizeof(*rows)) : NULL;
+    struct live_row *rows = room <= UINT32_MAX / 2 ? reallocarray(tenant->rows, room, sizeof(*rows)) : NULL;
     if (!rows) {
         return -ENOMEM;
     }
@@ -182,13 +154,15 @@ static int live_time(const struct part *part, uint32_t row, uint64_t *time);
 static int live_place(const struct part *part, uint32_t row, uint64_t *place);
 static const struct part_kind live_kind = {live_select, live_time, live_place};
 
-static struct tenant *add_tenant(struct live *live, const struct sk_frame_record *frame)
+static struct live_tenant *add_tenant(struct live *live, const struct sk_journal_read *read)
 {
-    struct tenant *tenant = calloc(1, sizeof(*tenant));
+    const struct sk_frame_record *frame = read->frame;
+    struct live_tenant *tenant = calloc(1, sizeof(*tenant));
     if (!tenant) {
         return NULL;
     }
     tenant->part = (struct part){.kind = &live_kind, .file = live->file, .seq = frame->seq, .ordered = true};
+    tenant->day = read->group->day;
     memcpy(tenant->id, frame->tenant, SK_ID_SIZE);
     if (sk_table_add(&live->tenants, &tenant->node, sk_table_hash(sk_slice(frame->tenant, SK_ID_SIZE)))) {
         free(tenant);
@@ -199,8 +173,8 @@ static struct tenant *add_tenant(struct live *live, const struct sk_frame_record
 
 int live_add(struct live *live, const struct sk_journal_read *read)
 {
-    struct tenant *tenant = find_tenant(live, read->frame->tenant);
-    tenant = tenant ? tenant : add_tenant(live, read->frame);
+    struct live_tenant *tenant = find_tenant(live, read->frame->tenant);
+    tenant = tenant ? tenant : add_tenant(live, read);
     int r = tenant ? make_room(tenant) : -ENOMEM;
     r = r ? r : add_values(tenant, read->record, tenant->part.rows);
     if (r) {
@@ -211,33 +185,40 @@ int live_add(struct live *live, const struct sk_journal_read *read)
     part->ordered = part->ordered && (part->rows == 0 || time >= tenant->rows[part->rows - 1].time);
     part->first = part->rows == 0 || time < part->first ? time : part->first;
     part->last = time > part->last ? time : part->last;
-    tenant->rows[part->rows++] = (struct row){time, read->at};
+    tenant->rows[part->rows++] = (struct live_row){time, read->at};
     return 0;
 }
 
 /* ---- searching ---- */
 
-static void put_rows(const struct value *value, roaring_bitmap_t *rows)
+static void put_rows(const struct live_value *value, roaring_bitmap_t *rows)
 {
-    if (value->count > INLINE) {
-        roaring_bitmap_or_inplace(rows, value->in.many);
+    if (value->count > LIVE_ROWS) {
+        roaring_bitmap_or_inplace(rows, value->rows.many);
     } else {
-        roaring_bitmap_add_many(rows, value->count, value->in.rows);
+        roaring_bitmap_add_many(rows, value->count, value->rows.few);
     }
+}
+
+static const struct live_tenant *tenant_of(const struct part *part)
+{
+    return part->tenant;
 }
 
 static int live_select(const struct part *part, enum sk_term_field field, struct sk_slice low, struct sk_slice high, roaring_bitmap_t *rows)
 {
-    const struct sk_table *values = &SK_CONTAINER(part, struct tenant, part)->values[field];
+    const struct sk_table *values = &tenant_of(part)->values[field];
+    low = part_value(field, low);
+    high = part_value(field, high);
     if (sk_slice_eq(low, high)) {
-        const struct value *value = find_value(values, low, sk_table_hash(low));
+        const struct live_value *value = find_value(values, low, sk_table_hash(low));
         if (value) {
             put_rows(value, rows);
         }
         return 0;
     }
     for (struct sk_table_node *n = sk_table_walk(values, NULL); n; n = sk_table_walk(values, n)) {
-        const struct value *value = SK_CONTAINER(n, struct value, node);
+        const struct live_value *value = SK_CONTAINER(n, struct live_value, node);
         struct sk_slice bytes = sk_slice(value->bytes, value->len);
         if (sk_term_compare(bytes, low) >= 0 && sk_term_compare(bytes, high) <= 0) {
             put_rows(value, rows);
@@ -248,12 +229,12 @@ static int live_select(const struct part *part, enum sk_term_field field, struct
 
 static int live_time(const struct part *part, uint32_t row, uint64_t *time)
 {
-    *time = SK_CONTAINER(part, struct tenant, part)->rows[row].time;
+    *time = tenant_of(part)->rows[row].time;
     return 0;
 }
 
 static int live_place(const struct part *part, uint32_t row, uint64_t *place)
 {
-    *place = SK_CONTAINER(part, struct tenant, part)->rows[row].place;
+    *place = tenant_of(part)->rows[row].place;
     return 0;
 }

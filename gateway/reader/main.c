@@ -1,6 +1,6 @@
 /*
  * The reader: finds what was recorded. It follows the journal, read-only, by descriptors that audit gives it, indexes each record, and answers
- * auth's questions about one tenant at a time. Own uid, no files, no network; it holds the key that opens records, and none that signs.
+ * auth's questions about one tenant at a time. Own uid, its folder for indexes, no network; it holds the key that opens records, and none that signs.
  */
 #include "reader/find.h"
 #include "reader/follow.h"
@@ -12,6 +12,7 @@
 #include "ipc/serving.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -33,14 +34,19 @@ struct asked {
 struct reader {
     struct sk_child child;
     struct sk_channel *audit, *auth;
+    uint8_t secret[SK_KEYS_SECRET];
+    char folder[4097]; /* for indexes */
     struct follow follow;
     struct follow_goal goal;
     uint64_t told;   /* audit's answer to this ticket is the goal */
     uint64_t ticket; /* of the last asking */
     bool needs;      /* a file was asked for */
+    bool begun;
     struct asked *first, **last;
     size_t asked_count;
     struct sk_timer work, tick;
+    struct sk_io stored; /* an index was written */
+    bool unwritten;      /* one was not, and that was said */
 };
 
 /* ---- answering ---- */
@@ -88,8 +94,14 @@ static bool give(void *context, const struct sk_audit_record *record, struct sk_
     return ++giving->given < giving->asked->limit;
 }
 
-static enum sk_reader_status status_of(int r)
+/* What an index says is not so, or it is damaged: the next reader makes it anew. */
+static enum sk_reader_status judge(struct reader *reader, int r, uint64_t file)
 {
+    if (r > 0) {
+        sk_log(SK_EVENT_TRAIL_UNREADABLE, SK_NUMBER("file", file), SK_TEXT("what", "the index does not go with the records"));
+        stored_remove(&reader->follow.segments.shelf, file);
+        sk_loop_stop(reader->child.loop);
+    }
     return r ? SK_READER_BROKEN : SK_READER_ANSWERED;
 }
 
@@ -98,16 +110,17 @@ static bool answer_records(struct reader *reader, const struct asked *asked)
 {
     struct giving giving = {.reader = reader, .asked = asked};
     const struct follow *f = &reader->follow;
+    uint64_t file = 0;
     int r = 0;
     if (asked->until > sk_clock_boot()) {
-        r = find_records(&f->segments, f->keys, &asked->is, look, &giving);
+        r = find_records(&f->segments, f->keys, &asked->is, look, &giving, &file);
         if (r == 0 && !giving.others) {
             return false;
         }
         giving.given = 0;
     }
-    r = r ? r : find_records(&f->segments, f->keys, &asked->is, give, &giving);
-    done(reader, asked, status_of(r), giving.given == asked->limit ? giving.last : 0);
+    r = r ? r : find_records(&f->segments, f->keys, &asked->is, give, &giving, &file);
+    done(reader, asked, judge(reader, r, file), giving.given == asked->limit ? giving.last : 0);
     return true;
 }
 
@@ -115,7 +128,8 @@ static void answer_counts(struct reader *reader, const struct asked *asked)
 {
     size_t buckets = (size_t)((asked->is.to - asked->is.from + asked->step - 1) / asked->step);
     struct find_count *counts = calloc(buckets, sizeof(*counts));
-    int r = counts ? find_counts(&reader->follow.segments, &asked->is, asked->step, buckets, counts) : -ENOMEM;
+    uint64_t file = 0;
+    int r = counts ? find_counts(&reader->follow.segments, &asked->is, asked->step, buckets, counts, &file) : -ENOMEM;
     for (size_t i = 0; r == 0 && i < buckets; i++) {
         struct sk_reader_count m = {.ticket = asked->ticket, .from = (asked->is.from + i * asked->step) * SK_MILLISECOND,
                 .allow = counts[i].by[SK_AUDIT_DECISION_ALLOW], .deny = counts[i].by[SK_AUDIT_DECISION_DENY],
@@ -125,7 +139,7 @@ static void answer_counts(struct reader *reader, const struct asked *asked)
         }
     }
     free(counts);
-    done(reader, asked, status_of(r), 0);
+    done(reader, asked, judge(reader, r, file), 0);
 }
 
 static bool answer(struct reader *reader, const struct asked *asked)
@@ -189,7 +203,7 @@ static void ask_stand(struct reader *reader)
 static void broken(struct reader *reader)
 {
     const struct follow *f = &reader->follow;
-    uint64_t file = f->segments.count ? f->segments.all[f->reading].file : 0;
+    uint64_t file = f->segments.count ? f->segments.all[f->reading].header.number : 0;
     sk_log(SK_EVENT_TRAIL_UNREADABLE, SK_NUMBER("file", file), SK_NUMBER("offset", f->error.offset), SK_TEXT("what", f->error.text));
     sk_loop_stop(reader->child.loop);
 }
@@ -202,7 +216,10 @@ static void on_work(struct sk_timer *timer)
     }
     switch (follow_step(&reader->follow, &reader->goal)) {
     case FOLLOW_MORE:
+        follow_store(&reader->follow);
         sk_timer_set(&reader->work, 0);
+        break;
+    case FOLLOW_WAIT:
         break;
     case FOLLOW_NEED: {
         struct sk_serving_open m = {.file = reader->follow.need};
@@ -211,12 +228,25 @@ static void on_work(struct sk_timer *timer)
         break;
     }
     case FOLLOW_LEVEL:
+        follow_store(&reader->follow);
         answer_all(reader);
         break;
     case FOLLOW_BROKEN:
         broken(reader);
         break;
     }
+}
+
+/* Written or not, the search goes on: what is not stays in memory. */
+static void on_stored(struct sk_io *io, int events sk_unused)
+{
+    struct reader *reader = SK_CONTAINER(io, struct reader, stored);
+    int r = follow_stored(&reader->follow);
+    if (r && !reader->unwritten) {
+        sk_log(SK_EVENT_INDEX_UNWRITTEN, SK_TEXT("error", strerror(-r)));
+    }
+    reader->unwritten = r != 0;
+    sk_timer_set(&reader->work, 0);
 }
 
 static void on_tick(struct sk_timer *timer)
@@ -374,10 +404,11 @@ static void add_peer(struct reader *reader, uint64_t peer, int fd)
 static int on_hello(struct sk_child *child, const struct sk_control_hello *hello)
 {
     struct reader *reader = child->context;
-    if (hello->secret.len != SK_KEYS_SECRET) {
+    if (hello->secret.len != SK_KEYS_SECRET || hello->folder.len >= sizeof(reader->folder)) {
         return -EINVAL;
     }
-    follow_init(&reader->follow, (const uint8_t *)hello->secret.data);
+    memcpy(reader->secret, hello->secret.data, SK_KEYS_SECRET);
+    memcpy(reader->folder, hello->folder.data, hello->folder.len);
     reader->last = &reader->first;
     sk_timer_init(&reader->work, child->loop, on_work);
     sk_timer_init(&reader->tick, child->loop, on_tick);
@@ -385,10 +416,29 @@ static int on_hello(struct sk_child *child, const struct sk_control_hello *hello
     return 0;
 }
 
+/* In the sandbox: the folder is this account's. */
+static void begin(struct reader *reader)
+{
+    int folder = open(reader->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) {
+        sk_log(SK_EVENT_INDEX_UNWRITTEN, SK_TEXT("folder", reader->folder), SK_TEXT("error", strerror(errno)));
+    }
+    if (folder < 0 || follow_init(&reader->follow, reader->secret, folder)) {
+        sk_loop_stop(reader->child.loop);
+        return;
+    }
+    sk_io_init(&reader->stored, reader->child.loop, reader->follow.ready, on_stored);
+    sk_io_want(&reader->stored, SK_READ);
+    reader->begun = true;
+}
+
 static void on_told(struct sk_child *child, uint16_t code, const void *message, const int *fds)
 {
-    if (code == SK_CONTROL_PEER) {
-        add_peer(child->context, ((const struct sk_control_peer *)message)->peer, fds[0]);
+    struct reader *reader = child->context;
+    if (code == SK_CONTROL_LIMITS && !reader->begun) {
+        begin(reader);
+    } else if (code == SK_CONTROL_PEER) {
+        add_peer(reader, ((const struct sk_control_peer *)message)->peer, fds[0]);
     } else if (code == SK_CONTROL_LOADED) {
         sk_child_ready(child, ((const struct sk_control_loaded *)message)->generation);
     }
@@ -401,6 +451,9 @@ int main(void)
     sk_log_init("sekisho-reader");
     int status = sk_child_run(&reader.child, &program, &reader);
     forget_all(&reader);
-    follow_free(&reader.follow);
+    if (reader.begun) {
+        follow_free(&reader.follow);
+    }
+    sk_wipe(reader.secret, sizeof(reader.secret));
     return status;
 }

@@ -1,7 +1,7 @@
 /*
  * What is known of one tenant's records in one file of the journal, without reading them: which have which value of a field, when each was made,
  * and where it stands. A record is named by its row, 0 for the tenant's first one in the file. Rows follow one another as numbers in the tenant's
- * trail do. While the file is written its parts are in memory (live.h).
+ * trail do. While the file is written its parts are in memory (live.h), then in a file of their own (stored.h).
  */
 #pragma once
 
@@ -11,12 +11,19 @@
 
 struct part {
     const struct part_kind *kind;
+    const void *index, *tenant; /* the kind's own: the file's index, and what it has of the tenant */
     uint64_t file;   /* number */
     uint64_t seq;    /* of row 0 */
     uint32_t rows;
     uint64_t first, last; /* the earliest and the latest, ms since 1970 */
     bool ordered;         /* rows stand in the order of their times: no clock was set back */
 };
+
+/* What an index has of a field's value: of a request's id its beginning, which is enough to find it. */
+static inline struct sk_slice part_value(enum sk_term_field field, struct sk_slice value)
+{
+    return sk_slice_cut(value, field == SK_TERM_REQUEST ? 8 : SK_TERM_VALUE + 1);
+}
 
 struct part_kind {
     /* Adds to `rows` those whose value lies between these, which are meant, too. 0 or negative. */

@@ -1,6 +1,7 @@
 /* Mapped files and their indexes. Runs in the reader. */
 #include "reader/segments.h"
 
+#include "base/clock.h"
 #include "journal/record.h"
 
 #include <errno.h>
@@ -8,6 +9,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define PAGES_BYTES ((size_t)256 << 20)
 
 static void unmap(struct segment *segment)
 {
@@ -21,7 +24,14 @@ static void segment_free(struct segment *segment)
 {
     unmap(segment);
     segment->live = live_free(segment->live);
+    segment->stored = stored_free(segment->stored);
     free(segment->seals);
+}
+
+void segments_init(struct segments *segments, const uint8_t secret[SK_KEYS_SECRET], int folder)
+{
+    *segments = (struct segments){.shelf = {.pages = PAGES_INIT(PAGES_BYTES), .folder = folder}};
+    memcpy(segments->shelf.secret, secret, SK_KEYS_SECRET);
 }
 
 void segments_free(struct segments *segments)
@@ -30,7 +40,12 @@ void segments_free(struct segments *segments)
         segment_free(&segments->all[i]);
     }
     free(segments->all);
-    *segments = (struct segments){NULL, 0};
+    pages_free(&segments->shelf.pages);
+    sk_wipe(segments->shelf.secret, sizeof(segments->shelf.secret));
+    if (segments->shelf.folder >= 0) {
+        (void)close(segments->shelf.folder);
+    }
+    *segments = (struct segments){.shelf = {.folder = -1}};
 }
 
 int segment_map(struct segment *segment, int fd)
@@ -59,56 +74,88 @@ static int make_room(struct segments *segments)
     return 0;
 }
 
-struct segment *segments_add(struct segments *segments, uint64_t file, int fd)
+int segments_add(struct segments *segments, uint64_t file, int fd)
 {
-    struct segment segment = {.file = file};
+    struct segment segment = {.live = NULL};
     int r = segment_map(&segment, fd);
+    r = r ? r : segment.bytes.len < SK_FRAME_BLOCK || sk_frame_get_file((const uint8_t *)segment.bytes.data, &segment.header) || segment.header.number != file;
     r = r ? r : make_room(segments);
     segment.live = r ? NULL : live_new(file);
     r = r ? r : segment.live ? 0 : -ENOMEM;
     if (r) {
         segment_free(&segment);
-        errno = -r;
-        return NULL;
+        return r;
     }
-    segments->all[segments->count] = segment;
-    return &segments->all[segments->count++];
+    segments->all[segments->count++] = segment;
+    return 0;
+}
+
+void segment_take_stored(struct segments *segments, struct segment *segment, const uint8_t hash[SK_FRAME_HASH])
+{
+    struct stored *stored;
+    if (stored_open(&segments->shelf, &segment->header, &stored)) {
+        return; /* it is made anew */
+    }
+    if (memcmp(stored_hash(stored), hash, SK_FRAME_HASH) != 0) {
+        (void)stored_free(stored);
+        return;
+    }
+    segment->stored = stored;
+    segment->live = live_free(segment->live);
+    free(segment->seals);
+    segment->seals = NULL;
+    segment->seals_count = 0;
+}
+
+int segment_store(const struct segments *segments, const struct segment *segment, const uint8_t hash[SK_FRAME_HASH], int ready, struct storing **storing)
+{
+    struct storing_of of = {.seals = segment->seals, .seals_count = segment->seals_count};
+    memcpy(of.node, segment->header.node, SK_ID_SIZE);
+    memcpy(of.epoch, segment->header.epoch, SK_ID_SIZE);
+    memcpy(of.hash, hash, SK_FRAME_HASH);
+    return storing_begin(&segments->shelf, segment->live, &of, ready, storing);
 }
 
 /* ---- records ---- */
 
 static int note_seal(struct segment *segment, const struct sk_journal_read *read)
 {
-    const struct seal *last = segment->seals_count ? &segment->seals[segment->seals_count - 1] : NULL;
+    const struct stored_seal *last = segment->seals_count ? &segment->seals[segment->seals_count - 1] : NULL;
     if (last && last->day == read->group->day && memcmp(last->run, read->group->run, SK_ID_SIZE) == 0) {
         return 0;
     }
-    struct seal *more = reallocarray(segment->seals, segment->seals_count + 1, sizeof(*more));
+    struct stored_seal *more = reallocarray(segment->seals, segment->seals_count + 1, sizeof(*more));
     if (!more) {
         return -ENOMEM;
     }
     segment->seals = more;
-    more[segment->seals_count] = (struct seal){.at = read->at, .day = read->group->day};
+    more[segment->seals_count] = (struct stored_seal){.at = read->at, .day = read->group->day};
     memcpy(more[segment->seals_count++].run, read->group->run, SK_ID_SIZE);
     return 0;
 }
 
 int segment_add(struct segment *segment, const struct sk_journal_read *read)
 {
+    if (segment->stored) {
+        return 0; /* it is read again for what stands behind it */
+    }
     int r = note_seal(segment, read);
     return r ? r : live_add(segment->live, read);
 }
 
-const struct part *segment_part(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE])
+bool segment_part(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE], struct part *part)
 {
-    return live_part(segment->live, tenant);
+    return segment->stored ? stored_part(segment->stored, tenant, part) : live_part(segment->live, tenant, part);
 }
 
-static const struct seal *seal_at(const struct segment *segment, uint64_t place)
+static const struct stored_seal *seal_at(const struct segment *segment, uint64_t place)
 {
     size_t i = segment->seals_count;
+    if (segment->stored) {
+        return stored_seal(segment->stored, place);
+    }
     while (i && segment->seals[i - 1].at > place) {
-        i--; /* a file has few: one to each start of its writer */
+        i--;
     }
     return i ? &segment->seals[i - 1] : NULL;
 }
@@ -120,7 +167,7 @@ int segment_open(const struct segment *segment, const struct sk_keys *keys, cons
     struct sk_slice sealed;
     uint64_t place;
     int r = part->kind->place(part, row, &place);
-    const struct seal *seal = r ? NULL : seal_at(segment, place);
+    const struct stored_seal *seal = r ? NULL : seal_at(segment, place);
     if (r || !seal) {
         return r ? r : 1;
     }

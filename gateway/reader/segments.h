@@ -4,37 +4,42 @@
 #pragma once
 
 #include "reader/live.h"
-
-/* From this place of the file on its records are sealed for that day, by that run. */
-struct seal {
-    uint64_t at;
-    uint32_t day;
-    uint8_t run[SK_ID_SIZE];
-};
+#include "reader/stored.h"
+#include "reader/storing.h"
 
 struct segment {
-    uint64_t file;
+    struct sk_frame_file header;
     struct sk_slice bytes; /* the whole file, mapped for reading */
-    struct live *live;
-    struct seal *seals;
+    struct live *live;     /* its index, while it is read and until it is stored */
+    struct stored *stored; /* and from then on */
+    struct stored_seal *seals; /* of `live` */
     size_t seals_count;
+    bool unfit; /* it fits into no stored index */
 };
 
 struct segments {
     struct segment *all;
     size_t count;
+    struct shelf shelf;
 };
 
-/* Adds the next file; takes the descriptor over. The segment, until the next is added; NULL: errno says why. */
-struct segment *segments_add(struct segments *segments, uint64_t file, int fd) sk_nodiscard;
+/* `folder`: for stored indexes; negative: none are kept. */
+void segments_init(struct segments *segments, const uint8_t secret[SK_KEYS_SECRET], int folder);
+void segments_free(struct segments *segments);
+/* Adds the next file; takes the descriptor over. 0; 1 it is no journal file, or not the next one; negative. */
+int segments_add(struct segments *segments, uint64_t file, int fd) sk_nodiscard;
 /* Maps it anew, as long as it is now; takes the descriptor over. 0 or negative. */
 int segment_map(struct segment *segment, int fd) sk_nodiscard;
-void segments_free(struct segments *segments);
+
+/* Uses the stored index, when there is one that goes on to the group of that hash. */
+void segment_take_stored(struct segments *segments, struct segment *segment, const uint8_t hash[SK_FRAME_HASH]);
+/* Begins to store its index, which is whole: up to the group of that hash. As storing_begin. */
+int segment_store(const struct segments *segments, const struct segment *segment, const uint8_t hash[SK_FRAME_HASH], int ready, struct storing **storing) sk_nodiscard;
 
 /* Indexes a record of the segment's file. 0 or negative. */
 int segment_add(struct segment *segment, const struct sk_journal_read *read) sk_nodiscard;
-/* The tenant's part, or NULL: it has no record there. */
-const struct part *segment_part(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE]);
+/* The tenant's part. False: it has no record there. */
+bool segment_part(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE], struct part *part);
 /*
  * Opens the record of that row of the tenant's part; its CBOR comes into `cbor`, and `record` borrows from there. `sealing` is the tenant's, kept
  * from one record to the next. 0; 1 it is not there, or another, or its keys are gone; negative.

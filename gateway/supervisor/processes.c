@@ -216,6 +216,8 @@ static void send_hello(struct supervisor *s, struct process *p)
     int r = 0;
     if (p->kind == KIND_AUDIT || p->kind == KIND_STORE || p->kind == KIND_SIGNER) {
         r = own_folder(s, p->kind == KIND_AUDIT ? "journal" : kinds[p->kind].name, 0700, identity, folder);
+    } else if (p->kind == KIND_READER) {
+        r = own_folder(s, "index", 0700, identity, folder);
     } else if (p->kind == KIND_FETCH) {
         r = own_folder(s, FETCHED_FOLDER, 0755, identity, folder); /* nothing in it is secret, and the supervisor reads it */
     } else if (p->kind == KIND_PAM) {

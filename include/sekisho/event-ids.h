@@ -110,6 +110,9 @@
         "The reader could not read the journal's file that the line names, at this place and for this reason; what goes through the gate " \
         "is recorded all the same. It is started again and reads from the beginning. When it says so again and again, run "  \
         "sekisho-verify on DATA/journal, and do what SK1403 says.")                                          \
+    X(INDEX_UNWRITTEN, "SK1412", WARN, "an index of the audit trail could not be written: it stays in memory",  \
+        "The reader cannot write into DATA/index, for the reason that the line tells. Searching goes on, and takes more memory with each " \
+        "file of the journal; it is tried again each minute. Make room, or give the folder back to the account sekisho-reader.") \
     X(STORE_FAILED, "SK1501", ERROR, "store operation failed",                                               \
         "What was asked of the store was not done: a login fails, a session is not kept. With the operation open the " \
         "store ends, is started again, and the gate is shut. With the operation sync users and secrets of a tenant " \

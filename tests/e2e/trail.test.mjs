@@ -1,5 +1,7 @@
 // The audit trail, searched: what a query finds is what the journal holds, for those alone who may read it, and the reading is on record.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { openTenant, startGateway, until } from './lib/gateway.mjs';
 import { startUpstream } from './lib/upstream.mjs';
@@ -195,6 +197,31 @@ describe('when a process dies', () => {
     assert.equal(response.status, 200);
     await until(async () => (await ask('limit=1')).status === 200, 'the reader to be back');
     assert.deepEqual(await all('subject=hanako&limit=200'), before);
+  });
+
+  test('what it had indexed is there again, and is made anew when somebody changed it', async () => {
+    const folder = path.join(gateway.data, 'index');
+    const indexes = await until(() => {
+      const names = fs.readdirSync(folder).filter((name) => name.endsWith('.ski')).sort();
+      return names.length > 2 && names;
+    }, 'indexes of files that are full');
+    const before = await all('path=/web/many/*&limit=200');
+    const [first, second] = indexes.map((name) => path.join(folder, name));
+    const change = (file, at) => {
+      const bytes = fs.readFileSync(file);
+      bytes[at < 0 ? bytes.length + at : at] ^= 1;
+      fs.writeFileSync(file, bytes);
+    };
+    const back = () => until(async () => (await ask('limit=1')).status === 200, 'the reader to be back');
+    for (const [file, at] of [[first, 100], [second, -30]]) {
+      const inode = fs.statSync(file).ino;
+      change(file, at);
+      gateway.kill('reader');
+      await until(async () => (await ask('path=/web/many/*&subject=nobody')).status === 200, 'it to find out');
+      await back();
+      await until(() => fs.existsSync(file) && fs.statSync(file).ino !== inode, `${file} to be made anew`);
+      assert.deepEqual(await all('path=/web/many/*&limit=200'), before);
+    }
   });
 
   test('audit: the reader goes on with the next one', async () => {

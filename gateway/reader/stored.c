@@ -1,0 +1,297 @@
+/* Searching stored indexes. Runs in the reader. */
+#include "reader/stored.h"
+
+#include "base/clock.h"
+#include "crypto/digest.h"
+#include "crypto/seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct stored {
+    struct shelf *shelf;
+    struct sk_slice bytes; /* the whole file, mapped */
+    const struct stored_header *header;
+    const struct stored_seal *seals;
+    const struct stored_tenant *tenants;
+};
+
+void stored_name(uint64_t file, char out[40])
+{
+    (void)snprintf(out, 40, "index-%016llx.ski", (unsigned long long)file);
+}
+
+void stored_key(const uint8_t secret[SK_KEYS_SECRET], const uint8_t salt[SK_ID_SIZE], uint8_t key[SK_KEYS_SECRET])
+{
+    sk_digest_derive(sk_slice(secret, SK_KEYS_SECRET), "index file", sk_slice(salt, SK_ID_SIZE), key);
+}
+
+/* ---- opening ---- */
+
+struct stored *stored_free(struct stored *stored)
+{
+    if (stored && stored->bytes.data) {
+        (void)munmap((void *)(uintptr_t)stored->bytes.data, stored->bytes.len);
+    }
+    free(stored);
+    return NULL;
+}
+
+static int map(struct stored *stored, uint64_t file)
+{
+    char name[40];
+    struct stat info = {0};
+    stored_name(file, name);
+    int fd = openat(stored->shelf->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool whole = fd >= 0 && fstat(fd, &info) == 0 && info.st_size >= (off_t)SK_FRAME_BLOCK;
+    void *at = whole ? mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    stored->bytes = at == MAP_FAILED ? SK_SLICE_NULL : sk_slice(at, (size_t)info.st_size);
+    return at == MAP_FAILED;
+}
+
+/* Header and rows are what was stored under the file's own key. */
+static int check_tag(const struct stored *stored, size_t len)
+{
+    uint8_t key[SK_KEYS_SECRET], nothing[1];
+    static const uint8_t nonce[SK_SEAL_NONCE];
+    stored_key(stored->shelf->secret, stored->header->salt, key);
+    struct sk_sealer *sealer = sk_sealer_new(key);
+    sk_wipe(key, sizeof(key));
+    int r = sealer ? sk_sealer_open(sealer, nonce, sk_slice_cut(stored->bytes, len), sk_slice_cut(sk_slice_from(stored->bytes, len), STORED_TAG), nothing) : -ENOMEM;
+    (void)sk_sealer_free(sealer);
+    return r;
+}
+
+static int check(struct stored *stored, const struct sk_frame_file *journal)
+{
+    const struct stored_header *h = (const void *)stored->bytes.data;
+    if (memcmp(h->magic, "SKINDEX1", 8) != 0 || h->version != STORED_VERSION || h->file != journal->number ||
+            memcmp(h->node, journal->node, SK_ID_SIZE) != 0 || memcmp(h->epoch, journal->epoch, SK_ID_SIZE) != 0) {
+        return 1;
+    }
+    size_t seals = h->seals * sizeof(struct stored_seal), len = SK_FRAME_BLOCK + seals + h->tenants * sizeof(struct stored_tenant);
+    stored->header = h;
+    stored->seals = (const void *)(stored->bytes.data + SK_FRAME_BLOCK);
+    stored->tenants = (const void *)(stored->bytes.data + SK_FRAME_BLOCK + seals);
+    return stored->bytes.len < len + STORED_TAG ? 1 : check_tag(stored, len);
+}
+
+int stored_open(struct shelf *shelf, const struct sk_frame_file *journal, struct stored **out)
+{
+    struct stored *stored = shelf->folder >= 0 ? calloc(1, sizeof(*stored)) : NULL;
+    *out = NULL;
+    if (!stored) {
+        return shelf->folder >= 0 ? -ENOMEM : 1;
+    }
+    stored->shelf = shelf;
+    int r = map(stored, journal->number);
+    r = r ? r : check(stored, journal);
+    *out = r ? stored_free(stored) : stored;
+    return r;
+}
+
+void stored_remove(const struct shelf *shelf, uint64_t file)
+{
+    char name[40];
+    stored_name(file, name);
+    (void)unlinkat(shelf->folder, name, 0);
+}
+
+const uint8_t *stored_hash(const struct stored *stored)
+{
+    return stored->header->hash;
+}
+
+const struct stored_seal *stored_seal(const struct stored *stored, uint64_t place)
+{
+    size_t i = stored->header->seals;
+    while (i && stored->seals[i - 1].at > place) {
+        i--; /* a file has few: one to each start of its writer */
+    }
+    return i ? &stored->seals[i - 1] : NULL;
+}
+
+/* ---- a section's bytes ---- */
+
+static const struct stored_tenant *tenant_of(const struct part *part)
+{
+    return part->tenant;
+}
+
+static const struct stored *stored_of(const struct part *part)
+{
+    return part->index;
+}
+
+/* Opens a page into `out`. 0; 1 it is not what was stored, or its keys are gone; negative. */
+static int open_page(const struct part *part, uint64_t number, uint8_t out[PAGE_SIZE])
+{
+    const struct stored *stored = stored_of(part);
+    const struct stored_tenant *t = tenant_of(part);
+    uint8_t key[SK_KEYS_SECRET], nonce[SK_SEAL_NONCE] = {0};
+    uint64_t begins = number * PAGE_SIZE, len = t->len - begins < PAGE_SIZE ? t->len - begins : PAGE_SIZE;
+    struct sk_slice sealed = sk_slice_cut(sk_slice_from(stored->bytes, t->at + number * (PAGE_SIZE + STORED_TAG)), len + STORED_TAG);
+    memcpy(nonce, &number, sizeof(number));
+    if (sealed.len != len + STORED_TAG || sk_keys_derive(stored->shelf->keys, t->id, t->day, "index", sk_slice(stored->header->salt, SK_ID_SIZE), key)) {
+        return 1;
+    }
+    struct sk_sealer *sealer = sk_sealer_new(key);
+    sk_wipe(key, sizeof(key));
+    int r = sealer ? sk_sealer_open(sealer, nonce, SK_SLICE_NULL, sealed, out) : -ENOMEM;
+    (void)sk_sealer_free(sealer);
+    return r;
+}
+
+static const uint8_t *page(const struct part *part, uint64_t number, int *r)
+{
+    struct pages *pages = &stored_of(part)->shelf->pages;
+    const struct page_name name = {part->file, tenant_of(part)->at, number};
+    const uint8_t *bytes = pages_find(pages, &name);
+    uint8_t *made = bytes ? NULL : pages_add(pages, &name);
+    if (!bytes && !made) {
+        *r = -ENOMEM;
+        return NULL;
+    }
+    *r = bytes ? 0 : open_page(part, number, made);
+    if (*r) {
+        pages_drop(pages, &name);
+    }
+    return *r ? NULL : bytes ? bytes : made;
+}
+
+/* Copies `len` bytes from `at` of the section. 0; 1; negative. */
+static int read_bytes(const struct part *part, uint64_t at, size_t len, void *out)
+{
+    if (at > tenant_of(part)->len || len > tenant_of(part)->len - at) {
+        return 1;
+    }
+    for (uint8_t *to = out; len;) {
+        int r;
+        const uint8_t *from = page(part, at / PAGE_SIZE, &r);
+        size_t in = at % PAGE_SIZE, n = PAGE_SIZE - in < len ? PAGE_SIZE - in : len;
+        if (!from) {
+            return r;
+        }
+        memcpy(to, from + in, n);
+        to += n;
+        at += n;
+        len -= n;
+    }
+    return 0;
+}
+
+static int read_head(const struct part *part, struct stored_head *head)
+{
+    uint64_t len = tenant_of(part)->len;
+    return len < sizeof(*head) ? 1 : read_bytes(part, len - sizeof(*head), sizeof(*head), head);
+}
+
+/* ---- searching ---- */
+
+/* An entry of a field, with its value. */
+static int read_entry(const struct part *part, uint64_t entries, uint64_t i, struct stored_entry *entry, uint8_t value[SK_TERM_VALUE])
+{
+    int r = read_bytes(part, entries + i * sizeof(*entry), sizeof(*entry), entry);
+    if (r || entry->len > SK_TERM_VALUE) {
+        return r ? r : 1;
+    }
+    if (entry->len <= sizeof(entry->value)) {
+        memcpy(value, entry->value.bytes, entry->len);
+        return 0;
+    }
+    return read_bytes(part, entry->value.at, entry->len, value);
+}
+
+static int put_rows(const struct part *part, const struct stored_entry *entry, roaring_bitmap_t *rows)
+{
+    uint32_t len;
+    if (entry->count <= SK_COUNT(entry->rows.rows)) {
+        roaring_bitmap_add_many(rows, entry->count, entry->rows.rows);
+        return 0;
+    }
+    int r = read_bytes(part, entry->rows.at, sizeof(len), &len);
+    char *bytes = r ? NULL : len <= tenant_of(part)->len ? malloc(len) : NULL;
+    r = r ? r : bytes ? read_bytes(part, entry->rows.at + sizeof(len), len, bytes) : -ENOMEM;
+    roaring_bitmap_t *some = r ? NULL : roaring_bitmap_portable_deserialize_safe(bytes, len);
+    free(bytes);
+    if (some) {
+        roaring_bitmap_or_inplace(rows, some);
+        roaring_bitmap_free(some);
+    }
+    return r ? r : some ? 0 : 1;
+}
+
+static int select_stored(const struct part *part, enum sk_term_field field, struct sk_slice low, struct sk_slice high, roaring_bitmap_t *rows)
+{
+    struct stored_head head;
+    struct stored_entry entry;
+    uint8_t value[SK_TERM_VALUE];
+    int r = read_head(part, &head);
+    uint64_t from = 0, to = r ? 0 : head.fields[field].count, count = to, at = head.fields[field].at;
+    low = part_value(field, low);
+    high = part_value(field, high);
+    while (r == 0 && from < to) {
+        uint64_t middle = from + (to - from) / 2;
+        r = read_entry(part, at, middle, &entry, value);
+        if (sk_term_compare(sk_slice(value, entry.len), low) < 0) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    for (; r == 0 && from < count; from++) {
+        r = read_entry(part, at, from, &entry, value);
+        if (r == 0 && sk_term_compare(sk_slice(value, entry.len), high) > 0) {
+            break;
+        }
+        r = r ? r : put_rows(part, &entry, rows);
+    }
+    return r;
+}
+
+static int read_column(const struct part *part, bool places, uint32_t row, uint32_t *number)
+{
+    struct stored_head head;
+    int r = read_head(part, &head);
+    return r ? r : read_bytes(part, (places ? head.places : head.times) + (uint64_t)row * sizeof(*number), sizeof(*number), number);
+}
+
+static int time_stored(const struct part *part, uint32_t row, uint64_t *time)
+{
+    uint32_t since = 0;
+    int r = read_column(part, false, row, &since);
+    *time = part->first + since;
+    return r;
+}
+
+static int place_stored(const struct part *part, uint32_t row, uint64_t *place)
+{
+    uint32_t at = 0;
+    int r = read_column(part, true, row, &at);
+    *place = at;
+    return r;
+}
+
+static int compare_tenants(const void *id, const void *tenant)
+{
+    return memcmp(id, ((const struct stored_tenant *)tenant)->id, SK_ID_SIZE);
+}
+
+bool stored_part(const struct stored *stored, const uint8_t id[SK_ID_SIZE], struct part *part)
+{
+    static const struct part_kind kind = {select_stored, time_stored, place_stored};
+    const struct stored_tenant *t = bsearch(id, stored->tenants, stored->header->tenants, sizeof(*stored->tenants), compare_tenants);
+    if (t) {
+        *part = (struct part){.kind = &kind, .index = stored, .tenant = t, .file = stored->header->file, .seq = t->seq, .rows = t->rows, .first = t->first,
+                .last = t->last, .ordered = t->ordered};
+    }
+    return t != NULL;
+}
