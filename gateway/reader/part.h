@@ -19,10 +19,11 @@ struct part {
     bool ordered;         /* rows stand in the order of their times: no clock was set back */
 };
 
-/* What an index has of a field's value: of a request's id its beginning, which is enough to find it. */
+/* What an index has of a field's value: of a request's id, of which there are as many as records, its beginning. The record decides. */
+#define PART_REQUEST 4U
 static inline struct sk_slice part_value(enum sk_term_field field, struct sk_slice value)
 {
-    return sk_slice_cut(value, field == SK_TERM_REQUEST ? 8 : SK_TERM_VALUE + 1);
+    return sk_slice_cut(value, field == SK_TERM_REQUEST ? PART_REQUEST : SK_TERM_VALUE + 1);
 }
 
 struct part_kind {

@@ -19,6 +19,8 @@ struct stored {
     const struct stored_header *header;
     const struct stored_seal *seals;
     const struct stored_tenant *tenants;
+    const struct stored_tenant *head_of; /* the tenant asked for last, whose section's head is */
+    struct stored_head head;
 };
 
 void stored_name(uint64_t file, char out[40])
@@ -188,10 +190,16 @@ static int read_bytes(const struct part *part, uint64_t at, size_t len, void *ou
     return 0;
 }
 
-static int read_head(const struct part *part, struct stored_head *head)
+static int read_head(const struct part *part, const struct stored_head **head)
 {
+    struct stored *stored = (struct stored *)(uintptr_t)stored_of(part);
     uint64_t len = tenant_of(part)->len;
-    return len < sizeof(*head) ? 1 : read_bytes(part, len - sizeof(*head), sizeof(*head), head);
+    int r = stored->head_of == tenant_of(part)      ? 0
+            : len < sizeof(stored->head) ? 1
+                                         : read_bytes(part, len - sizeof(stored->head), sizeof(stored->head), &stored->head);
+    stored->head_of = r ? NULL : tenant_of(part);
+    *head = &stored->head;
+    return r;
 }
 
 /* ---- searching ---- */
@@ -229,15 +237,43 @@ static int put_rows(const struct part *part, const struct stored_entry *entry, r
     return r ? r : some ? 0 : 1;
 }
 
+/* Requests of one beginning. */
+static int select_pairs(const struct part *part, const struct stored_head *head, struct sk_slice value, roaring_bitmap_t *rows)
+{
+    uint64_t from = 0, count = head->fields[SK_TERM_REQUEST].count, to = count, at = head->fields[SK_TERM_REQUEST].at;
+    struct stored_pair pair;
+    int r = value.len == sizeof(pair.value) ? 0 : 1;
+    while (r == 0 && from < to) {
+        uint64_t middle = from + (to - from) / 2;
+        r = read_bytes(part, at + middle * sizeof(pair), sizeof(pair), &pair);
+        if (memcmp(pair.value, value.data, sizeof(pair.value)) < 0) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    for (; r == 0 && from < count; from++) {
+        r = read_bytes(part, at + from * sizeof(pair), sizeof(pair), &pair);
+        if (r || memcmp(pair.value, value.data, sizeof(pair.value)) != 0) {
+            break;
+        }
+        roaring_bitmap_add(rows, pair.row);
+    }
+    return r;
+}
+
 static int select_stored(const struct part *part, enum sk_term_field field, struct sk_slice low, struct sk_slice high, roaring_bitmap_t *rows)
 {
-    struct stored_head head;
+    const struct stored_head *head;
     struct stored_entry entry;
     uint8_t value[SK_TERM_VALUE];
     int r = read_head(part, &head);
-    uint64_t from = 0, to = r ? 0 : head.fields[field].count, count = to, at = head.fields[field].at;
     low = part_value(field, low);
     high = part_value(field, high);
+    if (r || field == SK_TERM_REQUEST) {
+        return r ? r : select_pairs(part, head, low, rows);
+    }
+    uint64_t from = 0, to = head->fields[field].count, count = to, at = head->fields[field].at;
     while (r == 0 && from < to) {
         uint64_t middle = from + (to - from) / 2;
         r = read_entry(part, at, middle, &entry, value);
@@ -259,9 +295,9 @@ static int select_stored(const struct part *part, enum sk_term_field field, stru
 
 static int read_column(const struct part *part, bool places, uint32_t row, uint32_t *number)
 {
-    struct stored_head head;
+    const struct stored_head *head;
     int r = read_head(part, &head);
-    return r ? r : read_bytes(part, (places ? head.places : head.times) + (uint64_t)row * sizeof(*number), sizeof(*number), number);
+    return r ? r : read_bytes(part, (places ? head->places : head->times) + (uint64_t)row * sizeof(*number), sizeof(*number), number);
 }
 
 static int time_stored(const struct part *part, uint32_t row, uint64_t *time)

@@ -7,8 +7,8 @@
  *   section  one for each tenant, in pages of PAGE_SIZE bytes, each with its tag behind it: AES-256-GCM with a key of the tenant's and of the day
  *            (journal/keys.h, "index", with the header's salt), nonce the page's number. So what erases the records erases their index.
  *
- * In a section's bytes, page after page: values and bitmaps; for each field its entries (struct stored_entry), in the order of their values; the rows'
- * times, as u32 ms since the tenant's first; their places, as u32; and last a struct stored_head that says where these begin. Numbers are in the
+ * In a section's bytes, page after page: values and bitmaps; for each field its entries (struct stored_entry), in the order of their values, but of
+ * requests' ids, which have a row or two each, just beginning and row (struct stored_pair), in that order; the rows' times, as u32 ms since the tenant's first; their places, as u32; and last a struct stored_head that says where these begin. Numbers are in the
  * machine's own order. Bitmaps are in Roaring's portable format, each behind its length as u32.
  */
 #pragma once
@@ -62,6 +62,11 @@ struct stored_entry {
     uint32_t count; /* of rows */
     uint16_t len;   /* of the value */
     uint16_t zero;
+};
+
+struct stored_pair {
+    uint8_t value[PART_REQUEST];
+    uint32_t row;
 };
 
 struct stored_head {

@@ -135,9 +135,57 @@ static int put_value(struct writing *w, const struct live_value *value, struct s
     return r ? r : put_bitmap(w, value->rows.many);
 }
 
+static int compare_pairs(const void *a, const void *b)
+{
+    const struct stored_pair *x = a, *y = b;
+    int order = memcmp(x->value, y->value, sizeof(x->value));
+    return order ? order : (x->row > y->row) - (x->row < y->row);
+}
+
+/* Its rows, each with the value. Returns how many. */
+static size_t take_pairs(const struct live_value *value, struct stored_pair *pairs)
+{
+    uint32_t rows[LIVE_ROWS], *all = value->count > LIVE_ROWS ? malloc(value->count * sizeof(*all)) : rows;
+    if (!all) {
+        return 0;
+    }
+    if (value->count > LIVE_ROWS) {
+        roaring_bitmap_to_uint32_array(value->rows.many, all);
+    } else {
+        memcpy(rows, value->rows.few, sizeof(rows));
+    }
+    for (uint32_t i = 0; i < value->count; i++) {
+        pairs[i].row = all[i];
+        memcpy(pairs[i].value, value->bytes, sizeof(pairs[i].value));
+    }
+    if (all != rows) {
+        free(all);
+    }
+    return value->count;
+}
+
+static int put_requests(struct writing *w, const struct live_tenant *tenant, struct stored_head *head)
+{
+    const struct sk_table *values = &tenant->values[SK_TERM_REQUEST];
+    struct stored_pair *pairs = calloc(tenant->part.rows, sizeof(*pairs)); /* a record has one id at most */
+    size_t count = 0;
+    for (struct sk_table_node *n = pairs ? sk_table_walk(values, NULL) : NULL; n; n = sk_table_walk(values, n)) {
+        const struct live_value *value = SK_CONTAINER(n, struct live_value, node);
+        count += value->len == PART_REQUEST ? take_pairs(value, pairs + count) : 0;
+    }
+    if (count) {
+        qsort(pairs, count, sizeof(*pairs), compare_pairs);
+    }
+    head->fields[SK_TERM_REQUEST].at = w->len;
+    head->fields[SK_TERM_REQUEST].count = count;
+    int r = pairs ? put(w, pairs, count * sizeof(*pairs)) : -ENOMEM;
+    free(pairs);
+    return r;
+}
+
 static int put_field(struct writing *w, const struct sk_table *values, uint64_t *at)
 {
-    const struct live_value **sorted = calloc(values->count + 1, sizeof(struct live_value *));
+    const struct live_value **sorted = calloc(values->count + 1, sizeof(void *));
     struct stored_entry *entries = calloc(values->count + 1, sizeof(*entries));
     size_t count = 0;
     int r = sorted && entries ? 0 : -ENOMEM;
@@ -187,7 +235,7 @@ static int put_section(struct writing *w, const struct section *section, struct 
     r = r ? r : w->sealer ? 0 : -ENOMEM;
     for (unsigned field = 1; r == 0 && field < SK_TERM_COUNT; field++) {
         head.fields[field].count = tenant->values[field].count;
-        r = put_field(w, &tenant->values[field], &head.fields[field].at);
+        r = field == SK_TERM_REQUEST ? put_requests(w, tenant, &head) : put_field(w, &tenant->values[field], &head.fields[field].at);
     }
     r = r ? r : put_columns(w, tenant, &head);
     r = r ? r : put(w, &head, sizeof(head));
@@ -271,7 +319,7 @@ static int list_sections(struct storing *s, const struct shelf *shelf, const str
         section->tenant = SK_CONTAINER(n, struct live_tenant, node);
         r = fits(section->tenant) ? sk_keys_derive(shelf->keys, section->tenant->id, section->tenant->day, "index", sk_slice(salt, SK_ID_SIZE), section->key) : 1;
     }
-    if (s->count) {
+    if (s->sections && s->count) {
         qsort(s->sections, s->count, sizeof(*s->sections), compare_sections);
     }
     return s->sections ? r : -ENOMEM;

@@ -24,34 +24,6 @@
 #define TENANTS 100U
 #define FLUSHES 2000U
 
-static bool json;
-
-/* `aim` 0: none; `below`: less is better. */
-static void row(const char *what, double value, const char *unit, double aim, bool below)
-{
-    bool met = below ? value <= aim : value >= aim;
-    if (json) {
-        (void)printf("{\"what\":\"%s\",\"value\":%.4g,\"unit\":\"%s\"", what, value, unit);
-        (void)printf(aim > 0 ? ",\"aim\":%.4g,\"met\":%s}\n" : "}\n", aim, met ? "true" : "false");
-    } else if (aim > 0) {
-        (void)printf("%-52s %12.4g %-10s aim %s %.4g: %s\n", what, value, unit, below ? "<=" : ">=", aim, met ? "met" : "not met");
-    } else {
-        (void)printf("%-52s %12.4g %s\n", what, value, unit);
-    }
-    (void)fflush(stdout);
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double seconds(uint64_t since)
-{
-    return (double)(sk_clock_boot() - since) / 1e9;
-}
-
 /* F: the median of one synchronous write of a block into a file that is all zeros, in milliseconds. */
 static double measure_flush(const char *folder)
 {
@@ -69,7 +41,7 @@ static double measure_flush(const char *folder)
     (void)close(fd);
     (void)unlinkat(dir, name, 0);
     (void)close(dir);
-    qsort(took, FLUSHES, sizeof(*took), compare);
+    qsort(took, FLUSHES, sizeof(*took), compare_doubles);
     row("one flush of 4 KiB, F: median", took[FLUSHES / 2], "ms", 0, true);
     row("one flush of 4 KiB: 99th of 100", took[FLUSHES / 100 * 99], "ms", 0, true);
     return took[FLUSHES / 2];
@@ -198,7 +170,7 @@ static void measure_latency(struct programs *p, uint64_t count, double flush)
     double *took = calloc(count, sizeof(*took));
     die_unless(took != NULL, "memory");
     double all = fly(p, count, 64 / p->rings_count, took);
-    qsort(took, count, sizeof(*took), compare);
+    qsort(took, count, sizeof(*took), compare_doubles);
     row("64 in flight: a record is durable after, median", took[count / 2], "ms", flush + 0.1, true);
     row("64 in flight: a record is durable after, 99th of 100", took[count / 100 * 99], "ms", 3 * flush + 0.3, true);
     row("64 in flight: durable records", (double)count / all, "/s", 0, false);
@@ -261,7 +233,7 @@ int main(int argc, char **argv)
     static struct programs p;
     uint64_t count = 0;
     char root_key[4200];
-    json = argc == 5 && strcmp(argv[4], "--json") == 0;
+    row_json = argc == 5 && strcmp(argv[4], "--json") == 0;
     if (argc < 4 || argc > 5 || sk_slice_u64(sk_slice_str(argv[3]), 100000000, &count) || count < 1000 || count % 8) {
         (void)fprintf(stderr, "Usage: bench-trail BUILD FOLDER RECORDS [--json]    RECORDS: a multiple of 8, from 1000 on\n");
         return 2;

@@ -21,19 +21,6 @@
 
 static const char root[32] = "of a benchmark";
 
-void die(const char *what)
-{
-    (void)fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-void die_unless(bool holds, const char *what)
-{
-    if (!holds) {
-        die(what);
-    }
-}
-
 static void make_folder(const char *folder, const char *name, char *out)
 {
     (void)snprintf(out, 4096, "%.4000s/%s", folder, name);

@@ -3,6 +3,7 @@
 
 #include "ipc/ring.h"
 #include "records.h"
+#include "row.h"
 
 #include <sys/types.h>
 
@@ -15,9 +16,6 @@ struct programs {
     struct sk_ring rings[PROGRAMS_RINGS];
     unsigned rings_count;
 };
-
-void die(const char *what) __attribute__((noreturn));
-void die_unless(bool holds, const char *what);
 
 /* Folders below `folder`; made, if they are not there. */
 void programs_init(struct programs *programs, const char *folder);
