@@ -91,6 +91,7 @@ static void put_records(void)
         sk_frame_put_record(&frame, body);
         memcpy(body + SK_FRAME_RECORD_HEADER, cbor, len);
         put("record", n, SK_LIT("R"), sk_slice(cbor, len));
+        put("view", n, SK_SLICE_NULL, sk_slice(cbor, len));
         put("record", 10 + n, sk_slice(group, sizeof(group)), sk_slice(body, whole));
     }
 }
