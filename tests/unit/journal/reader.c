@@ -1,170 +1,13 @@
 /* gateway/journal/reader.c over crafted files: whatever is missing, moved, repeated or made up is refused
  * with its place. */
-#include "journal/reader.h"
+#include "crafted.h"
 
 #include "journal/record.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#define SIZE ((size_t)128 << 10)
-
-/* A file in the making. Its groups are right unless a test says otherwise. */
-struct file {
-    uint8_t bytes[SIZE];
-    size_t at;
-    struct sk_frame_file header;
-    uint64_t group;
-    uint8_t hash[SK_FRAME_HASH];
-    uint8_t body[SIZE];
-    size_t body_len;
-    uint32_t count;
-};
-
-/* Where one tenant's sequence stands. */
-struct tenant {
-    uint8_t id[SK_ID_SIZE];
-    uint64_t next;
-    struct sk_tree tree;
-};
-
-static struct sk_keys *keys;
-static const uint8_t run[SK_ID_SIZE] = {0xaa};
-
-#define DAY 20000
-
-static void setup(void)
-{
-    static const uint8_t secret[SK_KEYS_SECRET] = {3}, service[SK_ID_SIZE] = {4};
-    struct sk_buf slots SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(16 * SK_KEYS_SLOT);
-    char why[160];
-    cr_assert_eq(sk_keys_new(secret, SK_SLICE_NULL, &keys, why), 0);
-    for (uint8_t i = 1; i < 4; i++) {
-        uint8_t id[SK_ID_SIZE] = {i};
-        cr_assert_eq(sk_keys_need_tenant(keys, id, service, &slots) || sk_keys_need_day(keys, id, DAY, &slots), 0);
-    }
-}
-
-static void teardown(void)
-{
-    keys = sk_keys_free(keys);
-}
-
 TestSuite(journal_reader, .init = setup, .fini = teardown);
-
-static struct sk_journal_state begun(void)
-{
-    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
-    state.keys = keys;
-    return state;
-}
-
-static struct tenant tenant(uint8_t n)
-{
-    return (struct tenant){.id = {n}};
-}
-
-static struct file *begin(uint64_t number, const struct file *before)
-{
-    struct file *f = calloc(1, sizeof(*f));
-    cr_assert_neq(f, NULL);
-    f->header.number = number;
-    f->group = before ? before->group : 0;
-    if (before) {
-        memcpy(f->hash, before->hash, SK_FRAME_HASH);
-        memcpy(f->header.previous, before->hash, SK_FRAME_HASH);
-    }
-    sk_frame_put_file(&f->header, f->bytes);
-    f->at = SK_FRAME_BLOCK;
-    return f;
-}
-
-static void close_group(struct file *f, enum sk_frame_group_kind kind)
-{
-    struct sk_frame_group group = {.file = f->header.number,
-            .number = f->group++,
-            .kind = kind,
-            .body = (uint32_t)f->body_len,
-            .count = f->count,
-            .wall = 1000 + f->group,
-            .day = DAY};
-    memcpy(group.run, run, SK_ID_SIZE);
-    memcpy(group.previous, f->hash, SK_FRAME_HASH);
-    sk_frame_put_group(&group, f->body, f->bytes + f->at);
-    memcpy(f->bytes + f->at + SK_FRAME_GROUP_HEADER, f->body, f->body_len);
-    memcpy(f->hash, group.hash, SK_FRAME_HASH);
-    f->at += sk_frame_group_size(f->body_len);
-    f->body_len = 0;
-    f->count = 0;
-}
-
-/* A record whose frame says `frame_tenant` and `frame_seq`, and whose content says `t` and `seq`. */
-static void put(struct file *f, struct tenant *t, enum sk_audit_stage stage, uint8_t request, uint64_t seq,
-        const uint8_t *frame_tenant, uint64_t frame_seq)
-{
-    uint8_t cbor[SK_AUDIT_RECORD_MAX], id[SK_ID_SIZE] = {request, 1};
-    struct sk_audit_record record = {.op = SK_AUDIT_REQUEST,
-            .stage = stage,
-            .decision = SK_AUDIT_DECISION_ALLOW,
-            .seq = seq,
-            .wall = 5,
-            .request = sk_slice(id, sizeof(id))};
-    memcpy(record.tenant, t->id, SK_ID_SIZE);
-    size_t len = sk_record_encode(&record, cbor);
-    struct sk_frame_record frame = {.seq = frame_seq};
-    struct sk_sealing sealing = {.day = 0};
-    memcpy(frame.tenant, frame_tenant, SK_ID_SIZE);
-    uint8_t leaf[SK_TREE_HASH];
-    cr_assert_eq(sk_sealing_set(&sealing, keys, frame_tenant, DAY, run), 0);
-    cr_assert_eq(sk_sealing_seal(&sealing, &frame, sk_slice(cbor, len), leaf, f->body + f->body_len), 0);
-    sk_sealing_free(&sealing);
-    sk_tree_append(&t->tree, leaf);
-    f->body_len += SK_FRAME_RECORD_HEADER + frame.len;
-    f->count++;
-}
-
-static void record(struct file *f, struct tenant *t)
-{
-    put(f, t, SK_AUDIT_STAGE_SINGLE, 0, t->next, t->id, t->next);
-    t->next++;
-}
-
-static void staged(struct file *f, struct tenant *t, enum sk_audit_stage stage, uint8_t request)
-{
-    put(f, t, stage, request, t->next, t->id, t->next);
-    t->next++;
-}
-
-static void put_entry(struct file *f, const struct tenant *t, enum sk_frame_entry_kind kind, uint64_t seq, const uint8_t *hash, size_t len)
-{
-    struct sk_frame_entry e = {.kind = kind, .seq = seq};
-    memcpy(e.tenant, t->id, SK_ID_SIZE);
-    memcpy(e.hash, hash, len);
-    sk_frame_put_entry(&e, f->body + f->body_len);
-    f->body_len += SK_FRAME_ENTRY;
-    f->count++;
-}
-
-/* With so many of its peaks. */
-static void entry_of(struct file *f, const struct tenant *t, uint64_t seq, unsigned peaks)
-{
-    uint8_t root[SK_TREE_HASH];
-    sk_tree_root(&t->tree, root);
-    put_entry(f, t, SK_FRAME_TENANT, seq, root, sizeof(root));
-    for (unsigned i = 0; i < peaks; i++) {
-        put_entry(f, t, SK_FRAME_PEAK, i, t->tree.peaks[i], SK_TREE_HASH);
-    }
-}
-
-static void entry(struct file *f, const struct tenant *t, uint64_t seq)
-{
-    entry_of(f, t, seq, sk_tree_peaks(t->tree.size));
-}
-
-static void intent(struct file *f, const struct tenant *t, uint8_t request, uint64_t seq)
-{
-    put_entry(f, t, SK_FRAME_INTENT, seq, (const uint8_t[]){request, 1}, 2);
-}
 
 static struct sk_journal_error error;
 static uint64_t end, torn;
@@ -194,47 +37,6 @@ static void refused(int r, const char *why)
 {
     cr_assert_eq(r, 1);
     cr_assert(strstr(error.text, why) != NULL, "'%s' says nothing of '%s'", error.text, why);
-}
-
-/* File 1 of two tenants: two records each, and an intent that stays open. */
-static struct file *first(struct tenant *a, struct tenant *b)
-{
-    *a = tenant(1);
-    *b = tenant(2);
-    struct file *f = begin(1, NULL);
-    close_group(f, SK_FRAME_SNAPSHOT);
-    record(f, a);
-    record(f, b);
-    close_group(f, SK_FRAME_RECORDS);
-    staged(f, a, SK_AUDIT_STAGE_INTENT, 9);
-    record(f, b);
-    close_group(f, SK_FRAME_RECORDS);
-    return f;
-}
-
-static void snapshot(struct file *f, const struct tenant *a, const struct tenant *b)
-{
-    entry(f, a, a->next);
-    entry(f, b, b->next);
-    intent(f, a, 9, 1);
-    close_group(f, SK_FRAME_SNAPSHOT);
-}
-
-static struct file *second(struct file *one, struct tenant *a, struct tenant *b)
-{
-    struct file *f = begin(2, one);
-    snapshot(f, a, b);
-    staged(f, a, SK_AUDIT_STAGE_OUTCOME, 9);
-    record(f, b);
-    close_group(f, SK_FRAME_RECORDS);
-    return f;
-}
-
-static void each(void *context, const struct sk_journal_read *read)
-{
-    uint64_t *sum = context;
-    cr_assert(!read->record || read->record->seq == read->frame->seq);
-    *sum = *sum * 10 + read->frame->seq + (uint64_t)read->frame->tenant[0] * 3;
 }
 
 Test(journal_reader, a_sound_journal_is_read_in_order)
@@ -829,7 +631,7 @@ Test(journal_reader, a_record_whose_key_is_not_there_is_refused_and_named)
     teardown();
     static const uint8_t secret[SK_KEYS_SECRET] = {3};
     char why[160];
-    cr_assert_eq(sk_keys_new(secret, SK_SLICE_NULL, &keys, why), 0);
+    cr_assert_eq(sk_keys_new(secret, SK_SLICE_NULL, &crafted_keys, why), 0);
     refused(read_all(&f, 1), "the keys have none for the record's tenant and day");
     cr_assert(error.group == 1 && error.record == 1);
 }
