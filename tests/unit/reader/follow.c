@@ -1,0 +1,347 @@
+/* gateway/reader/follow.c beside a writer: the index has what is durable and no more, and a journal that does not go on as it must is not followed. */
+#include "level.h"
+
+#include "ipc/serving.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static struct trail trail;
+static struct follow follow;
+static bool write_fails; /* the journal's next one */
+
+static int faulty_write(int fd, struct sk_slice bytes, off_t at)
+{
+    if (write_fails) {
+        write_fails = false;
+        (void)trail_quick.write(fd, sk_slice_cut(bytes, bytes.len / 2), at);
+        return -EIO;
+    }
+    return trail_quick.write(fd, bytes, at);
+}
+
+static struct sk_disk disk;
+
+static void setup(void)
+{
+    disk = trail_quick;
+    disk.write = faulty_write;
+    trail_init(&trail, &disk, TRAIL_FILE);
+    trail.set.secret[5] = 5;
+    cr_assert_eq(trail_open(&trail), 0);
+    follow_init(&follow, trail.set.secret);
+}
+
+static void teardown(void)
+{
+    follow_free(&follow);
+    trail_free(&trail);
+}
+
+TestSuite(reader_follow, .init = setup, .fini = teardown);
+
+static void add(int records)
+{
+    for (int i = 0; i < records; i++) {
+        cr_assert_eq(trail_add_long(&trail, 450), 0);
+    }
+    cr_assert_eq(trail_commit(&trail), 0);
+}
+
+/* Over several files. */
+static void add_files(uint64_t files)
+{
+    for (uint64_t last = trail_last(&trail) + files; trail_last(&trail) < last;) {
+        add(9);
+    }
+}
+
+/* Every row is where its record's frame is. */
+static void check_places(const struct segment *segment, const struct part *part, uint8_t tenant)
+{
+    for (uint32_t row = 0; row < part->rows; row++) {
+        uint64_t place = 0;
+        struct sk_frame_record frame;
+        struct sk_slice held;
+        cr_assert_eq(part->kind->place(part, row, &place), 0);
+        struct sk_slice rest = sk_slice_from(segment->bytes, place);
+        cr_assert(sk_frame_next_record(&rest, &frame, &held) == 0 && frame.tenant[0] == tenant && frame.seq == part->seq + row, "tenant %u, row %u of file %lu", tenant, row,
+                (unsigned long)part->file);
+    }
+}
+
+/* How many records of all tenants are indexed, each once. */
+static uint64_t indexed(const struct follow *f)
+{
+    uint64_t all = 0;
+    for (uint8_t tenant = 1; tenant <= 3; tenant++) {
+        uint64_t next = 0;
+        for (size_t i = 0; i < f->segments.count; i++) {
+            const struct part *part = segment_part(&f->segments.all[i], (const uint8_t[SK_ID_SIZE]){tenant});
+            if (part) {
+                cr_assert(part->file == f->segments.all[i].file && part->seq == next, "tenant %u, file %lu", tenant, (unsigned long)part->file);
+                check_places(&f->segments.all[i], part, tenant);
+                next += part->rows;
+            }
+        }
+        all += next;
+    }
+    return all;
+}
+
+static void broken(const struct follow_goal *goal, const char *why)
+{
+    cr_assert_eq(level(&trail, &follow, goal), FOLLOW_BROKEN);
+    cr_expect(strstr(follow.error.text, why) != NULL, "'%s' says nothing of '%s'", follow.error.text, why);
+}
+
+/* ---- what it does ---- */
+
+Test(reader_follow, it_asks_for_the_keys_then_for_each_file_in_order)
+{
+    add_files(2);
+    uint64_t expected[] = {SK_SERVING_KEYS, 1, 2, 3};
+    struct follow_goal goal = level_goal(&trail);
+    size_t asked = 0;
+    enum follow_step step;
+    while ((step = follow_step(&follow, &goal)) != FOLLOW_LEVEL) {
+        cr_assert(step == FOLLOW_NEED || step == FOLLOW_MORE, "%s", follow.error.text);
+        if (step == FOLLOW_NEED) {
+            cr_assert(asked < SK_COUNT(expected) && follow.need == expected[asked], "%lu", (unsigned long)follow.need);
+            cr_assert_eq(follow_step(&follow, &goal), FOLLOW_NEED, "until it has it");
+            cr_assert_eq(follow_bring(&follow, follow.need, level_open(&trail, follow.need)), 0);
+            asked++;
+        }
+    }
+    cr_expect_eq(asked, SK_COUNT(expected));
+    cr_expect_eq(indexed(&follow), trail.count);
+}
+
+Test(reader_follow, it_is_level_with_a_journal_of_many_files)
+{
+    add_files(5);
+    level_with(&trail, &follow);
+    cr_expect_eq(follow.segments.count, 6);
+    cr_expect_eq(indexed(&follow), trail.count);
+}
+
+Test(reader_follow, it_goes_on_with_what_is_written_and_reads_nothing_twice)
+{
+    for (int i = 0; i < 120; i++) {
+        add(1 + i % 5);
+        level_with(&trail, &follow);
+        cr_assert_eq(indexed(&follow), trail.count);
+    }
+    cr_expect_gt(follow.segments.count, 2);
+    level_with(&trail, &follow);
+    cr_expect_eq(indexed(&follow), trail.count);
+}
+
+Test(reader_follow, a_large_file_is_read_in_pieces_between_which_it_looks_up)
+{
+    trail_kill(&trail);
+    trail.set.file_size = (size_t)16 << 20;
+    cr_assert_eq(trail_open(&trail), 0);
+    for (int i = 0; i < 1200; i++) {
+        add(1);
+    }
+    struct follow_goal goal = level_goal(&trail);
+    cr_assert_gt(goal.end, (uint64_t)9 << 19);
+    uint64_t pieces = 0;
+    enum follow_step step;
+    while ((step = follow_step(&follow, &goal)) != FOLLOW_LEVEL) {
+        cr_assert(step == FOLLOW_MORE || follow_bring(&follow, follow.need, level_open(&trail, follow.need)) == 0);
+        pieces += step == FOLLOW_MORE && follow.at > 0 && follow.at < goal.end;
+    }
+    cr_expect_eq(pieces, 1);
+    cr_expect_eq(indexed(&follow), trail.count);
+}
+
+Test(reader_follow, what_is_written_and_not_said_to_be_durable_is_not_indexed)
+{
+    add(10);
+    struct follow_goal before = level_goal(&trail);
+    uint64_t count = trail.count;
+    add(10);
+    cr_assert_eq(level(&trail, &follow, &before), FOLLOW_LEVEL, "%s", follow.error.text);
+    cr_expect_eq(indexed(&follow), count);
+    level_with(&trail, &follow);
+    cr_expect_eq(indexed(&follow), trail.count);
+}
+
+/* A reader that is there while it happens, and one that comes later. */
+Test(reader_follow, a_group_whose_flush_failed_counts_once_in_the_file_that_took_it)
+{
+    add(10);
+    level_with(&trail, &follow);
+    uint64_t file = trail_last(&trail);
+    write_fails = true;
+    add(10);
+    cr_assert_eq(trail_last(&trail), file + 1);
+    add(3);
+    level_with(&trail, &follow);
+    cr_expect_eq(indexed(&follow), trail.count);
+    struct follow late;
+    follow_init(&late, trail.set.secret);
+    level_with(&trail, &late);
+    cr_expect_eq(indexed(&late), trail.count);
+    follow_free(&late);
+}
+
+Test(reader_follow, it_goes_on_with_the_next_writer)
+{
+    add_files(1);
+    level_with(&trail, &follow);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(trail_add(&trail, SK_AUDIT_STAGE_SINGLE, 0), 0);
+        trail_kill(&trail);
+        trail.count--; /* it was not committed */
+        cr_assert_eq(trail_open(&trail), 0, "%s", trail.found.error.text);
+        add(7);
+        level_with(&trail, &follow);
+        cr_expect_eq(indexed(&follow), trail.count);
+    }
+}
+
+Test(reader_follow, a_tenant_that_is_new_is_read_with_keys_that_are_new)
+{
+    add(5);
+    level_with(&trail, &follow);
+    uint64_t size = follow.keys_size;
+    struct sk_audit_record record = {.op = SK_AUDIT_LOGIN, .stage = SK_AUDIT_STAGE_SINGLE, .decision = SK_AUDIT_DECISION_ALLOW, .tenant = {77}};
+    cr_assert_eq(sk_writer_add(trail.writer, &record, 0), 0);
+    cr_assert_eq(trail_commit(&trail), 0);
+    level_with(&trail, &follow);
+    cr_expect_gt(follow.keys_size, size);
+    const struct part *part = segment_part(&follow.segments.all[follow.reading], record.tenant);
+    cr_expect(part && part->rows == 1);
+}
+
+/* The first `len` bytes of a journal file, in a file that may be shorter than what is to be read. */
+static int part_of(uint64_t file, size_t len)
+{
+    size_t whole;
+    uint8_t *bytes = trail_load(&trail, file, &whole);
+    int fd = memfd_create("part", MFD_CLOEXEC);
+    cr_assert(fd >= 0 && len <= whole && write(fd, bytes, len) == (ssize_t)len);
+    free(bytes);
+    return fd;
+}
+
+Test(reader_follow, a_file_that_has_grown_since_it_was_brought_is_asked_for_again)
+{
+    add(10);
+    struct follow_goal before = level_goal(&trail), goal;
+    uint64_t count = trail.count;
+    add(10);
+    goal = level_goal(&trail);
+    cr_assert_eq(follow_step(&follow, &before), FOLLOW_NEED);
+    cr_assert_eq(follow_bring(&follow, SK_SERVING_KEYS, level_open(&trail, SK_SERVING_KEYS)), 0);
+    cr_assert_eq(follow_step(&follow, &before), FOLLOW_NEED);
+    cr_assert_eq(follow_bring(&follow, 1, part_of(1, before.end)), 0);
+    cr_assert_eq(level(&trail, &follow, &before), FOLLOW_LEVEL, "%s", follow.error.text);
+    cr_expect_eq(indexed(&follow), count);
+    cr_assert_eq(follow_step(&follow, &goal), FOLLOW_NEED);
+    cr_expect(follow.need == 1 && indexed(&follow) == count);
+    level_with(&trail, &follow);
+    cr_expect(follow.segments.count == 1 && indexed(&follow) == trail.count);
+}
+
+/* ---- what it does not follow ---- */
+
+Test(reader_follow, a_record_that_was_changed_breaks_it_and_says_where)
+{
+    add_files(2);
+    size_t len;
+    uint8_t *bytes = trail_load(&trail, 2, &len);
+    bytes[2 * SK_FRAME_BLOCK + 600] ^= 1;
+    trail_store(&trail, 2, bytes, len);
+    free(bytes);
+    struct follow_goal goal = level_goal(&trail);
+    broken(&goal, "missing or damaged");
+    cr_expect(follow.segments.all[follow.reading].file == 2 && follow.error.offset >= SK_FRAME_BLOCK && follow.error.offset <= 2 * SK_FRAME_BLOCK, "file %lu, %lu",
+            (unsigned long)follow.segments.all[follow.reading].file, (unsigned long)follow.error.offset);
+}
+
+Test(reader_follow, a_file_that_is_no_journal_file_breaks_it)
+{
+    add_files(1);
+    static const uint8_t zeros[SK_FRAME_BLOCK];
+    struct follow_goal goal = level_goal(&trail);
+    trail_store(&trail, 2, zeros, sizeof(zeros));
+    broken(&goal, "not a journal file");
+    trail_store(&trail, 2, "no block", 8);
+    follow_free(&follow);
+    follow_init(&follow, trail.set.secret);
+    broken(&goal, "not a journal file");
+}
+
+Test(reader_follow, a_file_of_another_journal_breaks_it)
+{
+    struct trail other;
+    trail_init(&other, &trail_quick, TRAIL_FILE);
+    cr_assert_eq(trail_open(&other), 0);
+    while (trail_last(&other) < 2) {
+        cr_assert_eq(trail_add_long(&other, 450) || trail_commit(&other), 0);
+    }
+    size_t len;
+    uint8_t *bytes = trail_load(&other, 2, &len);
+    trail_free(&other);
+    add_files(1);
+    trail_store(&trail, 2, bytes, len);
+    free(bytes);
+    struct follow_goal goal = level_goal(&trail);
+    broken(&goal, "missing or damaged");
+    size_t start, end;
+    bytes = trail_load(&trail, 1, &len);
+    trail_last_group(bytes, len, &start, &end);
+    trail_store(&trail, 1, bytes, end);
+    free(bytes);
+    follow_free(&follow);
+    follow_init(&follow, trail.set.secret);
+    broken(&goal, "the next file goes on from a group that is missing here");
+}
+
+Test(reader_follow, with_another_root_key_nothing_is_read)
+{
+    add(5);
+    follow_free(&follow);
+    follow_init(&follow, (const uint8_t[SK_KEYS_SECRET]){6});
+    struct follow_goal goal = level_goal(&trail);
+    broken(&goal, "the keys: ");
+    cr_expect_eq(follow.segments.count, 0);
+}
+
+Test(reader_follow, a_journal_that_is_behind_what_was_read_breaks_it)
+{
+    add_files(1);
+    add(5);
+    level_with(&trail, &follow);
+    struct follow_goal goal = level_goal(&trail), earlier = goal;
+    earlier.end -= SK_FRAME_BLOCK;
+    broken(&earlier, "behind");
+    earlier = goal;
+    earlier.last--;
+    broken(&earlier, "behind");
+}
+
+Test(reader_follow, what_cannot_be_mapped_is_not_taken)
+{
+    int ends[2];
+    cr_assert_eq(follow_bring(&follow, 1, memfd_create("empty", MFD_CLOEXEC)), -EINVAL);
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    cr_assert_eq(follow_bring(&follow, 1, ends[0]), -EINVAL);
+    cr_expect(fcntl(ends[0], F_GETFD) < 0 && errno == EBADF, "it was closed");
+    (void)close(ends[1]);
+    cr_expect_eq(follow.segments.count, 0);
+    add(5);
+    level_with(&trail, &follow);
+    cr_assert_eq(follow_bring(&follow, 1, memfd_create("empty", MFD_CLOEXEC)), -EINVAL);
+    add(5);
+    level_with(&trail, &follow);
+    cr_expect_eq(indexed(&follow), trail.count);
+}
