@@ -4,6 +4,8 @@
 #include "ipc/factor.h"
 #include "ipc/fetch.h"
 #include "ipc/pam.h"
+#include "ipc/reader.h"
+#include "ipc/serving.h"
 #include "ipc/signer.h"
 #include "ipc/store.h"
 #include "ipc/tenant.h"
@@ -11,7 +13,7 @@
 #include <stdlib.h>
 
 static const struct sk_ipc_interface *const interfaces[] = {&sk_auth_interface, &sk_control_interface, &sk_factor_interface, &sk_fetch_interface,
-        &sk_pam_interface, &sk_signer_interface, &sk_store_interface, &sk_tenant_interface};
+        &sk_pam_interface, &sk_signer_interface, &sk_store_interface, &sk_tenant_interface, &sk_reader_interface, &sk_serving_interface};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

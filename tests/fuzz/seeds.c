@@ -9,6 +9,8 @@
 #include "ipc/factor.h"
 #include "ipc/fetch.h"
 #include "ipc/pam.h"
+#include "ipc/reader.h"
+#include "ipc/serving.h"
 #include "ipc/signer.h"
 #include "ipc/store.h"
 #include "ipc/tenant.h"
@@ -54,7 +56,7 @@ static void fill(const struct sk_ipc_layout *layout, union sk_ipc_any *message)
 static void put_messages(void)
 {
     static const struct sk_ipc_interface *const all[] = {&sk_auth_interface, &sk_control_interface, &sk_factor_interface, &sk_fetch_interface, &sk_pam_interface, &sk_signer_interface,
-            &sk_store_interface, &sk_tenant_interface};
+            &sk_store_interface, &sk_tenant_interface, &sk_reader_interface, &sk_serving_interface};
     static uint8_t bytes[SK_IPC_MESSAGE_MAX];
     unsigned n = 0, images = 0;
     for (size_t i = 0; i < SK_COUNT(all); i++) {

@@ -6,6 +6,8 @@
 #include "ipc/factor.h"
 #include "ipc/fetch.h"
 #include "ipc/pam.h"
+#include "ipc/reader.h"
+#include "ipc/serving.h"
 #include "ipc/signer.h"
 #include "ipc/store.h"
 #include "ipc/tenant.h"
@@ -132,7 +134,7 @@ Test(ipc_codec, a_message_is_refused_from_the_side_that_may_not_send_it)
 Test(ipc_codec, no_interface_has_one_code_for_two_messages)
 {
     const struct sk_ipc_interface *const all[] = {&sk_auth_interface, &sk_control_interface, &sk_factor_interface,
-            &sk_fetch_interface, &sk_pam_interface, &sk_signer_interface, &sk_store_interface, &sk_tenant_interface};
+            &sk_fetch_interface, &sk_pam_interface, &sk_reader_interface, &sk_serving_interface, &sk_signer_interface, &sk_store_interface, &sk_tenant_interface};
     for (size_t n = 0; n < SK_COUNT(all); n++) {
         for (size_t i = 0; i < all[n]->layouts_count; i++) {
             for (size_t k = 0; k < i; k++) {
