@@ -769,7 +769,7 @@ describe('observe', () => {
 
   test('every process runs as its own user, without privileges and filtered', () => {
     const users = new Map();
-    for (const kind of ['worker', 'auth', 'factor', 'store', 'audit', 'signer', 'pam']) {
+    for (const kind of ['worker', 'auth', 'factor', 'store', 'audit', 'signer', 'reader', 'pam']) {
       const pids = gateway.pids(kind);
       assert.ok(pids.length >= 1, kind);
       for (const pid of pids) {
@@ -794,12 +794,12 @@ describe('observe', () => {
     }
   });
 
-  test('no process but store, audit and signer has a file open, none inherits the environment', () => {
-    for (const kind of ['worker', 'auth', 'factor', 'store', 'audit', 'signer', 'pam']) {
+  test('no process but store, audit, signer and reader has a file open, none inherits the environment', () => {
+    for (const kind of ['worker', 'auth', 'factor', 'store', 'audit', 'signer', 'reader', 'pam']) {
       for (const pid of gateway.pids(kind)) {
         const files = fs.readdirSync(`/proc/${pid}/fd`).map((fd) => { try { return fs.readlinkSync(`/proc/${pid}/fd/${fd}`); } catch { return ''; } })
           .filter((name) => name.startsWith('/') && name !== '/dev/null' && !name.startsWith('/memfd:'));
-        const own = { store: '/store', audit: '/journal', signer: '/signer' }[kind];
+        const own = { store: '/store', audit: '/journal', signer: '/signer', reader: '/journal' }[kind];
         for (const name of files) {
           assert.ok(own && name.startsWith(gateway.data + own), `${kind} has ${name} open`);
         }
