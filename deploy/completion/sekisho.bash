@@ -2,10 +2,11 @@
 _sekisho() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command
   local connection='--server --user --password-file --cacert --resolve'
+  local filters='--subject --address --session --request --op --stage --decision --reason --app --method --host --path --status --from --to'
   COMPREPLY=()
   case $COMP_CWORD:${COMP_WORDS[1]} in
     1:*)
-      mapfile -t COMPREPLY < <(compgen -W 'hash-password new-key config policy journal session bans enroll reset-password authenticators keys --help --version' -- "$word")
+      mapfile -t COMPREPLY < <(compgen -W 'hash-password new-key config policy journal session bans enroll reset-password authenticators keys audit --help --version' -- "$word")
       return
       ;;
     2:config) mapfile -t COMPREPLY < <(compgen -W 'check schema --help' -- "$word") && return ;;
@@ -14,14 +15,19 @@ _sekisho() {
     2:bans) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
     2:authenticators) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
     2:keys) mapfile -t COMPREPLY < <(compgen -W 'list --help' -- "$word") && return ;;
+    2:audit) mapfile -t COMPREPLY < <(compgen -W 'search show tail stats --help' -- "$word") && return ;;
     2:session) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
   esac
   case $before in
     -o) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$word") && return ;;
     --method) mapfile -t COMPREPLY < <(compgen -W 'GET HEAD POST PUT PATCH DELETE OPTIONS' -- "$word") && return ;;
     --factor) mapfile -t COMPREPLY < <(compgen -W 'password fido2 passkey hardware certificate key token recovery oidc' -- "$word") && return ;;
+    --decision) mapfile -t COMPREPLY < <(compgen -W 'allow deny challenge error' -- "$word") && return ;;
+    --stage) mapfile -t COMPREPLY < <(compgen -W 'single intent outcome start progress end unknown aggregate' -- "$word") && return ;;
+    --status) mapfile -t COMPREPLY < <(compgen -W '2xx 3xx 4xx 5xx' -- "$word") && return ;;
     --cacert | --password-file | --root-key) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
     --server | --user | --role | --address | --host | --path | --tenant | --resolve | --of | --network | --expires | --context) return ;;
+    --subject | --session | --request | --op | --reason | --app | --from | --to | --limit | --step | -n) return ;;
   esac
   command=${COMP_WORDS[1]}
   [ "$command" = hash-password ] || [ "$command" = new-key ] || [ "$command" = enroll ] || [ "$command" = reset-password ] || command+=" ${COMP_WORDS[2]-}"
@@ -39,6 +45,10 @@ _sekisho() {
       'authenticators list') command="$connection -o" ;;
       'session list') command="$connection --of -o" ;;
       'session revoke') command="$connection --of" ;;
+      'audit search') command="$connection $filters -o --limit" ;;
+      'audit show') command="$connection -o" ;;
+      'audit tail') command="$connection $filters -o -n" ;;
+      'audit stats') command="$connection $filters -o --step" ;;
       *) command= ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$command --help" -- "$word")
