@@ -60,7 +60,7 @@ cert tenants/acme acme.example.test
 sed -i 's,/etc/sekisho/root.key,root.key,' sekisho.yaml
 expect 1 'tenants/acme.yaml:[0-9]+: apps\[0\].inject\[0\].value_file: .pdns.key. cannot be read: No such file' "$sekisho" config check sekisho.yaml
 echo key >tenants/pdns.key
-expect 0 '^sekisho.yaml: good: 1 services, 1 tenants, 1 hosts, 2 apps, 3 users$' "$sekisho" config check sekisho.yaml
+expect 0 '^sekisho.yaml: good: 1 services, 1 tenants, 1 hosts, 2 apps, 4 users$' "$sekisho" config check sekisho.yaml
 echo >>root.key
 expect 1 "^sekisho.yaml:7: root_key_file: '.*root.key' has 33 bytes, 32 are needed" "$sekisho" config check sekisho.yaml
 head -c 32 /dev/urandom >root.key
@@ -82,17 +82,17 @@ demand() { # LINE [KIND]: of the file above, with a demand of the tenant
 }
 demand 'factors: password + passkey'
 expect 0 "^tenants/other.yaml:5: factors: warning: 'api' $beyond; still missing: passkey$" "$sekisho" config check sekisho.yaml
-expect 0 '^sekisho.yaml: good: 1 services, 2 tenants, 2 hosts, 4 apps, 6 users, 2 warnings$' "$sekisho" config check sekisho.yaml
+expect 0 '^sekisho.yaml: good: 1 services, 2 tenants, 2 hosts, 4 apps, 8 users, 2 warnings$' "$sekisho" config check sekisho.yaml
 sed -i 's,^    path: /api,&\n    factors: key + certificate,' tenants/other.yaml
 expect 0 "^tenants/other.yaml:1[0-9]: apps\[0\].factors: warning: 'api' $beyond; still missing: passkey, certificate, key$" "$sekisho" config check sekisho.yaml
 demand 'factors: password + passkey | key'
-expect 0 ' 6 users, 1 warnings$' "$sekisho" config check sekisho.yaml
+expect 0 ' 8 users, 1 warnings$' "$sekisho" config check sekisho.yaml
 demand 'factors: password + passkey' panel
-expect 0 ' 6 users, 1 warnings$' "$sekisho" config check sekisho.yaml
+expect 0 ' 8 users, 1 warnings$' "$sekisho" config check sekisho.yaml
 demand 'factors: password + certificate'
 expect 0 "'api' $beyond; still missing: certificate$" "$sekisho" config check sekisho.yaml
 echo 'client_certificates: {ca_file: other.crt, map: [{by: email}]}' >>tenants/other.yaml
-expect 0 ' 6 users, 1 warnings$' "$sekisho" config check sekisho.yaml
+expect 0 ' 8 users, 1 warnings$' "$sekisho" config check sekisho.yaml
 sed -i 's/^factors: .*/factors: password + certificate + fido2/' tenants/other.yaml
 expect 0 "'api' $beyond, with a certificate; still missing: fido2$" "$sekisho" config check sekisho.yaml
 sed -i -e '/^factors/d' -e '/^client_certificates/d' -e 's/other.key/acme.key/' tenants/other.yaml
