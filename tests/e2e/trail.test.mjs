@@ -178,7 +178,37 @@ describe('counts', () => {
   });
 });
 
+describe('counts up to a moment', () => {
+  test('are of the records before it, also when it is not a whole number of steps away', async () => {
+    const records = (await found('subject=hanako&limit=20')).records;
+    const to = records[10].time;
+    const { counts } = await found(`subject=hanako&from=-1h&to=${to}&step=1h`, { resource: 'stats' });
+    const before = (await all('subject=hanako&from=-1h&limit=200')).filter(({ time }) => Date.parse(time) < Date.parse(to));
+    assert.equal(counts.reduce((sum, { allow, deny, challenge, error }) => sum + allow + deny + challenge + error, 0), before.length);
+  });
+});
+
 describe('who waits', () => {
+  const timed = async (query) => {
+    const start = performance.now();
+    return { records: (await found(query)).records, ms: performance.now() - start };
+  };
+
+  test('does so no longer when a record is there, whatever was read since', async () => {
+    const { size } = await found('limit=1');
+    await gateway.request({ host: 'acme.test', path: '/api/there', headers: { authorization: gateway.basic('taro') } });
+    await found('limit=1');
+    const { ms } = await timed(`after=${size}&limit=1&wait=8s`);
+    assert.ok(ms < 4000, `it took ${ms} ms`);
+  });
+
+  test('does not for what can no longer come', async () => {
+    const { size } = await found('subject=nobody');
+    const { records, ms } = await timed(`subject=nobody&after=${size - 2}&before=${size - 1}&wait=8s`);
+    assert.deepEqual(records, []);
+    assert.ok(ms < 4000, `it took ${ms} ms`);
+  });
+
   test('hears of the next record that fits, and not of its own reading', async () => {
     const { size } = await found('limit=1');
     const waiting = found(`after=${size}&wait=20s`);

@@ -360,3 +360,16 @@ Test(journal_terms, a_field_without_a_value_is_in_no_range)
     cr_expect_not(MATCH(&r, {SK_TERM_PATH, "*"}));
     cr_expect_not(MATCH(&r, {SK_TERM_STATUS, "1xx"}));
 }
+
+Test(journal_terms, malformed_terms_mean_no_record)
+{
+    struct sk_buf terms SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(16384);
+    const struct sk_audit_record r = sample();
+    add(&terms, SK_TERM_SUBJECT, "hanako");
+    size_t first = sk_buf_len(&terms);
+    add(&terms, SK_TERM_APP, "api");
+    cr_assert(sk_terms_match(sk_buf_peek(&terms), &r));
+    for (size_t len = first + 1; len < sk_buf_len(&terms); len++) {
+        cr_expect_not(sk_terms_match(sk_slice_cut(sk_buf_peek(&terms), len), &r), "%zu bytes", len);
+    }
+}
