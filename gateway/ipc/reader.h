@@ -15,7 +15,7 @@ enum { SK_READER_FROM_AUTH = 1, SK_READER_FROM_READER = 2 };
 /*
  * Records of the tenant that `terms` (journal/terms.h) ask for, with times in [from, to), wall ns, 0: no bound; and numbers below `before` (0: no
  * bound) and from `after` on. RECORD for each, the newest first, at most `limit`. `wait`: ns for which the answer may wait for a first one; records
- * of somebody reading the trail do not end it.
+ * of somebody reading the trail do not end it, and with `before` nothing can come.
  */
 #define SK_READER_WAIT (30 * SK_SECOND)
 #define SK_READER_FIND_FIELDS(U, I, T) U(ticket) I(tenant) T(terms, 16384) U(from) U(to) U(before) U(after) U(limit) U(wait)

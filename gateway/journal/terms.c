@@ -222,11 +222,14 @@ bool sk_terms_match(struct sk_slice terms, const struct sk_audit_record *record)
     uint32_t asked = 0, met = 0;
     struct sk_term term;
     uint8_t made[SK_TERM_VALUE];
-    while (terms.len && sk_term_next(&terms, &term) == 0) {
+    while (terms.len) {
+        if (sk_term_next(&terms, &term)) {
+            return false;
+        }
         struct sk_slice value = sk_term_value(record, term.field, made);
         bool its = value.len && sk_term_compare(value, term.low) >= 0 && sk_term_compare(value, term.high) <= 0;
         asked |= 1U << term.field;
         met |= its ? 1U << term.field : 0;
     }
-    return asked == met && terms.len == 0;
+    return asked == met;
 }

@@ -47,8 +47,8 @@ struct sk_slice sk_term_value(const struct sk_audit_record *record, enum sk_term
 int sk_term_compare(struct sk_slice a, struct sk_slice b);
 
 /*
- * What somebody wrote: a value; for a text or an address its beginning, with a star behind it; for an address also a CIDR prefix, for a status
- * also its class ("5xx"). `made` holds what the term points to. 0; 1 it is no value of that field.
+ * What somebody wrote: a value; for a text also its beginning, with a star behind it; for an address a CIDR prefix, for a status its class
+ * ("5xx"). `made` holds what the term points to. 0; 1 it is no value of that field.
  */
 int sk_term_read(enum sk_term_field field, struct sk_slice text, uint8_t made[2 * SK_TERM_VALUE + 2], struct sk_term *term) sk_nodiscard;
 /* The field of that name, or SK_TERM_NONE. */
@@ -59,5 +59,5 @@ int sk_term_put(struct sk_buf *terms, const struct sk_term *term) sk_nodiscard;
 /* Takes the next one; it borrows. 0; 1 malformed. */
 int sk_term_next(struct sk_slice *terms, struct sk_term *term) sk_nodiscard;
 
-/* Is this record what the terms ask for? Those of one field are alternatives; all fields must hold. */
+/* Is this record what the terms ask for? Those of one field are alternatives; all fields must hold. No record is what malformed terms ask for. */
 bool sk_terms_match(struct sk_slice terms, const struct sk_audit_record *record);

@@ -38,6 +38,7 @@ static const struct sk_view_op ops[] = {
         {SK_AUDIT_PROCESS_DIED, "Process died", SK_VIEW_HIGH, 6002, 4 /* Stop */, "\"process\"", "\"end\""},
         {SK_AUDIT_CONFIG_CHANGED, "Configuration changed", SK_VIEW_LOW, 5019, 1 /* Log */, "\"configuration\"", "\"change\""},
         {SK_AUDIT_JOURNAL_RECOVERED, "Journal recovered", SK_VIEW_LOW, 1008, 6 /* Start */, "\"process\"", "\"info\""},
+        {SK_AUDIT_TRAIL_READ, "Trail read", SK_VIEW_INFORMATIONAL, 1008, 99 /* Other */, "\"configuration\"", "\"access\""},
 };
 
 static const struct sk_view_op *find_op(enum sk_audit_op op)

@@ -149,7 +149,7 @@ int find_records(const struct segments *segments, const struct sk_keys *keys, co
 /* ---- counts ---- */
 
 struct counting {
-    const struct question *question; /* with both bounds */
+    const struct question *question;
     uint64_t step;
     struct find_count *counts;
 };
@@ -162,7 +162,7 @@ static int count_ordered(const struct counting *c, const struct part *part, cons
     uint32_t low, high = 0;
     int r = first_row(part, c->question->from + bucket * c->step, &low);
     while (r == 0 && low < part->rows && c->question->from + bucket * c->step < c->question->to) {
-        r = first_row(part, c->question->from + (bucket + 1) * c->step, &high);
+        r = first_row(part, c->question->from + (bucket + 1) * c->step, &high); /* what is behind `to` is not among `rows` */
         c->counts[bucket++].by[decision] += r ? 0 : roaring_bitmap_range_cardinality(rows, low, high);
         low = high;
     }
@@ -199,17 +199,15 @@ static int count_decision(const struct counting *c, const struct part *part, con
     return r;
 }
 
-int find_counts(const struct segments *segments, const struct question *question, uint64_t step, size_t buckets, struct find_count *counts, uint64_t *file)
+int find_counts(const struct segments *segments, const struct question *question, uint64_t step, struct find_count *counts, uint64_t *file)
 {
-    struct question q = *question;
-    struct counting c = {&q, step, counts};
+    struct counting c = {question, step, counts};
     int r = 0;
-    q.to = q.from + step * buckets;
     for (size_t i = 0; r == 0 && i < segments->count; i++) {
         roaring_bitmap_t *rows = NULL;
         struct part part;
         *file = segments->all[i].header.number;
-        r = segment_part(&segments->all[i], q.tenant, &part) ? select_rows(&part, &q, &rows) : 0;
+        r = segment_part(&segments->all[i], question->tenant, &part) ? select_rows(&part, question, &rows) : 0;
         for (unsigned decision = 1; r == 0 && rows && decision < FIND_DECISIONS; decision++) {
             r = count_decision(&c, &part, rows, decision);
         }

@@ -26,8 +26,7 @@ struct find_count {
 };
 
 /*
- * How many there are in each of `buckets` steps of `step` ms from question->from on; its `to` is not looked at. Adds to
- * `counts`. 0; 1 the index of `file` cannot be opened; negative.
+ * How many there are in each step of `step` ms from question->from on, up to its `to`, which must both be there: the last may be shorter. Adds to
+ * `counts`, which has one for each. 0; 1 the index of `file` cannot be opened; negative.
  */
-int find_counts(const struct segments *segments, const struct question *question, uint64_t step, size_t buckets, struct find_count *counts,
-        uint64_t *file) sk_nodiscard;
+int find_counts(const struct segments *segments, const struct question *question, uint64_t step, struct find_count *counts, uint64_t *file) sk_nodiscard;

@@ -87,6 +87,7 @@ static int renew_keys(struct follow *f)
 {
     struct stat info = {0};
     if (fstat(f->keys_fd, &info) || (uint64_t)info.st_size > KEYS_MOST) {
+        (void)snprintf(f->error.text, sizeof(f->error.text), "the keys: %s", strerror(EIO));
         return -EIO;
     }
     uint64_t size = (uint64_t)info.st_size - (uint64_t)info.st_size % SK_KEYS_SLOT;

@@ -82,7 +82,7 @@ static bool look(void *context, const struct sk_audit_record *record, struct sk_
 {
     struct giving *giving = context;
     giving->others = !is_reading(record);
-    return !giving->others && ++giving->given < giving->asked->limit;
+    return !giving->others;
 }
 
 static bool give(void *context, const struct sk_audit_record *record, struct sk_slice cbor)
@@ -117,7 +117,6 @@ static bool answer_records(struct reader *reader, const struct asked *asked)
         if (r == 0 && !giving.others) {
             return false;
         }
-        giving.given = 0;
     }
     r = r ? r : find_records(&f->segments, f->keys, &asked->is, give, &giving, &file);
     done(reader, asked, judge(reader, r, file), giving.given == asked->limit ? giving.last : 0);
@@ -129,7 +128,7 @@ static void answer_counts(struct reader *reader, const struct asked *asked)
     size_t buckets = (size_t)((asked->is.to - asked->is.from + asked->step - 1) / asked->step);
     struct find_count *counts = calloc(buckets, sizeof(*counts));
     uint64_t file = 0;
-    int r = counts ? find_counts(&reader->follow.segments, &asked->is, asked->step, buckets, counts, &file) : -ENOMEM;
+    int r = counts ? find_counts(&reader->follow.segments, &asked->is, asked->step, counts, &file) : -ENOMEM;
     for (size_t i = 0; r == 0 && i < buckets; i++) {
         struct sk_reader_count m = {.ticket = asked->ticket, .from = (asked->is.from + i * asked->step) * SK_MILLISECOND,
                 .allow = counts[i].by[SK_AUDIT_DECISION_ALLOW], .deny = counts[i].by[SK_AUDIT_DECISION_DENY],
@@ -343,7 +342,7 @@ static void take_find(struct reader *reader, const struct sk_reader_find *m)
         asked->is.before = m->before;
         asked->is.after = m->after;
         asked->limit = up_to(m->limit ? m->limit : 1, SK_READER_LIMIT);
-        asked->until = m->wait ? sk_clock_boot() + up_to(m->wait, SK_READER_WAIT) : 0;
+        asked->until = m->wait && !m->before ? sk_clock_boot() + up_to(m->wait, SK_READER_WAIT) : 0;
         asked_add(reader, asked);
     }
 }

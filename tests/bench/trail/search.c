@@ -205,7 +205,8 @@ static double ask(const struct follow *f, const struct kind *kind, unsigned n)
     begun = sk_clock_boot();
     if (kind->counts) {
         question.from = began;
-        die_unless(find_counts(&f->segments, &question, (ended - began) / 100 + 1, 100, counts, &file) == 0, kind->name);
+        question.to = ended;
+        die_unless(find_counts(&f->segments, &question, (ended - began) / 100 + 1, counts, &file) == 0, kind->name);
     } else {
         die_unless(find_records(&f->segments, f->keys, &question, count_to_newest, &found, &file) == 0, kind->name);
     }

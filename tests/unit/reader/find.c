@@ -160,6 +160,8 @@ static struct question random_question(struct sk_buf *terms)
 
 /* ---- both answers ---- */
 
+static uint64_t file; /* that the last answer came to */
+
 static bool is_meant(const struct known *k, const struct question *q)
 {
     uint64_t ms = k->is.wall / SK_MILLISECOND;
@@ -196,7 +198,7 @@ static bool on_found(void *context, const struct sk_audit_record *record, struct
 static uint64_t ask_records(const struct question *q)
 {
     struct beside b = {.question = q, .at = known_count, .limit = chance(2) ? 1 + chance(20) : UINT64_MAX};
-    cr_assert_eq(find_records(&follow.segments, follow.keys, q, on_found, &b), 0);
+    cr_assert_eq(find_records(&follow.segments, follow.keys, q, on_found, &b, &file), 0);
     cr_assert(b.found == b.limit || next_meant(&b) == NULL, "only %lu were found", (unsigned long)b.found);
     return b.found;
 }
@@ -207,8 +209,8 @@ static uint64_t ask_counts(struct question q)
     struct find_count found[BUCKETS + 1] = {0}, want[BUCKETS + 1] = {0};
     uint64_t step = PICK(steps), buckets = 1 + chance(BUCKETS), total = 0;
     q.from = random_time();
-    cr_assert_eq(find_counts(&follow.segments, &q, step, buckets, found), 0);
-    q.to = q.from + step * buckets;
+    q.to = q.from + step * buckets - chance(step);
+    cr_assert_eq(find_counts(&follow.segments, &q, step, found, &file), 0);
     for (size_t i = 0; i < known_count; i++) {
         if (is_meant(&known[i], &q)) {
             want[(known[i].is.wall / SK_MILLISECOND - q.from) / step].by[known[i].is.decision]++;
@@ -237,7 +239,7 @@ static void setup(void)
     trail_init(&trail, &trail_quick, TRAIL_FILE * 4);
     trail.set.secret[0] = 9;
     cr_assert_eq(trail_open(&trail), 0);
-    follow_init(&follow, trail.set.secret);
+    level_begin(&trail, &follow, trail.set.secret, false);
 }
 
 static void teardown(void)
@@ -262,9 +264,25 @@ static void add_records(size_t count, bool set_back)
     level_with(&trail, &follow);
 }
 
-static void compare(bool set_back)
+static struct {
+    uint64_t asked, some, records, counted; /* questions, those that some records answer, these, and those that counts are of */
+} sums;
+
+static void ask_many(void)
 {
-    uint64_t records = 0, counted = 0, some = 0, asked = 0;
+    for (int i = 0; i < 300; i++) {
+        struct sk_buf terms SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536);
+        struct question q = random_question(&terms);
+        uint64_t found = ask_records(&q);
+        sums.records += found;
+        sums.some += found > 0;
+        sums.asked++;
+        sums.counted += ask_counts(q);
+    }
+}
+
+static void compare(bool set_back, bool stored)
+{
     ask_records(&(struct question){.tenant = {1}});
     while (known_count < RECORDS) {
         add_records(RECORDS / 10, set_back);
@@ -272,37 +290,65 @@ static void compare(bool set_back)
             trail_kill(&trail); /* the writer goes on in another run */
             cr_assert_eq(trail_open(&trail), 0);
         }
-        for (int i = 0; i < 300; i++) {
-            struct sk_buf terms SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536);
-            struct question q = random_question(&terms);
-            uint64_t found = ask_records(&q);
-            records += found;
-            some += found > 0;
-            asked++;
-            counted += ask_counts(q);
+        if (stored) {
+            level_store(&follow);
         }
+        ask_many();
     }
     cr_expect_gt(follow.segments.count, 4, "over several files");
-    cr_expect(some > asked / 5 && records > 10 * asked && counted > asked, "%lu of %lu questions have %lu records, %lu are counted", (unsigned long)some, (unsigned long)asked,
-            (unsigned long)records, (unsigned long)counted);
+    cr_expect(sums.some > sums.asked / 5 && sums.records > 10 * sums.asked && sums.counted > sums.asked, "%lu of %lu questions have %lu records, %lu are counted",
+            (unsigned long)sums.some, (unsigned long)sums.asked, (unsigned long)sums.records, (unsigned long)sums.counted);
 }
 
 Test(reader_find, answers_are_those_of_a_search_through_all_records)
 {
-    compare(false);
-    cr_expect(segment_part(&follow.segments.all[1], (const uint8_t[SK_ID_SIZE]){1})->ordered);
+    compare(false, false);
+    cr_expect(level_part(&follow.segments.all[1], (const uint8_t[SK_ID_SIZE]){1})->ordered);
 }
 
 Test(reader_find, answers_are_right_with_a_clock_that_was_set_back)
 {
-    compare(true);
+    compare(true, false);
     size_t unordered = 0, seals = 0;
     for (size_t i = 0; i < follow.segments.count; i++) {
-        const struct part *part = segment_part(&follow.segments.all[i], (const uint8_t[SK_ID_SIZE]){1});
+        const struct part *part = level_part(&follow.segments.all[i], (const uint8_t[SK_ID_SIZE]){1});
         unordered += part && !part->ordered;
         seals += follow.segments.all[i].seals_count;
     }
     cr_expect(unordered > 2 && seals > 2 * follow.segments.count, "%zu parts not in order, %zu seals", unordered, seals);
+}
+
+static void begin_stored(void)
+{
+    follow_free(&follow);
+    level_begin(&trail, &follow, trail.set.secret, true);
+    level_with(&trail, &follow);
+}
+
+static size_t stored_count(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < follow.segments.count; i++) {
+        count += follow.segments.all[i].stored != NULL;
+    }
+    return count;
+}
+
+Test(reader_find, answers_are_those_of_a_search_through_all_records_from_stored_indexes)
+{
+    begin_stored();
+    compare(false, true);
+    cr_expect_eq(stored_count(), follow.segments.count - 1, "all but the one that is written");
+    begin_stored();
+    cr_expect_eq(stored_count(), follow.segments.count - 1, "and they are there again");
+    cr_expect_eq(follow.segments.all[0].live, NULL, "without being read");
+    ask_many();
+}
+
+Test(reader_find, answers_are_right_from_stored_indexes_with_a_clock_that_was_set_back)
+{
+    begin_stored();
+    compare(true, true);
 }
 
 Test(reader_find, counts_are_added_to_those_that_there_were)
@@ -314,7 +360,7 @@ Test(reader_find, counts_are_added_to_those_that_there_were)
     for (size_t i = 0; i < known_count; i++) {
         denied += known[i].tenant == 1 && known[i].is.decision == SK_AUDIT_DECISION_DENY;
     }
-    cr_assert_eq(find_counts(&follow.segments, &(struct question){.tenant = {1}, .from = BEGIN / SK_MILLISECOND}, SK_DAY / SK_MILLISECOND, 2, counts), 0);
+    cr_assert_eq(find_counts(&follow.segments, &(struct question){.tenant = {1}, .from = BEGIN / SK_MILLISECOND, .to = (BEGIN + 2 * SK_DAY) / SK_MILLISECOND}, SK_DAY / SK_MILLISECOND, counts, &file), 0);
     cr_expect(denied > 0 && counts[0].by[SK_AUDIT_DECISION_DENY] == 7 + denied);
 }
 
@@ -329,14 +375,14 @@ static bool count_found(void *context, const struct sk_audit_record *record sk_u
 static int find_all(const struct sk_keys *keys, uint8_t tenant, uint64_t *found)
 {
     *found = 0;
-    return find_records(&follow.segments, keys, &(struct question){.tenant = {tenant}}, count_found, found);
+    return find_records(&follow.segments, keys, &(struct question){.tenant = {tenant}}, count_found, found, &file);
 }
 
 static void overwrite(uint64_t place, size_t len)
 {
     char name[40];
     uint8_t byte;
-    sk_journal_file_name(follow.segments.all[0].file, name);
+    sk_journal_file_name(follow.segments.all[0].header.number, name);
     int fd = openat(trail.set.folder, name, O_RDWR | O_CLOEXEC);
     for (size_t i = 0; i < len; i++) {
         cr_assert_eq(pread(fd, &byte, 1, (off_t)(place + i)), 1);
@@ -351,7 +397,7 @@ Test(reader_find, a_record_that_is_not_what_was_indexed_ends_the_answer)
     add_records(60, false);
     uint64_t all, found, place = 0;
     cr_assert_eq(find_all(follow.keys, 1, &all), 0);
-    const struct part *part = segment_part(&follow.segments.all[0], (const uint8_t[SK_ID_SIZE]){1});
+    const struct part *part = level_part(&follow.segments.all[0], (const uint8_t[SK_ID_SIZE]){1});
     cr_assert(part && part->rows == all && part->kind->place(part, 5, &place) == 0);
     static const struct {
         size_t at, len;

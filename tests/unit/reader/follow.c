@@ -33,7 +33,7 @@ static void setup(void)
     trail_init(&trail, &disk, TRAIL_FILE);
     trail.set.secret[5] = 5;
     cr_assert_eq(trail_open(&trail), 0);
-    follow_init(&follow, trail.set.secret);
+    level_begin(&trail, &follow, trail.set.secret, false);
 }
 
 static void teardown(void)
@@ -81,9 +81,9 @@ static uint64_t indexed(const struct follow *f)
     for (uint8_t tenant = 1; tenant <= 3; tenant++) {
         uint64_t next = 0;
         for (size_t i = 0; i < f->segments.count; i++) {
-            const struct part *part = segment_part(&f->segments.all[i], (const uint8_t[SK_ID_SIZE]){tenant});
+            const struct part *part = level_part(&f->segments.all[i], (const uint8_t[SK_ID_SIZE]){tenant});
             if (part) {
-                cr_assert(part->file == f->segments.all[i].file && part->seq == next, "tenant %u, file %lu", tenant, (unsigned long)part->file);
+                cr_assert(part->file == f->segments.all[i].header.number && part->seq == next, "tenant %u, file %lu", tenant, (unsigned long)part->file);
                 check_places(&f->segments.all[i], part, tenant);
                 next += part->rows;
             }
@@ -186,7 +186,7 @@ Test(reader_follow, a_group_whose_flush_failed_counts_once_in_the_file_that_took
     level_with(&trail, &follow);
     cr_expect_eq(indexed(&follow), trail.count);
     struct follow late;
-    follow_init(&late, trail.set.secret);
+    level_begin(&trail, &late, trail.set.secret, false);
     level_with(&trail, &late);
     cr_expect_eq(indexed(&late), trail.count);
     follow_free(&late);
@@ -217,7 +217,7 @@ Test(reader_follow, a_tenant_that_is_new_is_read_with_keys_that_are_new)
     cr_assert_eq(trail_commit(&trail), 0);
     level_with(&trail, &follow);
     cr_expect_gt(follow.keys_size, size);
-    const struct part *part = segment_part(&follow.segments.all[follow.reading], record.tenant);
+    const struct part *part = level_part(&follow.segments.all[follow.reading], record.tenant);
     cr_expect(part && part->rows == 1);
 }
 
@@ -263,21 +263,21 @@ Test(reader_follow, a_record_that_was_changed_breaks_it_and_says_where)
     free(bytes);
     struct follow_goal goal = level_goal(&trail);
     broken(&goal, "missing or damaged");
-    cr_expect(follow.segments.all[follow.reading].file == 2 && follow.error.offset >= SK_FRAME_BLOCK && follow.error.offset <= 2 * SK_FRAME_BLOCK, "file %lu, %lu",
-            (unsigned long)follow.segments.all[follow.reading].file, (unsigned long)follow.error.offset);
+    cr_expect(follow.segments.all[follow.reading].header.number == 2 && follow.error.offset >= SK_FRAME_BLOCK && follow.error.offset <= 2 * SK_FRAME_BLOCK, "file %lu, %lu",
+            (unsigned long)follow.segments.all[follow.reading].header.number, (unsigned long)follow.error.offset);
 }
 
-Test(reader_follow, a_file_that_is_no_journal_file_breaks_it)
+Test(reader_follow, a_file_that_is_no_journal_file_is_not_taken)
 {
     add_files(1);
     static const uint8_t zeros[SK_FRAME_BLOCK];
-    struct follow_goal goal = level_goal(&trail);
+    cr_assert_eq(follow_bring(&follow, 1, level_open(&trail, 1)), 0);
     trail_store(&trail, 2, zeros, sizeof(zeros));
-    broken(&goal, "not a journal file");
+    cr_expect_eq(follow_bring(&follow, 2, level_open(&trail, 2)), -EINVAL);
     trail_store(&trail, 2, "no block", 8);
-    follow_free(&follow);
-    follow_init(&follow, trail.set.secret);
-    broken(&goal, "not a journal file");
+    cr_expect_eq(follow_bring(&follow, 2, level_open(&trail, 2)), -EINVAL);
+    cr_expect_eq(follow_bring(&follow, 2, level_open(&trail, 1)), -EINVAL, "nor one of another number");
+    cr_expect_eq(follow.segments.count, 1);
 }
 
 Test(reader_follow, a_file_of_another_journal_breaks_it)
@@ -302,7 +302,7 @@ Test(reader_follow, a_file_of_another_journal_breaks_it)
     trail_store(&trail, 1, bytes, end);
     free(bytes);
     follow_free(&follow);
-    follow_init(&follow, trail.set.secret);
+    level_begin(&trail, &follow, trail.set.secret, false);
     broken(&goal, "the next file goes on from a group that is missing here");
 }
 
@@ -310,7 +310,7 @@ Test(reader_follow, with_another_root_key_nothing_is_read)
 {
     add(5);
     follow_free(&follow);
-    follow_init(&follow, (const uint8_t[SK_KEYS_SECRET]){6});
+    level_begin(&trail, &follow, (const uint8_t[SK_KEYS_SECRET]){6}, false);
     struct follow_goal goal = level_goal(&trail);
     broken(&goal, "the keys: ");
     cr_expect_eq(follow.segments.count, 0);

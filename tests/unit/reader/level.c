@@ -4,7 +4,9 @@
 #include "ipc/serving.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 struct follow_goal level_goal(const struct trail *t)
 {
@@ -38,6 +40,32 @@ enum follow_step level(const struct trail *t, struct follow *f, const struct fol
     }
     cr_assert_fail("it goes on for ever");
     return FOLLOW_BROKEN;
+}
+
+const struct part *level_part(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE])
+{
+    static struct part parts[4];
+    static unsigned next;
+    struct part *part = &parts[next++ % SK_COUNT(parts)];
+    return segment_part(segment, tenant, part) ? part : NULL;
+}
+
+void level_begin(const struct trail *t, struct follow *f, const uint8_t secret[SK_KEYS_SECRET], bool stored)
+{
+    int folder = -1;
+    if (stored) {
+        cr_assert(mkdirat(t->set.folder, "index", 0700) == 0 || errno == EEXIST);
+        folder = openat(t->set.folder, "index", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        cr_assert_geq(folder, 0);
+    }
+    cr_assert_eq(follow_init(f, secret, folder), 0);
+}
+
+void level_store(struct follow *f)
+{
+    for (follow_store(f); f->storing; follow_store(f)) {
+        cr_assert_eq(follow_stored(f), 0);
+    }
 }
 
 void level_with(const struct trail *t, struct follow *f)

@@ -10,5 +10,11 @@ struct follow_goal level_goal(const struct trail *t);
 int level_open(const struct trail *t, uint64_t file);
 /* Steps until it is level or broken; each file is brought at most once. */
 enum follow_step level(const struct trail *t, struct follow *f, const struct follow_goal *goal);
+/* The tenant's part, or NULL; until the next call. */
+const struct part *level_part(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE]);
+/* It begins, with stored indexes in a folder of the journal's folder when `stored`. */
+void level_begin(const struct trail *t, struct follow *f, const uint8_t secret[SK_KEYS_SECRET], bool stored);
+/* Every index that can be is stored. */
+void level_store(struct follow *f);
 /* It is level with all that is durable. */
 void level_with(const struct trail *t, struct follow *f);

@@ -23,6 +23,14 @@ static void teardown(void)
     live = live_free(live);
 }
 
+static const struct part *part_of(const uint8_t tenant[SK_ID_SIZE])
+{
+    static struct part parts[4];
+    static unsigned at;
+    struct part *part = &parts[at++ % SK_COUNT(parts)];
+    return live_part(live, tenant, part) ? part : NULL;
+}
+
 TestSuite(reader_live, .init = setup, .fini = teardown);
 
 static void put(uint8_t tenant, uint64_t ms, uint64_t at, struct sk_audit_record record)
@@ -31,7 +39,8 @@ static void put(uint8_t tenant, uint64_t ms, uint64_t at, struct sk_audit_record
     record.op = SK_AUDIT_REQUEST;
     record.stage = SK_AUDIT_STAGE_SINGLE;
     record.wall = ms * SK_MILLISECOND + 999;
-    const struct sk_journal_read read = {.frame = &frame, .at = at, .record = &record};
+    static const struct sk_frame_group group = {.day = 7};
+    const struct sk_journal_read read = {.frame = &frame, .group = &group, .at = at, .record = &record};
     cr_assert_eq(live_add(live, &read), 0);
 }
 
@@ -43,7 +52,7 @@ static void put_subject(const char *subject)
 /* The rows of tenant 1 whose value lies there are exactly these. */
 static void has(enum sk_term_field field, struct sk_slice low, struct sk_slice high, const uint32_t *rows, size_t count)
 {
-    const struct part *part = live_part(live, one);
+    const struct part *part = part_of(one);
     roaring_bitmap_t *found = roaring_bitmap_create(), *want = roaring_bitmap_of_ptr(count, rows);
     cr_assert(part && found && want);
     cr_assert_eq(part->kind->select(part, field, low, high, found), 0);
@@ -58,11 +67,11 @@ static void has(enum sk_term_field field, struct sk_slice low, struct sk_slice h
 
 Test(reader_live, a_file_without_records_has_no_part)
 {
-    cr_expect_eq(live_part(live, one), NULL);
+    cr_expect_eq(part_of(one), NULL);
     put(2, 5, 4096, (struct sk_audit_record){.decision = SK_AUDIT_DECISION_ALLOW});
-    cr_expect_eq(live_part(live, one), NULL);
-    cr_expect_neq(live_part(live, two), NULL);
-    cr_expect_eq(live_part(live, three), NULL);
+    cr_expect_eq(part_of(one), NULL);
+    cr_expect_neq(part_of(two), NULL);
+    cr_expect_eq(part_of(three), NULL);
 }
 
 Test(reader_live, a_part_is_of_one_tenant_and_counts_from_its_first_number_in_the_file)
@@ -70,7 +79,7 @@ Test(reader_live, a_part_is_of_one_tenant_and_counts_from_its_first_number_in_th
     for (uint64_t i = 0; i < 300; i++) {
         put((uint8_t)(1 + i % 2), 1000 + i, 4096 + i, (struct sk_audit_record){.subject = i % 2 ? SK_LIT("taro") : SK_LIT("hanako"), .decision = SK_AUDIT_DECISION_ALLOW});
     }
-    const struct part *a = live_part(live, one), *b = live_part(live, two);
+    const struct part *a = part_of(one), *b = part_of(two);
     cr_assert(a && b && a != b);
     cr_expect(a->file == 77 && a->seq == 500 && a->rows == 150 && a->first == 1000 && a->last == 1298 && a->ordered);
     cr_expect(b->file == 77 && b->seq == 0 && b->rows == 150 && b->first == 1001 && b->last == 1299 && b->ordered);
@@ -124,7 +133,7 @@ Test(reader_live, what_was_selected_is_added_to_what_there_was)
 {
     put_subject("a");
     put_subject("b");
-    const struct part *part = live_part(live, one);
+    const struct part *part = part_of(one);
     roaring_bitmap_t *rows = roaring_bitmap_create();
     cr_assert_eq(part->kind->select(part, SK_TERM_SUBJECT, IS("a"), rows), 0);
     cr_assert_eq(part->kind->select(part, SK_TERM_SUBJECT, IS("b"), rows), 0);
@@ -176,8 +185,8 @@ Test(reader_live, a_clock_that_was_set_back_is_noticed_and_the_bounds_hold)
     for (size_t i = 0; i < SK_COUNT(times); i++) {
         put(1, times[i], 4096, (struct sk_audit_record){.decision = SK_AUDIT_DECISION_ALLOW});
         put(2, 3000, 4096, (struct sk_audit_record){.decision = SK_AUDIT_DECISION_ALLOW});
-        cr_expect_eq(live_part(live, one)->ordered, i < 3, "after %zu", i);
+        cr_expect_eq(part_of(one)->ordered, i < 3, "after %zu", i);
     }
-    cr_expect(live_part(live, one)->first == 10 && live_part(live, one)->last == 5000);
-    cr_expect(live_part(live, two)->ordered, "another tenant's are in order");
+    cr_expect(part_of(one)->first == 10 && part_of(one)->last == 5000);
+    cr_expect(part_of(two)->ordered, "another tenant's are in order");
 }
