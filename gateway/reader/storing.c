@@ -90,9 +90,13 @@ static int put(struct writing *w, const void *bytes, size_t len)
 
 /* ---- a section ---- */
 
+struct sorted {
+    const struct live_value *value;
+};
+
 static int compare_values(const void *a, const void *b)
 {
-    const struct live_value *x = *(const struct live_value *const *)a, *y = *(const struct live_value *const *)b;
+    const struct live_value *x = ((const struct sorted *)a)->value, *y = ((const struct sorted *)b)->value;
     return sk_term_compare(sk_slice(x->bytes, x->len), sk_slice(y->bytes, y->len));
 }
 
@@ -185,18 +189,18 @@ static int put_requests(struct writing *w, const struct live_tenant *tenant, str
 
 static int put_field(struct writing *w, const struct sk_table *values, uint64_t *at)
 {
-    const struct live_value **sorted = calloc(values->count + 1, sizeof(void *));
+    struct sorted *sorted = calloc(values->count + 1, sizeof(*sorted));
     struct stored_entry *entries = calloc(values->count + 1, sizeof(*entries));
     size_t count = 0;
     int r = sorted && entries ? 0 : -ENOMEM;
     for (struct sk_table_node *n = r ? NULL : sk_table_walk(values, NULL); n; n = sk_table_walk(values, n)) {
-        sorted[count++] = SK_CONTAINER(n, struct live_value, node);
+        sorted[count++].value = SK_CONTAINER(n, struct live_value, node);
     }
     if (count) {
         qsort(sorted, count, sizeof(*sorted), compare_values);
     }
     for (size_t i = 0; r == 0 && i < count; i++) {
-        r = put_value(w, sorted[i], &entries[i]);
+        r = put_value(w, sorted[i].value, &entries[i]);
     }
     *at = w->len;
     r = r ? r : put(w, entries, count * sizeof(*entries));
