@@ -371,6 +371,9 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
     case SK_AUTH_FIND:
         auth_find(auth, worker, message);
         break;
+    case SK_AUTH_PROVE:
+        auth_prove_trail(auth, worker, message);
+        break;
     case SK_AUTH_COUNTS:
         auth_counts(auth, worker, message);
         break;

@@ -11,6 +11,7 @@ bool auth_asker_has(const struct job *job, const char *names);
 
 /* trail.c */
 void auth_find(struct auth *auth, uint64_t worker, const struct sk_auth_find *m);
+void auth_prove_trail(struct auth *auth, uint64_t worker, const struct sk_auth_prove *m);
 void auth_counts(struct auth *auth, uint64_t worker, const struct sk_auth_counts *m);
 /* An answer to a job that the reader was asked for. */
 void auth_from_reader(struct job *job, uint16_t code, const void *message);

@@ -78,12 +78,15 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
 #define SK_AUTH_RECOVER_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(code, 64)
 /* A link by which this user registers an authenticator, or sets a password, once. `kind`: enum sk_voucher of ipc/store.h. */
 #define SK_AUTH_MAKE_LINK_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(user, 256) U(kind)
-/* The tenant's records, and counts of them: as FIND and COUNTS of ipc/reader.h, then FOUND. `question`: as it was asked, for the record of the asking. */
+/* The tenant's records, and counts of them: as FIND, COUNTS and PROVE of ipc/reader.h, then FOUND. `question`: as it was asked, for the record of the asking. */
 #define SK_AUTH_FIND_FIELDS(U, I, T)                                                                         \
-    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(question, 512) T(terms, 16384) U(from) U(to) U(before) U(after) U(limit) U(wait)
+    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(question, 512) T(terms, 16384) U(from) U(to) U(before) U(after) U(limit) U(wait) U(salted)
+#define SK_AUTH_PROVE_FIELDS(U, I, T)                                                                        \
+    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(question, 512) U(from) U(to) U(before) U(after)
 #define SK_AUTH_COUNTS_FIELDS(U, I, T)                                                                       \
     U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(question, 512) T(terms, 16384) U(from) U(to) U(step)
-#define SK_AUTH_RECORD_FIELDS(U, I, T) U(ticket) T(cbor, 4096)
+#define SK_AUTH_RECORD_FIELDS(U, I, T) U(ticket) T(cbor, 4096) T(salt, 16)
+#define SK_AUTH_PROOF_FIELDS(U, I, T) U(ticket) U(first) U(end) U(size) T(note, 712) T(left, 4096) T(right, 4096)
 #define SK_AUTH_COUNT_FIELDS(U, I, T) U(ticket) U(from) U(allow) U(deny) U(challenge) U(error)
 #define SK_AUTH_FOUND_FIELDS(U, I, T) U(ticket) U(next) U(size)
 /* A new password: of the session's user, whose password it is now; or by a link. With it all of the user's sessions end; GRANT of a new one, or
@@ -170,6 +173,8 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
     M(AUTH_PASSWORD, auth_password, 48, SK_AUTH_FROM_WORKER, 0, SK_AUTH_PASSWORD_FIELDS)                     \
     M(AUTH_FIND, auth_find, 80, SK_AUTH_FROM_WORKER, 0, SK_AUTH_FIND_FIELDS)                                 \
     M(AUTH_COUNTS, auth_counts, 81, SK_AUTH_FROM_WORKER, 0, SK_AUTH_COUNTS_FIELDS)                           \
+    M(AUTH_PROVE, auth_prove, 85, SK_AUTH_FROM_WORKER, 0, SK_AUTH_PROVE_FIELDS)                              \
+    M(AUTH_PROOF, auth_proof, 86, SK_AUTH_FROM_AUTH, 0, SK_AUTH_PROOF_FIELDS)                                \
     M(AUTH_RECORD, auth_record, 82, SK_AUTH_FROM_AUTH, 0, SK_AUTH_RECORD_FIELDS)                             \
     M(AUTH_COUNT, auth_count, 83, SK_AUTH_FROM_AUTH, 0, SK_AUTH_COUNT_FIELDS)                                \
     M(AUTH_FOUND, auth_found, 84, SK_AUTH_FROM_AUTH, 0, SK_AUTH_FOUND_FIELDS)                                \

@@ -31,12 +31,18 @@ int sk_sealing_set(struct sk_sealing *s, const struct sk_keys *keys, const uint8
     return s->sealer ? 0 : -ENOMEM;
 }
 
-static int make_leaf(const struct sk_sealing *s, uint64_t seq, struct sk_slice cbor, uint8_t leaf[SK_TREE_HASH])
+int sk_sealing_salt(struct sk_sealing *s, uint64_t seq, uint8_t salt[SK_BLOCK])
 {
-    uint8_t place[SK_BLOCK] = {0}, salt[SK_BLOCK];
+    uint8_t place[SK_BLOCK] = {0};
     seq = htole64(seq);
     memcpy(place, &seq, sizeof(seq));
-    int r = sk_block_of(s->salt, place, salt);
+    return sk_block_of(s->salt, place, salt);
+}
+
+static int make_leaf(struct sk_sealing *s, uint64_t seq, struct sk_slice cbor, uint8_t leaf[SK_TREE_HASH])
+{
+    uint8_t salt[SK_BLOCK];
+    int r = sk_sealing_salt(s, seq, salt);
     if (r == 0) {
         sk_tree_leaf(sk_slice(salt, sizeof(salt)), cbor, leaf);
     }

@@ -16,16 +16,21 @@ void sk_tree_leaf(struct sk_slice salt, struct sk_slice record, uint8_t leaf[SK_
 }
 
 /* Like adding one to a number: each bit that is carried over makes one subtree of two. */
-void sk_tree_append(struct sk_tree *tree, const uint8_t leaf[SK_TREE_HASH])
+void sk_tree_append_subtree(struct sk_tree *tree, unsigned level, const uint8_t root[SK_TREE_HASH])
 {
     unsigned at = sk_tree_peaks(tree->size);
     uint8_t carried[SK_TREE_HASH];
-    memcpy(carried, leaf, SK_TREE_HASH);
-    for (uint64_t rest = tree->size; rest & 1; rest >>= 1) {
+    memcpy(carried, root, SK_TREE_HASH);
+    for (uint64_t rest = tree->size >> level; rest & 1; rest >>= 1) {
         hash_node(tree->peaks[--at], carried, carried);
     }
     memcpy(tree->peaks[at], carried, SK_TREE_HASH);
-    tree->size++;
+    tree->size += UINT64_C(1) << level;
+}
+
+void sk_tree_append(struct sk_tree *tree, const uint8_t leaf[SK_TREE_HASH])
+{
+    sk_tree_append_subtree(tree, 0, leaf);
 }
 
 void sk_tree_root(const struct sk_tree *tree, uint8_t root[SK_TREE_HASH])

@@ -25,6 +25,14 @@ static inline unsigned sk_tree_peaks(uint64_t size)
 /* SHA-256(0x00 || salt || record): section 2.1.1, of a leaf that has its salt in front. */
 void sk_tree_leaf(struct sk_slice salt, struct sk_slice record, uint8_t leaf[SK_TREE_HASH]);
 void sk_tree_append(struct sk_tree *tree, const uint8_t leaf[SK_TREE_HASH]);
+/* A whole subtree of 2^level leaves; `size` is a multiple of that. */
+void sk_tree_append_subtree(struct sk_tree *tree, unsigned level, const uint8_t root[SK_TREE_HASH]);
+/* The level of the largest whole subtree of any tree that begins with leaf `from` and ends no later than before leaf `to`, which is behind it. */
+static inline unsigned sk_tree_subtree(uint64_t from, uint64_t to)
+{
+    unsigned fits = 63U - (unsigned)__builtin_clzll(to - from), begins = from ? (unsigned)__builtin_ctzll(from) : 63U;
+    return fits < begins ? fits : begins;
+}
 /* Of no leaves it is the hash of nothing. */
 void sk_tree_root(const struct sk_tree *tree, uint8_t root[SK_TREE_HASH]);
 

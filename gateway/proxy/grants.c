@@ -649,7 +649,7 @@ static void told(struct sk_gate *gate, uint16_t code, const void *message)
         message = &refused;
     }
     bool more = code == SK_AUTH_SECRET || code == SK_AUTH_SESSION || code == SK_AUTH_BAN || code == SK_AUTH_AUTHENTICATOR || code == SK_AUTH_API_KEY ||
-                code == SK_AUTH_RECORD || code == SK_AUTH_COUNT;
+                code == SK_AUTH_RECORD || code == SK_AUTH_COUNT || code == SK_AUTH_PROOF;
     struct sk_grant *grant = ask->grant;
     struct sk_exchange *x = ask->x;
     struct sk_app *app = ask->app;

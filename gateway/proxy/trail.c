@@ -1,4 +1,4 @@
-/* The API's audit trail: records that a query asks for, and counts of them. Auth judges who asks, the reader finds. Runs in the workers. */
+/* The API's audit trail: records that a query asks for, counts of them, and proofs. Auth judges who asks, the reader finds. Runs in the workers. */
 #include "proxy/reserved.h"
 
 #include "base/clock.h"
@@ -6,9 +6,11 @@
 #include "ipc/reader.h"
 #include "journal/record.h"
 #include "journal/terms.h"
+#include "journal/tree.h"
 
 #define RECORDS SK_READER_PATH "/records"
 #define STATS SK_READER_PATH "/stats"
+#define PROOF SK_READER_PATH "/proof"
 #define TERMS_MAX ((size_t)16384)
 #define LIST_MAX ((size_t)64 << 10) /* bytes of an answer: its copy fits in the arena */
 #define LIMIT 50U                   /* records, when the query names no number */
@@ -17,7 +19,7 @@
 
 /* What a query says besides terms. */
 struct asked {
-    uint64_t from, to, before, after, limit, wait, step;
+    uint64_t from, to, before, after, limit, wait, step, salted;
 };
 
 /* What its answer gathers, besides x->told. */
@@ -25,6 +27,7 @@ struct sk_trail_answer {
     uint64_t last; /* number of the last record in it */
     uint64_t step; /* of counts, ns */
     bool cut;      /* there were more than fit */
+    bool raw;      /* records as they are hashed */
 };
 
 /* ---- reading the query ---- */
@@ -60,16 +63,23 @@ static int read_wait(struct sk_slice text, uint64_t *wait)
     return sk_duration_parse(text, wait) || *wait > SK_READER_WAIT;
 }
 
-enum use { FOR_BOTH, FOR_RECORDS, FOR_STATS };
+static int read_yes(struct sk_slice text, uint64_t *number)
+{
+    *number = 1;
+    return !sk_slice_eq(text, SK_LIT("yes"));
+}
+
+enum use { FOR_RECORDS = 1, FOR_STATS = 2, FOR_PROOF = 4 }; /* bits */
 
 static const struct {
     const char *name;
-    enum use use;
+    unsigned uses;
     int (*read)(struct sk_slice text, uint64_t *number);
     size_t at;
-} parameters[] = {{"from", FOR_BOTH, read_time, offsetof(struct asked, from)}, {"to", FOR_BOTH, read_time, offsetof(struct asked, to)},
-        {"before", FOR_RECORDS, read_number, offsetof(struct asked, before)}, {"after", FOR_RECORDS, read_number, offsetof(struct asked, after)},
-        {"limit", FOR_RECORDS, read_limit, offsetof(struct asked, limit)}, {"wait", FOR_RECORDS, read_wait, offsetof(struct asked, wait)},
+} parameters[] = {{"from", FOR_RECORDS | FOR_STATS | FOR_PROOF, read_time, offsetof(struct asked, from)},
+        {"to", FOR_RECORDS | FOR_STATS | FOR_PROOF, read_time, offsetof(struct asked, to)}, {"before", FOR_RECORDS | FOR_PROOF, read_number, offsetof(struct asked, before)},
+        {"after", FOR_RECORDS | FOR_PROOF, read_number, offsetof(struct asked, after)}, {"limit", FOR_RECORDS, read_limit, offsetof(struct asked, limit)},
+        {"wait", FOR_RECORDS, read_wait, offsetof(struct asked, wait)}, {"raw", FOR_RECORDS, read_yes, offsetof(struct asked, salted)},
         {"step", FOR_STATS, read_step, offsetof(struct asked, step)}};
 
 static int read_parameter(enum use use, struct sk_slice name, struct sk_slice value, struct asked *asked)
@@ -77,7 +87,7 @@ static int read_parameter(enum use use, struct sk_slice name, struct sk_slice va
     for (size_t i = 0; i < SK_COUNT(parameters); i++) {
         if (sk_slice_eq(name, sk_slice_str(parameters[i].name))) {
             uint64_t *number = (uint64_t *)(void *)((char *)asked + parameters[i].at);
-            return (parameters[i].use != FOR_BOTH && parameters[i].use != use) || *number || parameters[i].read(value, number);
+            return !(parameters[i].uses & use) || *number || parameters[i].read(value, number);
         }
     }
     return 1;
@@ -99,7 +109,7 @@ static int read_query(struct sk_exchange *x, enum use use, struct asked *asked, 
         struct sk_slice one = sk_slice_split(&query, '&'), name = sk_slice_cut(one, sk_slice_find(one, '='));
         enum sk_term_field field = sk_term_field(name);
         struct sk_slice value = sk_form_value(x->arena, one, sk_arena_printf(x->arena, "%.*s", (int)name.len, name.data).data, 0);
-        r = field ? read_term(field, value, terms) : read_parameter(use, name, value, asked);
+        r = field && use != FOR_PROOF ? read_term(field, value, terms) : read_parameter(use, name, value, asked);
         if (r) {
             x->detail = sk_slice_cut(name, 64);
         }
@@ -119,9 +129,24 @@ static void records(struct sk_exchange *x)
     }
     struct sk_auth_find m = {.session = x->grant->session, .proof = x->grant->proof, .question = sk_slice_cut(sk_slice_from(x->stream->request.query, 1), 512),
             .terms = sk_buf_peek(&terms), .from = asked.from, .to = asked.to, .before = asked.before, .after = asked.after,
-            .limit = asked.limit ? asked.limit : LIMIT, .wait = asked.wait};
+            .limit = asked.limit ? asked.limit : LIMIT, .wait = asked.wait, .salted = asked.salted};
+    x->trail->raw = asked.salted;
     SK_FILL_ORIGIN(&m, x);
     sk_reserved_ask(x, SK_AUTH_FIND, &m);
+}
+
+static void proof(struct sk_exchange *x)
+{
+    struct sk_buf terms SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(TERMS_MAX);
+    struct asked asked = {0};
+    if (read_query(x, FOR_PROOF, &asked, &terms)) {
+        sk_exchange_deny(x, 400, SK_AUDIT_DECISION_DENY, SK_LIT("bad-query"));
+        return;
+    }
+    struct sk_auth_prove m = {.session = x->grant->session, .proof = x->grant->proof, .question = sk_slice_cut(sk_slice_from(x->stream->request.query, 1), 512),
+            .from = asked.from, .to = asked.to, .before = asked.before, .after = asked.after};
+    SK_FILL_ORIGIN(&m, x);
+    sk_reserved_ask(x, SK_AUTH_PROVE, &m);
 }
 
 static void stats(struct sk_exchange *x)
@@ -154,37 +179,71 @@ bool sk_trail_path(struct sk_slice path)
 
 void sk_trail_serve(struct sk_exchange *x)
 {
+    static const struct {
+        const char *path;
+        void (*serve)(struct sk_exchange *x);
+    } resources[] = {{RECORDS, records}, {STATS, stats}, {PROOF, proof}};
     const struct sk_request *r = &x->stream->request;
-    bool is_records = sk_slice_eq(r->path, SK_LIT(RECORDS)), is_stats = sk_slice_eq(r->path, SK_LIT(STATS));
+    size_t i = 0;
+    while (i < SK_COUNT(resources) && !sk_slice_eq(r->path, sk_slice_str(resources[i].path))) {
+        i++;
+    }
     x->trail = sk_arena_zalloc(x->arena, sizeof(*x->trail));
     if (!x->trail) {
         sk_exchange_deny(x, 500, SK_AUDIT_DECISION_ERROR, SK_LIT("internal-error"));
-    } else if (!is_records && !is_stats) {
+    } else if (i == SK_COUNT(resources)) {
         sk_exchange_deny(x, 404, SK_AUDIT_DECISION_DENY, SK_LIT("no-such-resource"));
     } else if (!sk_slice_eq(r->method, SK_LIT("GET"))) {
         sk_exchange_deny(x, 405, SK_AUDIT_DECISION_DENY, SK_LIT("method-not-allowed"));
-    } else if (is_records) {
-        records(x);
     } else {
-        stats(x);
+        resources[i].serve(x);
     }
 }
 
 /* ---- answering ---- */
 
+/* The bytes that are hashed, and the salt before them. */
+static int put_raw(const struct sk_auth_record *m, struct sk_buf *row)
+{
+    char cbor[SK_BASE64_SIZE(SK_AUDIT_RECORD_MAX)], salt[SK_BASE64_SIZE(16)];
+    (void)sk_base64_encode(m->cbor, cbor);
+    (void)sk_base64_encode(m->salt, salt);
+    return sk_buf_printf(row, "{\"cbor\":\"%s\",\"salt\":\"%s\"}", cbor, salt);
+}
+
 /* What no longer fits is left for the next page: it is below the last that did. */
-static void gather_record(struct sk_exchange *x, struct sk_slice cbor)
+static void gather_record(struct sk_exchange *x, const struct sk_auth_record *m)
 {
     struct sk_buf row SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(LIST_MAX);
     struct sk_audit_record record;
-    int r = x->trail->cut ? 1 : sk_record_decode(cbor, &record);
+    int r = x->trail->cut ? 1 : sk_record_decode(m->cbor, &record);
     r = r ? r : sk_buf_len(&x->told) ? sk_buf_put(&row, SK_LIT(",\n")) : 0;
-    r = r ? r : sk_record_json(&record, &row);
+    r = r ? r : x->trail->raw ? put_raw(m, &row) : sk_record_json(&record, &row);
     if (r || sk_buf_len(&x->told) + sk_buf_len(&row) > LIST_MAX || sk_buf_put(&x->told, sk_buf_peek(&row))) {
         x->trail->cut = true;
     } else {
         x->trail->last = record.seq;
     }
+}
+
+static int put_roots(struct sk_buf *out, const char *name, struct sk_slice roots)
+{
+    char text[SK_BASE64_SIZE(SK_TREE_HASH)];
+    int r = sk_buf_printf(out, ",\"%s\":[", name);
+    for (size_t at = 0; r == 0 && at < roots.len; at += SK_TREE_HASH) {
+        (void)sk_base64_encode(sk_slice_cut(sk_slice_from(roots, at), SK_TREE_HASH), text);
+        r = sk_buf_printf(out, "%s\"%s\"", at ? "," : "", text);
+    }
+    return r ? r : sk_buf_put(out, SK_LIT("]"));
+}
+
+static void gather_proof(struct sk_exchange *x, const struct sk_auth_proof *m)
+{
+    int r = sk_buf_printf(&x->told, "{\"first\":%llu,\"end\":%llu,\"size\":%llu,\"checkpoint\":", (unsigned long long)m->first, (unsigned long long)m->end, (unsigned long long)m->size);
+    r = r ? r : sk_json_put_string(&x->told, m->note);
+    r = r ? r : put_roots(&x->told, "left", m->left);
+    r = r ? r : put_roots(&x->told, "right", m->right);
+    x->trail->cut = (r ? r : sk_buf_put(&x->told, SK_LIT("}\n"))) != 0;
 }
 
 static void gather_count(struct sk_exchange *x, const struct sk_auth_count *m)
@@ -200,7 +259,9 @@ static void found(struct sk_exchange *x, const struct sk_auth_found *m)
     struct sk_slice list = sk_buf_peek(&x->told), body;
     int len = (int)list.len;
     unsigned long long next = x->trail->cut ? x->trail->last : m->next, size = m->size;
-    if (sk_slice_eq(x->stream->request.path, SK_LIT(STATS))) {
+    if (sk_slice_eq(x->stream->request.path, SK_LIT(PROOF))) {
+        body = x->trail->cut ? SK_SLICE_NULL : sk_arena_copy(x->arena, list);
+    } else if (sk_slice_eq(x->stream->request.path, SK_LIT(STATS))) {
         body = sk_arena_printf(x->arena, "{\"counts\":[%.*s],\"step\":%llu,\"size\":%llu}\n", len, list.data ? list.data : "", (unsigned long long)(x->trail->step / SK_SECOND), size);
     } else if (next) {
         body = sk_arena_printf(x->arena, "{\"records\":[%.*s],\"next\":%llu,\"size\":%llu}\n", len, list.data ? list.data : "", next, size);
@@ -217,7 +278,9 @@ static void found(struct sk_exchange *x, const struct sk_auth_found *m)
 void sk_trail_told(struct sk_exchange *x, uint16_t code, const void *message)
 {
     if (code == SK_AUTH_RECORD) {
-        gather_record(x, ((const struct sk_auth_record *)message)->cbor);
+        gather_record(x, message);
+    } else if (code == SK_AUTH_PROOF) {
+        gather_proof(x, message);
     } else if (code == SK_AUTH_COUNT) {
         gather_count(x, message);
     } else if (code == SK_AUTH_FOUND) {

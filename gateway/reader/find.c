@@ -64,8 +64,7 @@ static int narrow(const struct part *part, struct sk_slice terms, enum sk_term_f
     return r;
 }
 
-/* The rows that are meant, owned by the caller; NULL with 0: none. 0 or negative. */
-static int select_rows(const struct part *part, const struct question *q, roaring_bitmap_t **rows)
+int find_rows(const struct part *part, const struct question *q, roaring_bitmap_t **rows)
 {
     uint32_t low, high;
     int r = bounds(part, q, &low, &high);
@@ -111,7 +110,7 @@ static int give(struct finding *f, uint32_t row)
     size_t len = 0;
     int r = segment_open(f->segment, f->keys, f->question->tenant, &f->part, row, &f->sealing, cbor, &len, &record);
     if (r == 0 && is_meant(f->question, &record)) {
-        f->enough = !f->each(f->context, &record, sk_slice(cbor, len));
+        f->enough = !f->each(f->context, &record, sk_slice(cbor, len), &f->sealing);
     }
     return r;
 }
@@ -136,7 +135,7 @@ int find_records(const struct segments *segments, const struct sk_keys *keys, co
         roaring_bitmap_t *rows = NULL;
         f.segment = &segments->all[i];
         *file = f.segment->header.number;
-        r = segment_part(f.segment, question->tenant, &f.part) ? select_rows(&f.part, question, &rows) : 0;
+        r = segment_part(f.segment, question->tenant, &f.part) ? find_rows(&f.part, question, &rows) : 0;
         r = rows ? give_rows(&f, rows) : r;
         if (rows) {
             roaring_bitmap_free(rows);
@@ -207,7 +206,7 @@ int find_counts(const struct segments *segments, const struct question *question
         roaring_bitmap_t *rows = NULL;
         struct part part;
         *file = segments->all[i].header.number;
-        r = segment_part(&segments->all[i], question->tenant, &part) ? select_rows(&part, question, &rows) : 0;
+        r = segment_part(&segments->all[i], question->tenant, &part) ? find_rows(&part, question, &rows) : 0;
         for (unsigned decision = 1; r == 0 && rows && decision < FIND_DECISIONS; decision++) {
             r = count_decision(&c, &part, rows, decision);
         }

@@ -13,8 +13,14 @@ struct question {
     uint64_t before, after; /* numbers: below `before`, from `after` on; `before` 0: no bound */
 };
 
-/* A record of the answer; false: no more. */
-typedef bool (*find_each)(void *context, const struct sk_audit_record *record, struct sk_slice cbor);
+/*
+ * The rows of a part that the question may mean, by terms and numbers, and by times where rows stand in their order; owned by the caller, NULL: none. 0;
+ * 1 its index cannot be opened; negative.
+ */
+int find_rows(const struct part *part, const struct question *question, roaring_bitmap_t **rows) sk_nodiscard;
+
+/* A record of the answer, and what it was opened with; false: no more. */
+typedef bool (*find_each)(void *context, const struct sk_audit_record *record, struct sk_slice cbor, struct sk_sealing *sealing);
 
 /* The newest first, until `each` has enough. 0; 1 in `file` a record is not what its index says, or one of both cannot be opened; negative. */
 int find_records(const struct segments *segments, const struct sk_keys *keys, const struct question *question, find_each each, void *context,

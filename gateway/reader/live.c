@@ -34,6 +34,7 @@ static void tenant_free(struct live_tenant *tenant)
         sk_table_free(&tenant->values[field]);
     }
     free(tenant->rows);
+    free(tenant->tiles);
     free(tenant);
 }
 
@@ -152,7 +153,8 @@ static int make_room(struct live_tenant *tenant)
 static int live_select(const struct part *part, enum sk_term_field field, struct sk_slice low, struct sk_slice high, roaring_bitmap_t *rows);
 static int live_time(const struct part *part, uint32_t row, uint64_t *time);
 static int live_place(const struct part *part, uint32_t row, uint64_t *place);
-static const struct part_kind live_kind = {live_select, live_time, live_place};
+static int live_tile(const struct part *part, uint64_t n, uint8_t root[SK_TREE_HASH]);
+static const struct part_kind live_kind = {live_select, live_time, live_place, live_tile};
 
 static struct live_tenant *add_tenant(struct live *live, const struct sk_journal_read *read)
 {
@@ -186,6 +188,20 @@ int live_add(struct live *live, const struct sk_journal_read *read)
     part->first = part->rows == 0 || time < part->first ? time : part->first;
     part->last = time > part->last ? time : part->last;
     tenant->rows[part->rows++] = (struct live_row){time, read->at};
+    return 0;
+}
+
+int live_add_tile(struct live *live, const uint8_t id[SK_ID_SIZE], const uint8_t root[SK_TREE_HASH])
+{
+    struct live_tenant *tenant = find_tenant(live, id);
+    uint64_t count = tenant ? part_tiles(&tenant->part) : 0;
+    bool full = (count & (count - 1)) == 0; /* room is doubled when a power of two is reached */
+    uint8_t(*more)[SK_TREE_HASH] = !count ? NULL : full ? reallocarray(tenant->tiles, 2 * count, SK_TREE_HASH) : tenant->tiles;
+    if (!more) {
+        return count ? -ENOMEM : -EINVAL;
+    }
+    tenant->tiles = more;
+    memcpy(more[count - 1], root, SK_TREE_HASH);
     return 0;
 }
 
@@ -236,5 +252,11 @@ static int live_time(const struct part *part, uint32_t row, uint64_t *time)
 static int live_place(const struct part *part, uint32_t row, uint64_t *place)
 {
     *place = tenant_of(part)->rows[row].place;
+    return 0;
+}
+
+static int live_tile(const struct part *part, uint64_t n, uint8_t root[SK_TREE_HASH])
+{
+    memcpy(root, tenant_of(part)->tiles[n], SK_TREE_HASH);
     return 0;
 }

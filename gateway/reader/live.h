@@ -30,6 +30,7 @@ struct live_tenant {
     uint32_t day; /* of the first row */
     uint32_t room;
     struct live_row *rows;
+    uint8_t (*tiles)[SK_TREE_HASH]; /* part_tiles of them */
     struct sk_table values[SK_TERM_COUNT]; /* of struct live_value */
 };
 
@@ -43,5 +44,7 @@ struct live *live_new(uint64_t file);
 struct live *live_free(struct live *live);
 /* One more record, which was opened. Each tenant's come in order. 0 or negative. */
 int live_add(struct live *live, const struct sk_journal_read *read) sk_nodiscard;
+/* The root of the tile whose last record was added just now. 0 or negative. */
+int live_add_tile(struct live *live, const uint8_t tenant[SK_ID_SIZE], const uint8_t root[SK_TREE_HASH]) sk_nodiscard;
 /* The tenant's part. False: it has none. */
 bool live_part(const struct live *live, const uint8_t tenant[SK_ID_SIZE], struct part *part);

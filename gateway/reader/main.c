@@ -2,13 +2,11 @@
  * The reader: finds what was recorded. It follows the journal, read-only, by descriptors that audit gives it, indexes each record, and answers
  * auth's questions about one tenant at a time. Own uid, its folder for indexes, no network; it holds the key that opens records, and none that signs.
  */
-#include "reader/find.h"
-#include "reader/follow.h"
+#include "reader/reader.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "ipc/child.h"
-#include "ipc/reader.h"
+#include "ipc/notes.h"
 #include "ipc/serving.h"
 
 #include <errno.h>
@@ -19,143 +17,12 @@
 #define EVERY SK_SECOND /* the index is brought level, whoever asks */
 #define ASKED_MOST 1000 /* questions that wait */
 
-/* A question on its way. */
-struct asked {
-    struct asked *next;
-    uint16_t code;
-    uint64_t ticket;    /* auth's */
-    uint64_t stands;    /* it is answered when the index is level with what audit said to this ticket */
-    uint64_t until;     /* boot time until which it waits for a first record; 0: not at all */
-    struct question is;
-    uint64_t limit, step;
-    char terms[]; /* is.terms */
-};
-
-struct reader {
-    struct sk_child child;
-    struct sk_channel *audit, *auth;
-    uint8_t secret[SK_KEYS_SECRET];
-    char folder[4097]; /* for indexes */
-    struct follow follow;
-    struct follow_goal goal;
-    uint64_t told;   /* audit's answer to this ticket is the goal */
-    uint64_t ticket; /* of the last asking */
-    bool needs;      /* a file was asked for */
-    bool begun;
-    struct asked *first, **last;
-    size_t asked_count;
-    struct sk_timer work, tick;
-    struct sk_io stored; /* an index was written */
-    bool unwritten;      /* one was not, and that was said */
-};
-
-/* ---- answering ---- */
-
-static void to_auth(struct reader *reader, uint16_t code, const void *message)
-{
-    if (reader->auth && sk_channel_send(reader->auth, code, message, NULL) < 0) {
-        reader->auth = sk_channel_free(reader->auth);
-    }
-}
-
-static void done(struct reader *reader, const struct asked *asked, enum sk_reader_status status, uint64_t next)
-{
-    const struct sk_journal_tenant *tenant = sk_journal_find_tenant(&reader->follow.state, asked->is.tenant);
-    struct sk_reader_done m = {.ticket = asked->ticket, .status = status, .next = next, .size = tenant ? tenant->tree.size : 0};
-    to_auth(reader, SK_READER_DONE, &m);
-}
-
-/* Rows on their way to auth. */
-struct giving {
-    struct reader *reader;
-    const struct asked *asked;
-    uint64_t given, last;
-    bool others; /* one of them is not of somebody reading */
-};
-
-static bool is_reading(const struct sk_audit_record *record)
-{
-    return record->op == SK_AUDIT_TRAIL_READ || (record->op == SK_AUDIT_REQUEST && sk_slice_starts(record->path, SK_LIT(SK_READER_PATH)));
-}
-
-static bool look(void *context, const struct sk_audit_record *record, struct sk_slice cbor sk_unused)
-{
-    struct giving *giving = context;
-    giving->others = !is_reading(record);
-    return !giving->others;
-}
-
-static bool give(void *context, const struct sk_audit_record *record, struct sk_slice cbor)
-{
-    struct giving *giving = context;
-    struct sk_reader_record m = {.ticket = giving->asked->ticket, .cbor = cbor};
-    to_auth(giving->reader, SK_READER_RECORD, &m);
-    giving->last = record->seq;
-    return ++giving->given < giving->asked->limit;
-}
-
-/* What an index says is not so, or it is damaged: the next reader makes it anew. */
-static enum sk_reader_status judge(struct reader *reader, int r, uint64_t file)
-{
-    if (r > 0) {
-        sk_log(SK_EVENT_TRAIL_UNREADABLE, SK_NUMBER("file", file), SK_TEXT("what", "the index does not go with the records"));
-        stored_remove(&reader->follow.segments.shelf, file);
-        sk_loop_stop(reader->child.loop);
-    }
-    return r ? SK_READER_BROKEN : SK_READER_ANSWERED;
-}
-
-/* False: nothing is there yet, and it waits on. */
-static bool answer_records(struct reader *reader, const struct asked *asked)
-{
-    struct giving giving = {.reader = reader, .asked = asked};
-    const struct follow *f = &reader->follow;
-    uint64_t file = 0;
-    int r = 0;
-    if (asked->until > sk_clock_boot()) {
-        r = find_records(&f->segments, f->keys, &asked->is, look, &giving, &file);
-        if (r == 0 && !giving.others) {
-            return false;
-        }
-    }
-    r = r ? r : find_records(&f->segments, f->keys, &asked->is, give, &giving, &file);
-    done(reader, asked, judge(reader, r, file), giving.given == asked->limit ? giving.last : 0);
-    return true;
-}
-
-static void answer_counts(struct reader *reader, const struct asked *asked)
-{
-    size_t buckets = (size_t)((asked->is.to - asked->is.from + asked->step - 1) / asked->step);
-    struct find_count *counts = calloc(buckets, sizeof(*counts));
-    uint64_t file = 0;
-    int r = counts ? find_counts(&reader->follow.segments, &asked->is, asked->step, counts, &file) : -ENOMEM;
-    for (size_t i = 0; r == 0 && i < buckets; i++) {
-        struct sk_reader_count m = {.ticket = asked->ticket, .from = (asked->is.from + i * asked->step) * SK_MILLISECOND,
-                .allow = counts[i].by[SK_AUDIT_DECISION_ALLOW], .deny = counts[i].by[SK_AUDIT_DECISION_DENY],
-                .challenge = counts[i].by[SK_AUDIT_DECISION_CHALLENGE], .error = counts[i].by[SK_AUDIT_DECISION_ERROR]};
-        if (m.allow + m.deny + m.challenge + m.error) {
-            to_auth(reader, SK_READER_COUNT, &m);
-        }
-    }
-    free(counts);
-    done(reader, asked, judge(reader, r, file), 0);
-}
-
-static bool answer(struct reader *reader, const struct asked *asked)
-{
-    if (asked->code == SK_READER_FIND) {
-        return answer_records(reader, asked);
-    }
-    answer_counts(reader, asked);
-    return true;
-}
-
 /* The index is level with what audit said last. */
 static void answer_all(struct reader *reader)
 {
     for (struct asked **at = &reader->first; *at;) {
         struct asked *asked = *at;
-        if (asked->stands > reader->told || !answer(reader, asked)) {
+        if (asked->asks || asked->stands > reader->told || !answer(reader, asked)) {
             at = &asked->next;
             continue;
         }
@@ -301,6 +168,12 @@ static bool are_terms(struct sk_slice terms)
     return r == 0;
 }
 
+static void refuse(struct reader *reader, uint64_t ticket, enum sk_reader_status status)
+{
+    struct sk_reader_done m = {.ticket = ticket, .status = status};
+    to_auth(reader, SK_READER_DONE, &m);
+}
+
 static struct asked *asked_new(struct reader *reader, uint16_t code, uint64_t ticket, struct sk_slice terms)
 {
     struct asked *asked = reader->asked_count < ASKED_MOST && are_terms(terms) ? calloc(1, sizeof(*asked) + terms.len) : NULL;
@@ -312,8 +185,7 @@ static struct asked *asked_new(struct reader *reader, uint16_t code, uint64_t ti
             memcpy(asked->terms, terms.data, terms.len);
         }
     } else {
-        struct sk_reader_done m = {.ticket = ticket, .status = SK_READER_NOT_READY};
-        to_auth(reader, SK_READER_DONE, &m);
+        refuse(reader, ticket, SK_READER_NOT_READY);
     }
     return asked;
 }
@@ -342,6 +214,7 @@ static void take_find(struct reader *reader, const struct sk_reader_find *m)
         asked->is.before = m->before;
         asked->is.after = m->after;
         asked->limit = up_to(m->limit ? m->limit : 1, SK_READER_LIMIT);
+        asked->salted = m->salted;
         asked->until = m->wait && !m->before ? sk_clock_boot() + up_to(m->wait, SK_READER_WAIT) : 0;
         asked_add(reader, asked);
     }
@@ -358,8 +231,55 @@ static void take_counts(struct reader *reader, const struct sk_reader_counts *m)
         asked->step = m->step / SK_MILLISECOND;
         asked_add(reader, asked);
     } else if (asked) {
-        done(reader, asked, SK_READER_BROKEN, 0);
+        refuse(reader, m->ticket, SK_READER_BROKEN);
         free(asked);
+    }
+}
+
+/* What is signed is known first, then the index is brought level: it has all of that then. */
+static void take_prove(struct reader *reader, const struct sk_reader_prove *m)
+{
+    struct asked *asked = asked_new(reader, SK_READER_PROVE, m->ticket, SK_SLICE_NULL);
+    if (!asked) {
+        return;
+    }
+    memcpy(asked->is.tenant, m->tenant, SK_ID_SIZE);
+    asked->is.from = m->from / SK_MILLISECOND;
+    asked->is.to = m->to / SK_MILLISECOND;
+    asked->is.before = m->before;
+    asked->is.after = m->after;
+    asked_add(reader, asked);
+    struct sk_notes_ask ask = {.ticket = reader->ticket};
+    memcpy(ask.tenant, m->tenant, SK_ID_SIZE);
+    asked->asks = ask.ticket;
+    if (!reader->signer || sk_channel_send(reader->signer, SK_NOTES_ASK, &ask, NULL) < 0) {
+        asked->asks = 0; /* it is answered as one of whom nothing is signed */
+    }
+}
+
+static void from_signer(struct sk_channel *channel sk_unused, uint16_t code sk_unused, const void *message, const int *fds sk_unused, void *context)
+{
+    struct reader *reader = context;
+    const struct sk_notes_note *m = message;
+    for (struct asked *asked = reader->first; asked; asked = asked->next) {
+        if (asked->asks == m->ticket && m->ticket) {
+            memcpy(asked->note, m->note.len ? m->note.data : "", m->note.len);
+            asked->note_len = m->note.len;
+            asked->asks = 0;
+            ask_stand(reader);
+            asked->stands = reader->ticket;
+        }
+    }
+}
+
+/* What waits for its word is answered without. */
+static void signer_ended(struct sk_channel *channel, bool bad, void *context)
+{
+    struct reader *reader = context;
+    sk_log(bad ? SK_EVENT_PEER_BAD : SK_EVENT_PEER_ENDED, SK_TEXT("peer", "signer"));
+    reader->signer = sk_channel_free(channel);
+    for (struct asked *asked = reader->first; asked; asked = asked->next) {
+        asked->asks = 0;
     }
 }
 
@@ -370,6 +290,8 @@ static void from_auth(struct sk_channel *channel sk_unused, uint16_t code, const
         take_find(reader, message);
     } else if (code == SK_READER_COUNTS) {
         take_counts(reader, message);
+    } else if (code == SK_READER_PROVE) {
+        take_prove(reader, message);
     }
 }
 
@@ -387,7 +309,11 @@ static void add_peer(struct reader *reader, uint64_t peer, int fd)
 {
     static const struct sk_channel_handler audit = {&sk_serving_interface, SK_SERVING_FROM_READER, SK_SERVING_FROM_AUDIT, from_audit, audit_ended};
     static const struct sk_channel_handler auth = {&sk_reader_interface, SK_READER_FROM_READER, SK_READER_FROM_AUTH, from_auth, auth_ended};
-    if (peer == SK_PEER_AUDIT) {
+    static const struct sk_channel_handler signer = {&sk_notes_interface, SK_NOTES_FROM_READER, SK_NOTES_FROM_SIGNER, from_signer, signer_ended};
+    if (peer == SK_PEER_SIGNER) {
+        reader->signer = sk_channel_free(reader->signer);
+        reader->signer = sk_channel_new(reader->child.loop, fd, &signer, reader);
+    } else if (peer == SK_PEER_AUDIT) {
         audit_lost(reader);
         reader->audit = sk_channel_new(reader->child.loop, fd, &audit, reader);
         ask_stand(reader);

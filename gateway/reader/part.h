@@ -6,6 +6,7 @@
 #pragma once
 
 #include "journal/terms.h"
+#include "journal/tree.h"
 
 #include <roaring/roaring.h>
 
@@ -33,4 +34,22 @@ struct part_kind {
     int (*time)(const struct part *part, uint32_t row, uint64_t *time);
     /* Where its frame begins in the file. 0 or negative. */
     int (*place)(const struct part *part, uint32_t row, uint64_t *place);
+    /* The root of the n-th of its whole tiles. 0 or negative. */
+    int (*tile)(const struct part *part, uint64_t n, uint8_t root[SK_TREE_HASH]);
 };
+
+/* A tile is a subtree of the tenant's tree, of so many records; of one whose records are all in the part the root is kept. */
+#define PART_TILE_LEVEL 8U
+#define PART_TILE (UINT64_C(1) << PART_TILE_LEVEL)
+
+/* The number of the first record of its first whole tile, and how many whole ones there are. */
+static inline uint64_t part_tiles_from(const struct part *part)
+{
+    return (part->seq + PART_TILE - 1) / PART_TILE * PART_TILE;
+}
+
+static inline uint64_t part_tiles(const struct part *part)
+{
+    uint64_t end = part->seq + part->rows, from = part_tiles_from(part);
+    return end > from ? (end - from) / PART_TILE : 0;
+}

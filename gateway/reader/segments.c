@@ -134,13 +134,44 @@ static int note_seal(struct segment *segment, const struct sk_journal_read *read
     return 0;
 }
 
+int segment_leaf(const struct segment *segment, const struct part *part, uint32_t row, uint8_t leaf[SK_TREE_HASH])
+{
+    uint64_t place;
+    int r = part->kind->place(part, row, &place);
+    struct sk_slice at = r ? SK_SLICE_NULL : sk_slice_cut(sk_slice_from(segment->bytes, place + SK_FRAME_RECORD_HEADER), SK_TREE_HASH);
+    if (r || at.len != SK_TREE_HASH) {
+        return r ? r : 1;
+    }
+    memcpy(leaf, at.data, SK_TREE_HASH);
+    return 0;
+}
+
+/* Its last record was added: if all are in this file, so is its root. */
+static int add_tile(const struct segment *segment, const struct sk_journal_read *read)
+{
+    struct part part;
+    struct sk_tree tile = {.size = 0};
+    uint8_t leaf[SK_TREE_HASH];
+    uint64_t from = read->frame->seq + 1 - PART_TILE;
+    if (!live_part(segment->live, read->frame->tenant, &part) || part.seq > from) {
+        return 0;
+    }
+    int r = 0;
+    for (uint32_t row = (uint32_t)(from - part.seq); r == 0 && row < part.rows; row++) {
+        r = segment_leaf(segment, &part, row, leaf);
+        sk_tree_append(&tile, leaf);
+    }
+    return r ? r : live_add_tile(segment->live, read->frame->tenant, tile.peaks[0]);
+}
+
 int segment_add(struct segment *segment, const struct sk_journal_read *read)
 {
     if (segment->stored) {
         return 0; /* it is read again for what stands behind it */
     }
     int r = note_seal(segment, read);
-    return r ? r : live_add(segment->live, read);
+    r = r ? r : live_add(segment->live, read);
+    return r || (read->frame->seq + 1) % PART_TILE ? r : add_tile(segment, read);
 }
 
 bool segment_part(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE], struct part *part)

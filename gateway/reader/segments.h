@@ -40,6 +40,8 @@ int segment_store(const struct segments *segments, const struct segment *segment
 int segment_add(struct segment *segment, const struct sk_journal_read *read) sk_nodiscard;
 /* The tenant's part. False: it has no record there. */
 bool segment_part(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE], struct part *part);
+/* The leaf of that row's record. 0; 1 it is not there; negative. */
+int segment_leaf(const struct segment *segment, const struct part *part, uint32_t row, uint8_t leaf[SK_TREE_HASH]) sk_nodiscard;
 /*
  * Opens the record of that row of the tenant's part; its CBOR comes into `cbor`, and `record` borrows from there. `sealing` is the tenant's, kept
  * from one record to the next. 0; 1 it is not there, or another, or its keys are gone; negative.

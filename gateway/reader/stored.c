@@ -316,6 +316,13 @@ static int place_stored(const struct part *part, uint32_t row, uint64_t *place)
     return r;
 }
 
+static int tile_stored(const struct part *part, uint64_t n, uint8_t root[SK_TREE_HASH])
+{
+    const struct stored_head *head;
+    int r = read_head(part, &head);
+    return r ? r : read_bytes(part, head->tiles + n * SK_TREE_HASH, SK_TREE_HASH, root);
+}
+
 static int compare_tenants(const void *id, const void *tenant)
 {
     return memcmp(id, ((const struct stored_tenant *)tenant)->id, SK_ID_SIZE);
@@ -323,7 +330,7 @@ static int compare_tenants(const void *id, const void *tenant)
 
 bool stored_part(const struct stored *stored, const uint8_t id[SK_ID_SIZE], struct part *part)
 {
-    static const struct part_kind kind = {select_stored, time_stored, place_stored};
+    static const struct part_kind kind = {select_stored, time_stored, place_stored, tile_stored};
     const struct stored_tenant *t = bsearch(id, stored->tenants, stored->header->tenants, sizeof(*stored->tenants), compare_tenants);
     if (t) {
         *part = (struct part){.kind = &kind, .index = stored, .tenant = t, .file = stored->header->file, .seq = t->seq, .rows = t->rows, .first = t->first,

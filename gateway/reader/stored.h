@@ -8,7 +8,7 @@
  *            (journal/keys.h, "index", with the header's salt), nonce the page's number. So what erases the records erases their index.
  *
  * In a section's bytes, page after page: values and bitmaps; for each field its entries (struct stored_entry), in the order of their values, but of
- * requests' ids, which have a row or two each, just beginning and row (struct stored_pair), in that order; the rows' times, as u32 ms since the tenant's first; their places, as u32; and last a struct stored_head that says where these begin. Numbers are in the
+ * requests' ids, which have a row or two each, just beginning and row (struct stored_pair), in that order; the rows' times, as u32 ms since the tenant's first; their places, as u32; the roots of whole tiles; and last a struct stored_head that says where these begin. Numbers are in the
  * machine's own order. Bitmaps are in Roaring's portable format, each behind its length as u32.
  */
 #pragma once
@@ -19,7 +19,7 @@
 #include "journal/frame.h"
 #include "journal/keys.h"
 
-#define STORED_VERSION 1U
+#define STORED_VERSION 2U
 #define STORED_TAG 16
 
 struct stored_header {
@@ -73,7 +73,7 @@ struct stored_head {
     struct {
         uint64_t at, count;
     } fields[SK_TERM_COUNT];
-    uint64_t times, places;
+    uint64_t times, places, tiles;
 };
 
 /* What stored indexes share. */

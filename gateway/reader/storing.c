@@ -222,7 +222,8 @@ static int put_columns(struct writing *w, const struct live_tenant *tenant, stru
         uint32_t at = (uint32_t)tenant->rows[i].place;
         r = put(w, &at, sizeof(at));
     }
-    return r;
+    head->tiles = w->len;
+    return r ? r : put(w, tenant->tiles, part_tiles(&tenant->part) * SK_TREE_HASH);
 }
 
 static int put_section(struct writing *w, const struct section *section, struct stored_tenant *row)

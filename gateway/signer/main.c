@@ -1,6 +1,6 @@
 /*
  * The signer: signs where each tenant's tree of records stands, so that nobody can change, cut off or reorder afterwards what was recorded,
- * whoever may write in the journal. Own uid, no network, its folder, one peer; it alone holds the key.
+ * whoever may write in the journal. Own uid, no network, its folder; it alone holds the key, and signs what audit tells it. The reader may ask what is signed.
  */
 #include "signer/trees.h"
 
@@ -8,12 +8,13 @@
 #include "base/log.h"
 #include "crypto/note.h"
 #include "ipc/child.h"
+#include "ipc/notes.h"
 
 #include <errno.h>
 
 struct signer {
     struct sk_child child;
-    struct sk_channel *audit;
+    struct sk_channel *audit, *reader;
     struct sk_trees *trees;
     char folder[4097];
     uint8_t node[SK_ID_SIZE], secret[SK_NOTE_KEY];
@@ -161,11 +162,45 @@ static void connect_audit(struct signer *signer, int fd)
     tell_serves(signer);
 }
 
+/* ---- reader ---- */
+
+static void from_reader(struct sk_channel *channel sk_unused, uint16_t code sk_unused, const void *message, const int *fds sk_unused, void *context)
+{
+    struct signer *signer = context;
+    const struct sk_notes_ask *ask = message;
+    struct sk_buf note SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_CHECKPOINTS_NOTE);
+    struct sk_notes_note m = {.ticket = ask->ticket};
+    if (signer->trees && sk_trees_note(signer->trees, ask->tenant, &note) == 0) {
+        m.note = sk_buf_peek(&note);
+    }
+    if (sk_channel_send(signer->reader, SK_NOTES_NOTE, &m, NULL) < 0) {
+        signer->reader = sk_channel_free(signer->reader);
+    }
+}
+
+static void reader_ended(struct sk_channel *channel, bool bad, void *context)
+{
+    struct signer *signer = context;
+    if (bad) {
+        sk_log(SK_EVENT_PEER_BAD, SK_TEXT("peer", "reader"));
+    }
+    signer->reader = sk_channel_free(channel);
+}
+
+static void connect_reader(struct signer *signer, int fd)
+{
+    static const struct sk_channel_handler handler = {&sk_notes_interface, SK_NOTES_FROM_SIGNER, SK_NOTES_FROM_READER, from_reader, reader_ended};
+    signer->reader = sk_channel_free(signer->reader);
+    signer->reader = sk_channel_new(signer->child.loop, fd, &handler, signer);
+}
+
 static void on_told(struct sk_child *child, uint16_t code, const void *message, const int *fds)
 {
     struct signer *signer = child->context;
     if (code == SK_CONTROL_LIMITS && !signer->trees) {
         (void)open_trees(signer);
+    } else if (code == SK_CONTROL_PEER && ((const struct sk_control_peer *)message)->peer == SK_PEER_READER) {
+        connect_reader(signer, fds[0]);
     } else if (code == SK_CONTROL_PEER && signer->trees) {
         connect_audit(signer, fds[0]);
     } else if (code == SK_CONTROL_LOADED && signer->trees) {

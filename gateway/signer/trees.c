@@ -256,6 +256,21 @@ void sk_trees_each(const struct sk_trees *trees, void (*each)(void *context, con
     }
 }
 
+int sk_trees_note(const struct sk_trees *trees, const uint8_t tenant[SK_ID_SIZE], struct sk_buf *note)
+{
+    const struct grown *g = find(trees, tenant);
+    uint8_t block[SK_CHECKPOINTS_BLOCK] = {0};
+    struct sk_checkpoint_half half;
+    if (!g || !g->signed_size) {
+        return 0;
+    }
+    if (pread(trees->fd, block, sizeof(block), (off_t)(SK_CHECKPOINTS_HEADER + g->block * SK_CHECKPOINTS_BLOCK)) < 0) {
+        return -errno;
+    }
+    int r = sk_checkpoints_get(block, &half);
+    return r ? r : sk_buf_put(note, half.note);
+}
+
 /* ---- growing ---- */
 
 int sk_trees_add(struct sk_trees *trees, struct sk_slice leaves)

@@ -29,6 +29,9 @@ const uint8_t *sk_trees_epoch(const struct sk_trees *trees);
 /* Each tree as it stands in the file. */
 void sk_trees_each(const struct sk_trees *trees, void (*each)(void *context, const uint8_t tenant[SK_ID_SIZE], uint64_t size, const uint8_t root[SK_TREE_HASH]), void *context);
 
+/* Puts the tenant's newest checkpoint, as the file has it; nothing when there is none. 0; 1 its block is damaged; negative. */
+int sk_trees_note(const struct sk_trees *trees, const uint8_t tenant[SK_ID_SIZE], struct sk_buf *note) sk_nodiscard;
+
 /* Leaves as in ipc/signer.h. 0; 1 malformed, or one is missing before them; -ENOMEM. */
 int sk_trees_add(struct sk_trees *trees, struct sk_slice leaves) sk_nodiscard;
 /*

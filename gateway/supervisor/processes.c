@@ -347,9 +347,11 @@ static void introduce(struct supervisor *s, struct process *p)
         break;
     case KIND_SIGNER:
         connect_pair(p, process_of(s, KIND_AUDIT, 0));
+        connect_pair(p, process_of(s, KIND_READER, 0));
         break;
     case KIND_READER:
         connect_pair(p, process_of(s, KIND_AUDIT, 0));
+        connect_pair(p, process_of(s, KIND_SIGNER, 0));
         connect_pair(p, process_of(s, KIND_AUTH, 0));
         break;
     case KIND_FETCH:

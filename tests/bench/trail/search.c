@@ -102,9 +102,10 @@ static uint64_t index_bytes(const struct follow *f)
 
 /* ---- asking ---- */
 
-static bool count_to_newest(void *context, const struct sk_audit_record *record, struct sk_slice cbor)
+static bool count_to_newest(void *context, const struct sk_audit_record *record, struct sk_slice cbor, struct sk_sealing *sealing)
 {
     (void)record;
+    (void)sealing;
     (void)cbor;
     return ++*(unsigned *)context < NEWEST;
 }

@@ -184,7 +184,7 @@ static const struct known *next_meant(struct beside *b)
     return b->at ? &known[--b->at] : NULL;
 }
 
-static bool on_found(void *context, const struct sk_audit_record *record, struct sk_slice cbor)
+static bool on_found(void *context, const struct sk_audit_record *record, struct sk_slice cbor, struct sk_sealing *sealing sk_unused)
 {
     struct beside *b = context;
     const struct known *k = next_meant(b);
@@ -366,7 +366,7 @@ Test(reader_find, counts_are_added_to_those_that_there_were)
 
 /* ---- what an index says is looked at again ---- */
 
-static bool count_found(void *context, const struct sk_audit_record *record sk_unused, struct sk_slice cbor sk_unused)
+static bool count_found(void *context, const struct sk_audit_record *record sk_unused, struct sk_slice cbor sk_unused, struct sk_sealing *sealing sk_unused)
 {
     ++*(uint64_t *)context;
     return true;
