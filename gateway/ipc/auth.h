@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "ipc/auth_trail.h"
 #include "ipc/interface.h"
 
 enum { SK_AUTH_FROM_WORKER = 1, SK_AUTH_FROM_AUTH = 2 };
@@ -78,17 +79,6 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
 #define SK_AUTH_RECOVER_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(code, 64)
 /* A link by which this user registers an authenticator, or sets a password, once. `kind`: enum sk_voucher of ipc/store.h. */
 #define SK_AUTH_MAKE_LINK_FIELDS(U, I, T) U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(user, 256) U(kind)
-/* The tenant's records, and counts of them: as FIND, COUNTS and PROVE of ipc/reader.h, then FOUND. `question`: as it was asked, for the record of the asking. */
-#define SK_AUTH_FIND_FIELDS(U, I, T)                                                                         \
-    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(question, 512) T(terms, 16384) U(from) U(to) U(before) U(after) U(limit) U(wait) U(salted)
-#define SK_AUTH_PROVE_FIELDS(U, I, T)                                                                        \
-    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(question, 512) U(from) U(to) U(before) U(after)
-#define SK_AUTH_COUNTS_FIELDS(U, I, T)                                                                       \
-    U(ticket) SK_AUTH_ORIGIN(U, I, T) T(session, 64) T(proof, 64) T(question, 512) T(terms, 16384) U(from) U(to) U(step)
-#define SK_AUTH_RECORD_FIELDS(U, I, T) U(ticket) T(cbor, 4096) T(salt, 16)
-#define SK_AUTH_PROOF_FIELDS(U, I, T) U(ticket) U(first) U(end) U(size) T(note, 712) T(left, 4096) T(right, 4096)
-#define SK_AUTH_COUNT_FIELDS(U, I, T) U(ticket) U(from) U(allow) U(deny) U(challenge) U(error)
-#define SK_AUTH_FOUND_FIELDS(U, I, T) U(ticket) U(next) U(size)
 /* A new password: of the session's user, whose password it is now; or by a link. With it all of the user's sessions end; GRANT of a new one, or
  * DONE by a link. REFUSED also for the reasons of crypto/password.h. */
 #define SK_AUTH_PASSWORD_FIELDS(U, I, T)                                                                     \

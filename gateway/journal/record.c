@@ -333,6 +333,23 @@ static int set_field(struct sk_audit_record *record, uint64_t key, const struct 
     }
 }
 
+size_t sk_record_length(struct sk_slice bytes)
+{
+    enum major major;
+    uint64_t fields, key;
+    struct item item;
+    struct reader r = {(const uint8_t *)bytes.data, (const uint8_t *)bytes.data + (bytes.len < SK_AUDIT_RECORD_MAX ? bytes.len : SK_AUDIT_RECORD_MAX)};
+    if (bytes.len == 0 || read_head(&r, &major, &fields) || major != MAJOR_MAP) {
+        return 0;
+    }
+    for (uint64_t i = 0; i < fields; i++) {
+        if (read_head(&r, &major, &key) || major != MAJOR_UNSIGNED || read_item(&r, &item)) {
+            return 0;
+        }
+    }
+    return (size_t)(r.p - (const uint8_t *)bytes.data);
+}
+
 int sk_record_decode(struct sk_slice bytes, struct sk_audit_record *record)
 {
     enum major major;

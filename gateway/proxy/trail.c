@@ -243,7 +243,7 @@ static void gather_proof(struct sk_exchange *x, const struct sk_auth_proof *m)
     r = r ? r : sk_json_put_string(&x->told, m->note);
     r = r ? r : put_roots(&x->told, "left", m->left);
     r = r ? r : put_roots(&x->told, "right", m->right);
-    x->trail->cut = (r ? r : sk_buf_put(&x->told, SK_LIT("}\n"))) != 0;
+    x->trail->cut = r != 0;
 }
 
 static void gather_count(struct sk_exchange *x, const struct sk_auth_count *m)
@@ -260,7 +260,7 @@ static void found(struct sk_exchange *x, const struct sk_auth_found *m)
     int len = (int)list.len;
     unsigned long long next = x->trail->cut ? x->trail->last : m->next, size = m->size;
     if (sk_slice_eq(x->stream->request.path, SK_LIT(PROOF))) {
-        body = x->trail->cut ? SK_SLICE_NULL : sk_arena_copy(x->arena, list);
+        body = x->trail->cut ? SK_SLICE_NULL : sk_arena_printf(x->arena, "%.*s,\"recorded\":%llu}\n", len, list.data ? list.data : "{", size);
     } else if (sk_slice_eq(x->stream->request.path, SK_LIT(STATS))) {
         body = sk_arena_printf(x->arena, "{\"counts\":[%.*s],\"step\":%llu,\"size\":%llu}\n", len, list.data ? list.data : "", (unsigned long long)(x->trail->step / SK_SECOND), size);
     } else if (next) {

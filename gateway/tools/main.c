@@ -9,7 +9,7 @@
 static const struct sk_tool_command *const commands[] = {&sk_tool_hash_password, &sk_tool_new_key, &sk_tool_config_check, &sk_tool_config_schema,
         &sk_tool_policy_test, &sk_tool_policy_explain, &sk_tool_journal_show, &sk_tool_journal_checkpoints, &sk_tool_journal_key, &sk_tool_session_list, &sk_tool_session_revoke,
         &sk_tool_bans_list, &sk_tool_bans_revoke, &sk_tool_enroll, &sk_tool_reset_password, &sk_tool_authenticators_list, &sk_tool_authenticators_revoke,
-        &sk_tool_keys_list, &sk_tool_audit_search, &sk_tool_audit_show, &sk_tool_audit_tail, &sk_tool_audit_stats};
+        &sk_tool_keys_list, &sk_tool_audit_search, &sk_tool_audit_show, &sk_tool_audit_tail, &sk_tool_audit_stats, &sk_tool_audit_export};
 
 #define OPTIONS_MAX 32
 

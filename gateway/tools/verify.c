@@ -1,5 +1,5 @@
 /*
- * sekisho-verify: proves a journal offline, with nothing but its files and a public key. Reads them in order, checks every
+ * sekisho-verify: proves a journal, or evidence taken from one, offline, with nothing but its files and a public key. Reads them in order, checks every
  * hash, link and sequence number, and that the records are those that were signed, and says what that proves; with the root
  * key it opens the records, too. It shares the format with the audit program and no line that writes.
  */
@@ -7,13 +7,18 @@
 #include "crypto/note.h"
 #include "journal/record.h"
 #include "tools/checkpoints.h"
+#include "tools/evidence.h"
 #include "tools/files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { INTACT = 0, DAMAGED = 1, USAGE = 2 };
 
@@ -32,13 +37,14 @@ struct verifying {
 static int usage(FILE *out, int status)
 {
     (void)fputs("Usage: sekisho-verify [OPTION...] FOLDER|FILE...\n"
-                "Prove that a journal's files are whole, unchanged and in one sequence.\n\nOptions:\n"
+                "       sekisho-verify --key KEY [OPTION...] EVIDENCE\n"
+                "Prove that a journal's files, or records that `sekisho audit export` wrote, are whole, unchanged and in one sequence.\n\nOptions:\n"
                 "  --checkpoint FILE\n        the records must be those that were signed: the signer's file of checkpoints, a copy of it\n"
                 "        that was kept, or one checkpoint; may be given many times\n"
                 "  --key KEY\n        the checkpoints must be signed by this key: what `sekisho journal key` prints\n"
                 "  --root-key FILE\n        open the records, and check that they are what is signed: without it their hashes alone are looked at\n"
                 "  --json\n        say the result as one JSON object\n"
-                "  --records\n        with --root-key: print every record as a JSON line; the result goes to standard error\n"
+                "  --records\n        of evidence, or with --root-key: print every record as a JSON line; the result goes to standard error\n"
                 "  --tenant HEXID\n        with --records: this tenant's alone, by its id of 32 hex digits\n"
                 "  --version\n        print the version\n"
                 "  --help\n        print this\n\n"
@@ -190,6 +196,20 @@ static int fail_checkpoint(const struct verifying *v, FILE *out, const struct sk
     return fail(v, out, entry->path, what);
 }
 
+/* What options a journal takes that evidence does without, and the other way round. */
+static int check_options(const struct verifying *v)
+{
+    if (v->checkpoints.vkey && v->checkpoints.table.count == 0) {
+        (void)fprintf(stderr, "sekisho-verify: --key: there is no --checkpoint that it could have signed\n");
+        return USAGE;
+    }
+    if (v->records && !v->root_key) {
+        (void)fprintf(stderr, "sekisho-verify: --records: needs --root-key, which opens them\n");
+        return USAGE;
+    }
+    return 0;
+}
+
 static int verify(struct verifying *v, char **paths, int count)
 {
     char why[300];
@@ -198,6 +218,10 @@ static int verify(struct verifying *v, char **paths, int count)
         if (sk_files_add(&v->files, paths[i], why)) {
             return fail(v, out, v->files.at, why);
         }
+    }
+    int status = check_options(v);
+    if (status) {
+        return status;
     }
     if (sk_files_sort(&v->files, why)) {
         return fail(v, out, paths[0], why);
@@ -221,6 +245,45 @@ static int verify(struct verifying *v, char **paths, int count)
     }
     print_intact(v, out, &is_signed);
     return fflush(out) ? DAMAGED : INTACT;
+}
+
+static void on_proven(void *context, const struct sk_audit_record *record)
+{
+    list(context, record);
+}
+
+/* The one operand, when it is evidence; else the null slice. */
+static struct sk_slice map_evidence(char **paths, int count)
+{
+    struct stat info = {0};
+    int fd = count == 1 ? open(paths[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    bool file = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0;
+    void *at = file ? mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    struct sk_slice bytes = at == MAP_FAILED ? SK_SLICE_NULL : sk_slice(at, (size_t)info.st_size);
+    if (bytes.data && !sk_evidence_is(bytes)) {
+        (void)munmap(at, bytes.len);
+        return SK_SLICE_NULL;
+    }
+    return bytes;
+}
+
+static int verify_evidence(struct verifying *v, struct sk_slice archive, const char *path)
+{
+    struct sk_evidence_result result;
+    if (!v->checkpoints.vkey || v->root_key) {
+        (void)fprintf(stderr, "sekisho-verify: %s: %s\n", path, v->root_key ? "evidence is not opened by a root key" : "evidence is verified with --key KEY, which `sekisho journal key` prints");
+        return USAGE;
+    }
+    int r = sk_evidence_verify(archive, v->checkpoints.vkey, &v->checkpoints, v->records ? on_proven : NULL, v, &result);
+    if (r < 0) {
+        return fail(v, v->records ? stderr : stdout, path, strerror(-r));
+    }
+    (void)fflush(stdout);
+    sk_evidence_print(&result, r == 0, path, v->json, v->records ? stderr : stdout, stderr);
+    return r ? DAMAGED : INTACT;
 }
 
 /* 0; an exit status, with the error said. */
@@ -267,14 +330,6 @@ static int read_options(struct verifying *v, int argc, char **argv, char **check
             return USAGE;
         }
     }
-    if (v->checkpoints.vkey && *count == 0) {
-        (void)fprintf(stderr, "sekisho-verify: --key: there is no --checkpoint that it could have signed\n");
-        return USAGE;
-    }
-    if (v->records && !v->root_key) {
-        (void)fprintf(stderr, "sekisho-verify: --records: needs --root-key, which opens them\n");
-        return USAGE;
-    }
     return optind == argc || (v->filter && !v->records) ? usage(stderr, USAGE) : 0;
 }
 
@@ -286,7 +341,8 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     int status = checkpoints ? read_options(&v, argc, argv, checkpoints, &count) : DAMAGED;
     status = status ? status : add_checkpoints(&v, checkpoints, count);
-    status = status ? status : verify(&v, argv + optind, argc - optind);
+    struct sk_slice archive = status ? SK_SLICE_NULL : map_evidence(argv + optind, argc - optind);
+    status = status ? status : archive.data ? verify_evidence(&v, archive, argv[optind]) : verify(&v, argv + optind, argc - optind);
     free(checkpoints);
     sk_checkpoints_free(&v.checkpoints);
     sk_files_proof_free(&v.proof);
