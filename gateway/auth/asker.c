@@ -47,10 +47,10 @@ void auth_find_asker(struct job *job, void (*then)(struct job *job))
     }
 }
 
-bool auth_asker_has(const struct job *job, const char *names)
+bool auth_asker_has(const struct job *job, struct sk_slice names)
 {
-    for (struct sk_slice rest = sk_slice_str(names); rest.len;) {
-        struct sk_slice name = sk_slice_split(&rest, ',');
+    while (names.len) {
+        struct sk_slice name = sk_slice_split(&names, ',');
         for (struct sk_slice roles = job->user.roles; roles.len;) {
             if (sk_slice_eq(sk_slice_split(&roles, ','), name)) {
                 return true;

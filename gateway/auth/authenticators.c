@@ -3,6 +3,7 @@
  * made by which a first authenticator is registered. Secrets are random, told once, and kept as keyed hashes by the store.
  */
 #include "auth/factors.h"
+#include "auth/programs.h"
 #include "auth/trail.h"
 
 #include "base/clock.h"
@@ -285,7 +286,8 @@ static void link_user(struct job *job, uint16_t code, const void *message)
 /* A worker says that the policy lets the asker do this, and is not believed: whoever makes a link can become the one it is for. */
 static void make_link(struct job *job)
 {
-    if (!job->user.known || job->user.disabled || job->stale || !auth_asker_has(job, job->tenant->managers)) {
+    if (!job->user.known || job->user.disabled || job->stale || !auth_asker_has(job, sk_slice_str(job->tenant->managers)) ||
+            !auth_scope_allows(job->user.scope, SK_LIT(SK_POLICY_BUILTIN_NAME), SK_LIT("POST"))) {
         auth_deny(job, "not-permitted", "not-permitted");
         return;
     }

@@ -82,7 +82,7 @@ void auth_done_rows(struct job *job, uint16_t code, const void *message)
 static void job_expired(struct sk_timer *timer)
 {
     struct job *job = SK_CONTAINER(timer, struct job, timer);
-    auth_refuse(job, job->store_done ? "store-unavailable" : job->reads ? "reader-unavailable" : "login-expired");
+    auth_refuse(job, job->store_done ? "store-unavailable" : auth_is_reading(job) ? "reader-unavailable" : "login-expired");
 }
 
 void auth_copy(char *to, size_t size, struct sk_slice from)
@@ -241,6 +241,7 @@ void auth_revoke(struct auth *auth, const uint8_t tenant[SK_ID_SIZE], struct sk_
         auth_forget(auth, its, session, subject);
     }
     auth_broadcast(auth, SK_AUTH_REVOKED, &m);
+    sk_timer_set(&auth->reap, 0); /* who reads the trail reads no further */
 }
 
 /* ---- secrets ---- */
@@ -368,14 +369,14 @@ void auth_from_worker(struct auth *auth, uint64_t worker, uint16_t code, const v
     case SK_AUTH_RECOVER:
         auth_recover(auth, worker, message);
         break;
-    case SK_AUTH_FIND:
-        auth_find(auth, worker, message);
+    case SK_AUTH_SEARCH:
+        auth_search(auth, worker, message);
         break;
-    case SK_AUTH_PROVE:
-        auth_prove_trail(auth, worker, message);
+    case SK_AUTH_TAKEN:
+        auth_search_over(auth, worker, ((const struct sk_auth_taken *)message)->ticket);
         break;
-    case SK_AUTH_COUNTS:
-        auth_counts(auth, worker, message);
+    case SK_AUTH_CANCEL:
+        auth_search_over(auth, worker, ((const struct sk_auth_cancel *)message)->ticket);
         break;
     case SK_AUTH_MAKE_LINK:
         auth_make_link(auth, worker, message);
@@ -413,7 +414,7 @@ void auth_from_store(struct auth *auth, uint16_t code, const void *message)
 void auth_reader_told(struct auth *auth, uint16_t code, const void *message)
 {
     struct job *job = job_find(auth, *(const uint64_t *)message);
-    if (job && job->reads) {
+    if (job && auth_is_reading(job)) {
         auth_from_reader(job, code, message);
     }
 }

@@ -75,7 +75,6 @@ struct job {
     void (*token_then)(struct job *job, const char *fault);
     void (*asker_then)(struct job *job);
     struct search *search; /* owned; NULL: it asks for no records */
-    bool reads;            /* the reader was asked */
     void (*again)(struct job *job); /* reads the facts anew when a revocation made them old; NULL: it is refused then */
     struct helper *helper;
     struct line *line; /* waits there for a helper */

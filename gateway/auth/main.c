@@ -34,6 +34,7 @@ static void worker_lost(struct auth *auth, struct worker *worker)
 static void on_reap(struct sk_timer *timer)
 {
     auth_reap(SK_CONTAINER(timer, struct auth, reap));
+    auth_search_revoked(SK_CONTAINER(timer, struct auth, reap));
 }
 
 static void on_touched_due(struct sk_timer *timer)

@@ -4,6 +4,8 @@
 #include "auth/jobs.h"
 
 /* scope.c: 0 or negative */
+/* Is this method of the app in it? */
+bool auth_scope_allows(struct sk_slice scope, struct sk_slice app, struct sk_slice method);
 int auth_scope_write(struct sk_slice scope, struct sk_buf *out) sk_nodiscard;
 /* 1: it is malformed. */
 int auth_scope_read(struct sk_slice text, struct sk_buf *out) sk_nodiscard;

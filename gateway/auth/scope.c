@@ -64,7 +64,7 @@ int auth_scope_read(struct sk_slice text, struct sk_buf *out)
     return r;
 }
 
-static bool allows(struct sk_slice scope, struct sk_slice app, struct sk_slice method)
+bool auth_scope_allows(struct sk_slice scope, struct sk_slice app, struct sk_slice method)
 {
     bool allowed = scope.len == 0;
     while (!allowed && scope.len) {
@@ -86,7 +86,7 @@ int auth_scope_within(struct sk_slice wanted, struct sk_slice scope, struct sk_b
         struct sk_slice methods = sk_slice_split(&wanted, ';'), app = sk_slice_split(&methods, ' ');
         while (r == 0 && methods.len) {
             struct sk_slice method = next_method(&methods);
-            bool in = allows(scope, app, method);
+            bool in = auth_scope_allows(scope, app, method);
             all = all && in;
             r = in ? add(out, &last, app, method) : 0;
         }

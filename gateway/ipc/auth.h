@@ -161,9 +161,9 @@ enum sk_webauthn_purpose { SK_WEBAUTHN_PROVE, SK_WEBAUTHN_REGISTER, SK_WEBAUTHN_
     M(AUTH_RECOVER, auth_recover, 46, SK_AUTH_FROM_WORKER, 0, SK_AUTH_RECOVER_FIELDS)                        \
     M(AUTH_MAKE_LINK, auth_make_link, 47, SK_AUTH_FROM_WORKER, 0, SK_AUTH_MAKE_LINK_FIELDS)                  \
     M(AUTH_PASSWORD, auth_password, 48, SK_AUTH_FROM_WORKER, 0, SK_AUTH_PASSWORD_FIELDS)                     \
-    M(AUTH_FIND, auth_find, 80, SK_AUTH_FROM_WORKER, 0, SK_AUTH_FIND_FIELDS)                                 \
-    M(AUTH_COUNTS, auth_counts, 81, SK_AUTH_FROM_WORKER, 0, SK_AUTH_COUNTS_FIELDS)                           \
-    M(AUTH_PROVE, auth_prove, 85, SK_AUTH_FROM_WORKER, 0, SK_AUTH_PROVE_FIELDS)                              \
+    M(AUTH_SEARCH, auth_search, 80, SK_AUTH_FROM_WORKER, 0, SK_AUTH_SEARCH_FIELDS)                           \
+    M(AUTH_TAKEN, auth_taken, 81, SK_AUTH_FROM_WORKER, 0, SK_AUTH_TAKEN_FIELDS)                              \
+    M(AUTH_CANCEL, auth_cancel, 85, SK_AUTH_FROM_WORKER, 0, SK_AUTH_CANCEL_FIELDS)                           \
     M(AUTH_PROOF, auth_proof, 86, SK_AUTH_FROM_AUTH, 0, SK_AUTH_PROOF_FIELDS)                                \
     M(AUTH_RECORD, auth_record, 82, SK_AUTH_FROM_AUTH, 0, SK_AUTH_RECORD_FIELDS)                             \
     M(AUTH_COUNT, auth_count, 83, SK_AUTH_FROM_AUTH, 0, SK_AUTH_COUNT_FIELDS)                                \

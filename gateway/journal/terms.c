@@ -214,7 +214,10 @@ int sk_term_next(struct sk_slice *terms, struct sk_term *term)
     uint8_t field = terms->len ? (uint8_t)terms->data[0] : 0;
     *terms = sk_slice_from(*terms, 1);
     term->field = (enum sk_term_field)field;
-    return field == 0 || field >= SK_TERM_COUNT || next_value(terms, &term->low) || next_value(terms, &term->high);
+    if (field == 0 || field >= SK_TERM_COUNT || next_value(terms, &term->low) || next_value(terms, &term->high)) {
+        return 1;
+    }
+    return field == SK_TERM_REQUEST && (term->low.len != SK_ID_SIZE || !sk_slice_eq(term->low, term->high));
 }
 
 bool sk_terms_match(struct sk_slice terms, const struct sk_audit_record *record)

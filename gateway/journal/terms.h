@@ -56,7 +56,7 @@ enum sk_term_field sk_term_field(struct sk_slice name);
 
 /* A term among others in one text, for the message that carries a question. 0 or negative. */
 int sk_term_put(struct sk_buf *terms, const struct sk_term *term) sk_nodiscard;
-/* Takes the next one; it borrows. 0; 1 malformed. */
+/* Takes the next one; it borrows. 0; 1 malformed: a request has one value, and that is whole. */
 int sk_term_next(struct sk_slice *terms, struct sk_term *term) sk_nodiscard;
 
 /* Is this record what the terms ask for? Those of one field are alternatives; all fields must hold. No record is what malformed terms ask for. */

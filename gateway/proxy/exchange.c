@@ -295,7 +295,7 @@ void sk_exchange_deny(struct sk_exchange *x, uint16_t status, enum sk_audit_deci
     if (page) {
         body = sk_page_denied(x->arena, sk_page_japanese(r), status, reason, id, where, x->grant ? x->grant->subject : SK_SLICE_NULL);
     } else {
-        body = sk_page_problem(x->arena, status, reason, id, x->detail.len ? x->detail : where);
+        body = sk_page_problem(x->arena, status, reason, id, sk_slice_eq(reason, SK_LIT("bad-query")) ? x->detail : where);
     }
     if (fields) {
         fields[count++] = (struct sk_field){SK_LIT("content-type"), page ? SK_LIT("text/html; charset=utf-8") : SK_LIT("application/problem+json")};

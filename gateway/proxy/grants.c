@@ -545,6 +545,10 @@ void sk_auth_forget(struct sk_exchange *x)
         }
     }
     struct sk_ask *own = x->ask ? ask_find(x->gate, x->ask) : NULL;
+    struct sk_auth_cancel cancel = {.ticket = x->ask};
+    if (own && x->trail && x->gate->auth) {
+        (void)!sk_channel_send(x->gate->auth, SK_AUTH_CANCEL, &cancel, NULL); /* it would go on searching for nobody */
+    }
     if (own) {
         ask_free(own);
     }

@@ -177,7 +177,7 @@ static const struct {
         {"no-app", "no app is at ", ": check the host and the path"},
         {"no-such-page", "the gateway has no page at ", ": check the path"},
         {"misdirected-request", "the connection's server name is not of the tenant of ", ": check the host, and connect by its own name"},
-        {"bad-query", "the query's parameter \"", "\" is unknown here, is given twice, or has no such value: sekisho(1) has them all, under audit search"},
+        {"bad-query", "the query's parameter \"", "\" is unknown here, is given twice or too often, or has no such value: sekisho(1) has them all, under audit search"},
         {"certificate-changed", "the client certificate that the connection began with does not hold for ", " any more: connect again"},
 };
 

@@ -11,7 +11,7 @@
 void to_auth(struct reader *reader, uint16_t code, const void *message)
 {
     if (reader->auth && sk_channel_send(reader->auth, code, message, NULL) < 0) {
-        reader->auth = sk_channel_free(reader->auth);
+        sk_loop_stop(reader->child.loop); /* nobody would connect it again: the next one is */
     }
 }
 
@@ -20,19 +20,21 @@ static void done(struct reader *reader, const struct asked *asked, enum sk_reade
     const struct sk_journal_tenant *tenant = sk_journal_find_tenant(&reader->follow.state, asked->is.tenant);
     struct sk_reader_done m = {.ticket = asked->ticket, .status = status, .next = next, .size = tenant ? tenant->tree.size : 0};
     to_auth(reader, SK_READER_DONE, &m);
+    reader->on_the_way++;
 }
 
 /* Rows on their way to auth. */
 struct giving {
     struct reader *reader;
-    const struct asked *asked;
-    uint64_t given, last;
+    struct asked *asked;
     bool others; /* one of them is not of somebody reading */
 };
 
+/* What the waiting itself puts on record would end it. */
 static bool is_reading(const struct sk_audit_record *record)
 {
-    return record->op == SK_AUDIT_TRAIL_READ || (record->op == SK_AUDIT_REQUEST && sk_slice_starts(record->path, SK_LIT(SK_READER_PATH)));
+    bool allowed = record->decision == SK_AUDIT_DECISION_ALLOW;
+    return allowed && (record->op == SK_AUDIT_TRAIL_READ || (record->op == SK_AUDIT_REQUEST && sk_slice_starts(record->path, SK_LIT(SK_READER_PATH))));
 }
 
 static bool look(void *context, const struct sk_audit_record *record, struct sk_slice cbor sk_unused, struct sk_sealing *sealing sk_unused)
@@ -51,8 +53,8 @@ static bool give(void *context, const struct sk_audit_record *record, struct sk_
         m.salt = sk_slice(salt, sizeof(salt));
     }
     to_auth(giving->reader, SK_READER_RECORD, &m);
-    giving->last = record->seq;
-    return ++giving->given < giving->asked->limit;
+    giving->asked->last = record->seq;
+    return ++giving->asked->given < giving->asked->limit;
 }
 
 /* What an index says is not so, or it is damaged: the next reader makes it anew. */
@@ -66,40 +68,59 @@ static enum sk_reader_status judge(struct reader *reader, int r, uint64_t file)
     return r ? SK_READER_BROKEN : SK_READER_ANSWERED;
 }
 
-/* False: nothing is there yet, and it waits on. */
-static bool answer_records(struct reader *reader, const struct asked *asked)
+static uint64_t size_of(const struct reader *reader, const uint8_t tenant[SK_ID_SIZE])
 {
-    struct giving giving = {.reader = reader, .asked = asked};
-    const struct follow *f = &reader->follow;
-    uint64_t file = 0;
-    int r = 0;
-    if (asked->until > sk_clock_boot()) {
-        r = find_records(&f->segments, f->keys, &asked->is, look, &giving, &file);
-        if (r == 0 && !giving.others) {
-            return false;
-        }
-    }
-    r = r ? r : find_records(&f->segments, f->keys, &asked->is, give, &giving, &file);
-    done(reader, asked, judge(reader, r, file), giving.given == asked->limit ? giving.last : 0);
-    return true;
+    const struct sk_journal_tenant *t = sk_journal_find_tenant(&reader->follow.state, tenant);
+    return t ? t->tree.size : 0;
 }
 
-static void answer_counts(struct reader *reader, const struct asked *asked)
+/* Is there something to answer with? Only what is new is looked at. */
+static int look_for_first(struct reader *reader, struct asked *asked, uint64_t *file, bool *there)
 {
-    size_t buckets = (size_t)((asked->is.to - asked->is.from + asked->step - 1) / asked->step);
-    struct find_count *counts = calloc(buckets, sizeof(*counts));
-    uint64_t file = 0;
-    int r = counts ? find_counts(&reader->follow.segments, &asked->is, asked->step, counts, &file) : -ENOMEM;
-    for (size_t i = 0; r == 0 && i < buckets; i++) {
-        struct sk_reader_count m = {.ticket = asked->ticket, .from = (asked->is.from + i * asked->step) * SK_MILLISECOND,
-                .allow = counts[i].by[SK_AUDIT_DECISION_ALLOW], .deny = counts[i].by[SK_AUDIT_DECISION_DENY],
-                .challenge = counts[i].by[SK_AUDIT_DECISION_CHALLENGE], .error = counts[i].by[SK_AUDIT_DECISION_ERROR]};
+    struct giving giving = {.reader = reader, .asked = asked};
+    struct question q = asked->is;
+    uint64_t size = size_of(reader, q.tenant);
+    int r = 0;
+    bool enough = false;
+    q.after = asked->looked > q.after ? asked->looked : q.after;
+    for (size_t i = size > asked->looked ? reader->follow.segments.count : 0; r == 0 && !enough && i--;) {
+        *file = reader->follow.segments.all[i].header.number;
+        r = find_in(&reader->follow.segments.all[i], reader->follow.keys, &q, &asked->sealing, look, &giving, &enough);
+    }
+    asked->looked = size;
+    *there = giving.others || sk_clock_boot() >= asked->until;
+    return r;
+}
+
+/* One file's records. */
+static int read_file(struct reader *reader, struct asked *asked, uint64_t *file)
+{
+    const struct segment *segment = &reader->follow.segments.all[--asked->at];
+    struct giving giving = {.reader = reader, .asked = asked};
+    bool enough = false;
+    *file = segment->header.number;
+    int r = find_in(segment, reader->follow.keys, &asked->is, &asked->sealing, give, &giving, &enough);
+    asked->at = enough ? 0 : asked->at;
+    return r;
+}
+
+static int count_file(struct reader *reader, struct asked *asked, uint64_t *file)
+{
+    const struct segment *segment = &reader->follow.segments.all[--asked->at];
+    *file = segment->header.number;
+    return find_counts_in(segment, &asked->is, asked->step, asked->counts);
+}
+
+static void give_counts(struct reader *reader, const struct asked *asked)
+{
+    for (size_t i = 0; i < asked->counts_count; i++) {
+        const uint64_t *by = asked->counts[i].by;
+        struct sk_reader_count m = {.ticket = asked->ticket, .from = (asked->is.from + i * asked->step) * SK_MILLISECOND, .allow = by[SK_AUDIT_DECISION_ALLOW],
+                .deny = by[SK_AUDIT_DECISION_DENY], .challenge = by[SK_AUDIT_DECISION_CHALLENGE], .error = by[SK_AUDIT_DECISION_ERROR]};
         if (m.allow + m.deny + m.challenge + m.error) {
             to_auth(reader, SK_READER_COUNT, &m);
         }
     }
-    free(counts);
-    done(reader, asked, judge(reader, r, file), 0);
 }
 
 static int put_roots(uint8_t roots[PROOF_MOST][SK_TREE_HASH], size_t count, struct sk_slice *text)
@@ -136,20 +157,38 @@ static void answer_proof(struct reader *reader, const struct asked *asked)
         done(reader, asked, SK_READER_UNSIGNED, 0);
         return;
     }
-    const struct sk_journal_tenant *tenant = sk_journal_find_tenant(&reader->follow.state, asked->is.tenant);
-    int r = !tenant || tenant->tree.size < checkpoint.size ? -ESTALE : prove(reader, asked, &checkpoint, &file);
+    int r = size_of(reader, asked->is.tenant) < checkpoint.size ? -ESTALE : prove(reader, asked, &checkpoint, &file);
     done(reader, asked, judge(reader, r, file), 0);
 }
 
-bool answer(struct reader *reader, const struct asked *asked)
+static bool over(struct reader *reader, const struct asked *asked, int r, uint64_t file, uint64_t next)
 {
-    if (asked->code == SK_READER_FIND) {
-        return answer_records(reader, asked);
-    }
+    done(reader, asked, judge(reader, r, file), next);
+    return true;
+}
+
+bool answer(struct reader *reader, struct asked *asked)
+{
+    uint64_t file = 0;
+    bool there = true;
+    int r = 0;
     if (asked->code == SK_READER_PROVE) {
         answer_proof(reader, asked);
-    } else {
-        answer_counts(reader, asked);
+        return true;
     }
-    return true;
+    if (asked->state != ASKED_READS) {
+        r = asked->until ? look_for_first(reader, asked, &file, &there) : 0;
+        asked->state = there ? ASKED_READS : ASKED_WAITS;
+        asked->at = reader->follow.segments.count;
+        return r ? over(reader, asked, r, file, 0) : false;
+    }
+    bool counts = asked->code == SK_READER_COUNTS;
+    r = asked->at == 0 ? 0 : counts ? count_file(reader, asked, &file) : read_file(reader, asked, &file);
+    if (r == 0 && asked->at) {
+        return false;
+    }
+    if (r == 0 && counts) {
+        give_counts(reader, asked);
+    }
+    return over(reader, asked, r, file, asked->given == asked->limit && !counts ? asked->last : 0);
 }

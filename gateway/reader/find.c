@@ -43,6 +43,17 @@ static int bounds(const struct part *part, const struct question *q, uint32_t *l
     return r;
 }
 
+/* Which fields the terms name, as bits: all of them, or those of which a range is named. */
+static uint32_t fields_of(struct sk_slice terms, bool ranges)
+{
+    uint32_t fields = 0;
+    struct sk_term term;
+    while (terms.len && sk_term_next(&terms, &term) == 0) {
+        fields |= !ranges || !sk_slice_eq(term.low, term.high) ? 1U << term.field : 0;
+    }
+    return fields;
+}
+
 /* Narrows `rows` to those that have one of the values that the terms name for this field. 0 or negative. */
 static int narrow(const struct part *part, struct sk_slice terms, enum sk_term_field field, roaring_bitmap_t *rows)
 {
@@ -74,8 +85,12 @@ int find_rows(const struct part *part, const struct question *q, roaring_bitmap_
     }
     *rows = roaring_bitmap_from_range(low, high, 1);
     r = *rows ? 0 : -ENOMEM;
-    for (unsigned field = 1; r == 0 && field < SK_TERM_COUNT && !roaring_bitmap_is_empty(*rows); field++) {
-        r = narrow(part, q->terms, (enum sk_term_field)field, *rows);
+    /* A range is looked for among all values that there are: only when the others leave something. */
+    const uint32_t ranges = fields_of(q->terms, true), turns[] = {fields_of(q->terms, false) & ~ranges, ranges};
+    for (unsigned turn = 0; turn < SK_COUNT(turns); turn++) {
+        for (uint32_t left = turns[turn]; r == 0 && left && !roaring_bitmap_is_empty(*rows); left &= left - 1) {
+            r = narrow(part, q->terms, (enum sk_term_field)__builtin_ctz(left), *rows);
+        }
     }
     if (*rows && (r || roaring_bitmap_is_empty(*rows))) {
         roaring_bitmap_free(*rows);
@@ -91,7 +106,7 @@ struct finding {
     const struct sk_keys *keys;
     const struct question *question;
     struct part part;
-    struct sk_sealing sealing;
+    struct sk_sealing *sealing;
     find_each each;
     void *context;
     bool enough;
@@ -108,9 +123,9 @@ static int give(struct finding *f, uint32_t row)
     uint8_t cbor[SK_AUDIT_RECORD_MAX];
     struct sk_audit_record record;
     size_t len = 0;
-    int r = segment_open(f->segment, f->keys, f->question->tenant, &f->part, row, &f->sealing, cbor, &len, &record);
+    int r = segment_open(f->segment, f->keys, f->question->tenant, &f->part, row, f->sealing, cbor, &len, &record);
     if (r == 0 && is_meant(f->question, &record)) {
-        f->enough = !f->each(f->context, &record, sk_slice(cbor, len), &f->sealing);
+        f->enough = !f->each(f->context, &record, sk_slice(cbor, len), f->sealing);
     }
     return r;
 }
@@ -127,21 +142,17 @@ static int give_rows(struct finding *f, const roaring_bitmap_t *rows)
     return r;
 }
 
-int find_records(const struct segments *segments, const struct sk_keys *keys, const struct question *question, find_each each, void *context, uint64_t *file)
+int find_in(const struct segment *segment, const struct sk_keys *keys, const struct question *question, struct sk_sealing *sealing, find_each each,
+        void *context, bool *enough)
 {
-    struct finding f = {.keys = keys, .question = question, .each = each, .context = context};
-    int r = 0;
-    for (size_t i = segments->count; r == 0 && !f.enough && i--;) {
-        roaring_bitmap_t *rows = NULL;
-        f.segment = &segments->all[i];
-        *file = f.segment->header.number;
-        r = segment_part(f.segment, question->tenant, &f.part) ? find_rows(&f.part, question, &rows) : 0;
-        r = rows ? give_rows(&f, rows) : r;
-        if (rows) {
-            roaring_bitmap_free(rows);
-        }
+    struct finding f = {.segment = segment, .keys = keys, .question = question, .sealing = sealing, .each = each, .context = context};
+    roaring_bitmap_t *rows = NULL;
+    int r = segment_part(segment, question->tenant, &f.part) ? find_rows(&f.part, question, &rows) : 0;
+    r = rows ? give_rows(&f, rows) : r;
+    if (rows) {
+        roaring_bitmap_free(rows);
     }
-    sk_sealing_free(&f.sealing);
+    *enough = f.enough;
     return r;
 }
 
@@ -198,21 +209,17 @@ static int count_decision(const struct counting *c, const struct part *part, con
     return r;
 }
 
-int find_counts(const struct segments *segments, const struct question *question, uint64_t step, struct find_count *counts, uint64_t *file)
+int find_counts_in(const struct segment *segment, const struct question *question, uint64_t step, struct find_count *counts)
 {
     struct counting c = {question, step, counts};
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < segments->count; i++) {
-        roaring_bitmap_t *rows = NULL;
-        struct part part;
-        *file = segments->all[i].header.number;
-        r = segment_part(&segments->all[i], question->tenant, &part) ? find_rows(&part, question, &rows) : 0;
-        for (unsigned decision = 1; r == 0 && rows && decision < FIND_DECISIONS; decision++) {
-            r = count_decision(&c, &part, rows, decision);
-        }
-        if (rows) {
-            roaring_bitmap_free(rows);
-        }
+    roaring_bitmap_t *rows = NULL;
+    struct part part;
+    int r = segment_part(segment, question->tenant, &part) ? find_rows(&part, question, &rows) : 0;
+    for (unsigned decision = 1; r == 0 && rows && decision < FIND_DECISIONS; decision++) {
+        r = count_decision(&c, &part, rows, decision);
+    }
+    if (rows) {
+        roaring_bitmap_free(rows);
     }
     return r;
 }

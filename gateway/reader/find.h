@@ -22,9 +22,12 @@ int find_rows(const struct part *part, const struct question *question, roaring_
 /* A record of the answer, and what it was opened with; false: no more. */
 typedef bool (*find_each)(void *context, const struct sk_audit_record *record, struct sk_slice cbor, struct sk_sealing *sealing);
 
-/* The newest first, until `each` has enough. 0; 1 in `file` a record is not what its index says, or one of both cannot be opened; negative. */
-int find_records(const struct segments *segments, const struct sk_keys *keys, const struct question *question, find_each each, void *context,
-        uint64_t *file) sk_nodiscard;
+/*
+ * Those of one file, the newest first, until `each` has `enough`. `sealing`: the tenant's, kept from one file to the next. 0; 1 a record is not what its
+ * index says, or one of both cannot be opened; negative.
+ */
+int find_in(const struct segment *segment, const struct sk_keys *keys, const struct question *question, struct sk_sealing *sealing, find_each each,
+        void *context, bool *enough) sk_nodiscard;
 
 #define FIND_DECISIONS 5 /* enum sk_audit_decision, from 1 */
 struct find_count {
@@ -32,7 +35,7 @@ struct find_count {
 };
 
 /*
- * How many there are in each step of `step` ms from question->from on, up to its `to`, which must both be there: the last may be shorter. Adds to
- * `counts`, which has one for each. 0; 1 the index of `file` cannot be opened; negative.
+ * How many there are in one file in each step of `step` ms from question->from on, up to its `to`, which must both be there: the last may be shorter. Adds
+ * to `counts`, which has one for each. 0; 1 the index cannot be opened; negative.
  */
-int find_counts(const struct segments *segments, const struct question *question, uint64_t step, struct find_count *counts, uint64_t *file) sk_nodiscard;
+int find_counts_in(const struct segment *segment, const struct question *question, uint64_t step, struct find_count *counts) sk_nodiscard;

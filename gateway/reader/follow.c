@@ -30,7 +30,6 @@ void follow_free(struct follow *f)
     sk_journal_state_free(&f->state);
     segments_free(&f->segments);
     f->keys = sk_keys_free(f->keys);
-    f->former = sk_keys_free(f->former);
     if (f->keys_fd >= 0) {
         (void)close(f->keys_fd);
     }
@@ -49,9 +48,11 @@ int follow_bring(struct follow *f, uint64_t file, int fd)
         f->keys_fd = fd;
         return 0;
     }
-    struct segment *newest = f->segments.count ? &f->segments.all[f->segments.count - 1] : NULL;
-    if (newest && newest->header.number == file) {
-        return segment_map(newest, fd);
+    for (size_t i = f->reading; i < f->segments.count; i++) {
+        if (f->segments.all[i].header.number == file) {
+            f->mapped_again = i == f->reading && i + 1 < f->segments.count;
+            return segment_map(&f->segments.all[i], fd);
+        }
     }
     int r = segments_add(&f->segments, file, fd);
     return r > 0 ? -EINVAL : r;
@@ -103,7 +104,6 @@ static int renew_keys(struct follow *f)
         (void)snprintf(f->error.text, sizeof(f->error.text), "the keys: %s", why[0] ? why : strerror(-r));
         return r;
     }
-    f->former = sk_keys_free(f->former);
     f->keys = sk_keys_free(f->keys);
     f->keys = keys;
     f->state.keys = f->segments.shelf.keys = keys;
@@ -181,10 +181,11 @@ int follow_stored(struct follow *f)
 {
     int r = storing_end(f->storing);
     f->storing = NULL;
-    f->former = sk_keys_free(f->former);
     f->store_at = r ? sk_clock_boot() + STORE_AGAIN : f->store_at;
     if (r == 0) {
         segment_take_stored(&f->segments, &f->segments.all[f->stores], last_hash(f, f->stores));
+        r = f->segments.all[f->stores].stored ? 0 : -EIO;
+        f->store_at = r ? sk_clock_boot() + STORE_AGAIN : f->store_at;
     }
     return r;
 }
@@ -206,6 +207,7 @@ static enum follow_step read_on(struct follow *f, uint64_t end, const uint8_t *u
     if (until && memcmp(f->state.hash, until, SK_FRAME_HASH) == 0) {
         f->reading++;
         f->at = 0;
+        f->mapped_again = false;
         return FOLLOW_MORE;
     }
     if (f->at < end) {
@@ -232,10 +234,13 @@ enum follow_step follow_step(struct follow *f, const struct follow_goal *goal)
     if (!f->begun) {
         begin(f);
     }
-    if (f->storing && unstored(f) > UNSTORED_MOST) {
+    if (f->segments.shelf.folder >= 0 && unstored(f) > UNSTORED_MOST) {
         return FOLLOW_WAIT;
     }
     const struct segment *segment = &f->segments.all[f->reading];
+    if (f->reading + 1 < f->segments.count && !f->mapped_again) {
+        return need(f, segment->header.number); /* it may have grown since it was opened, and grows no more */
+    }
     if (f->reading + 1 < f->segments.count) {
         return read_on(f, segment->bytes.len, last_hash(f, f->reading));
     }

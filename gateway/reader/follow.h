@@ -11,12 +11,12 @@ struct follow {
     struct sk_journal_state state;
     struct segments segments;
     bool begun;     /* which file is read first was decided */
+    bool mapped_again; /* the file that is being read, as it may have grown */
     size_t reading; /* of these, the one that is being read; those behind it are only opened */
     uint64_t at;    /* how far */
     struct sk_keys *keys;
     int keys_fd;        /* negative: not there yet */
     uint64_t keys_size; /* bytes of the file that `keys` are of */
-    struct sk_keys *former; /* in use by `storing` */
     bool failed;        /* the index could not take a record */
     struct storing *storing; /* the index of `stores` is being written */
     size_t stores;

@@ -15,33 +15,70 @@
 #include <unistd.h>
 
 #define EVERY SK_SECOND /* the index is brought level, whoever asks */
-#define ASKED_MOST 1000 /* questions that wait */
+#define ALONE_MOST 10U  /* ticks without audit or auth */
 
-/* The index is level with what audit said last. */
-static void answer_all(struct reader *reader)
+/* ---- questions under way ---- */
+
+static void asked_free(struct asked *asked)
 {
-    for (struct asked **at = &reader->first; *at;) {
-        struct asked *asked = *at;
-        if (asked->asks || asked->stands > reader->told || !answer(reader, asked)) {
-            at = &asked->next;
-            continue;
-        }
-        *at = asked->next;
-        reader->last = *at ? reader->last : at;
-        reader->asked_count--;
-        free(asked);
-    }
+    sk_sealing_free(&asked->sealing);
+    free(asked->counts);
+    free(asked);
+}
+
+static void unlink_asked(struct reader *reader, struct asked **at)
+{
+    struct asked *asked = *at;
+    *at = asked->next;
+    reader->last = asked->next ? reader->last : at;
+    asked->next = NULL;
+}
+
+static void link_asked(struct reader *reader, struct asked *asked)
+{
+    *reader->last = asked;
+    reader->last = &asked->next;
 }
 
 static void forget_all(struct reader *reader)
 {
     while (reader->first) {
-        struct asked *next = reader->first->next;
-        free(reader->first);
-        reader->first = next;
+        struct asked *asked = reader->first;
+        unlink_asked(reader, &reader->first);
+        asked_free(asked);
     }
-    reader->last = &reader->first;
-    reader->asked_count = 0;
+    reader->on_the_way = 0;
+}
+
+/* Can it be taken a step on? `level`: the index is, with what audit said last. */
+static bool is_ready(const struct reader *reader, const struct asked *asked, bool level)
+{
+    if (asked->state == ASKED_READS) {
+        return true;
+    }
+    const struct sk_journal_tenant *tenant = sk_journal_find_tenant(&reader->follow.state, asked->is.tenant);
+    bool news = asked->state == ASKED_LEVEL || sk_clock_boot() >= asked->until || (tenant && tenant->tree.size > asked->looked);
+    return level && !asked->asks && asked->stands <= reader->told && news;
+}
+
+/* One question, one step; then it is another's turn. True: there may be more to do. */
+static bool answer_one(struct reader *reader, bool level)
+{
+    struct asked **at = &reader->first;
+    while (*at && !is_ready(reader, *at, level)) {
+        at = &(*at)->next;
+    }
+    struct asked *asked = *at;
+    if (!asked || reader->on_the_way >= SK_READER_ON_THE_WAY) {
+        return false;
+    }
+    unlink_asked(reader, at);
+    if (answer(reader, asked)) {
+        asked_free(asked);
+    } else {
+        link_asked(reader, asked);
+    }
+    return true;
 }
 
 /* ---- following ---- */
@@ -80,12 +117,15 @@ static void on_work(struct sk_timer *timer)
     if (!reader->goal.last || reader->needs) {
         return;
     }
-    switch (follow_step(&reader->follow, &reader->goal)) {
-    case FOLLOW_MORE:
-        follow_store(&reader->follow);
+    enum follow_step step = follow_step(&reader->follow, &reader->goal);
+    follow_store(&reader->follow);
+    if (answer_one(reader, step == FOLLOW_LEVEL) || step == FOLLOW_MORE) {
         sk_timer_set(&reader->work, 0);
-        break;
+    }
+    switch (step) {
+    case FOLLOW_MORE:
     case FOLLOW_WAIT:
+    case FOLLOW_LEVEL:
         break;
     case FOLLOW_NEED: {
         struct sk_serving_open m = {.file = reader->follow.need};
@@ -93,10 +133,6 @@ static void on_work(struct sk_timer *timer)
         to_audit(reader, SK_SERVING_OPEN, &m);
         break;
     }
-    case FOLLOW_LEVEL:
-        follow_store(&reader->follow);
-        answer_all(reader);
-        break;
     case FOLLOW_BROKEN:
         broken(reader);
         break;
@@ -115,9 +151,15 @@ static void on_stored(struct sk_io *io, int events sk_unused)
     sk_timer_set(&reader->work, 0);
 }
 
+/* A peer that is started again is connected again within seconds. A connection that broke between two that live is not: the next reader gets new ones. */
 static void on_tick(struct sk_timer *timer)
 {
-    ask_stand(SK_CONTAINER(timer, struct reader, tick));
+    struct reader *reader = SK_CONTAINER(timer, struct reader, tick);
+    reader->alone = reader->audit && reader->auth ? 0 : reader->alone + 1;
+    if (reader->alone > ALONE_MOST) {
+        sk_loop_stop(reader->child.loop);
+    }
+    ask_stand(reader);
     sk_timer_set(timer, EVERY);
 }
 
@@ -172,11 +214,35 @@ static void refuse(struct reader *reader, uint64_t ticket, enum sk_reader_status
 {
     struct sk_reader_done m = {.ticket = ticket, .status = status};
     to_auth(reader, SK_READER_DONE, &m);
+    reader->on_the_way++;
+}
+
+/* There is room for another answer. */
+static void taken(struct reader *reader)
+{
+    reader->on_the_way -= reader->on_the_way > 0;
+    sk_timer_set(&reader->work, 0);
+}
+
+/* Nobody waits for it. It is not there any more when its answer has crossed this word. */
+static void cancel(struct reader *reader, uint64_t ticket)
+{
+    struct asked **at = &reader->first;
+    while (*at && (*at)->ticket != ticket) {
+        at = &(*at)->next;
+    }
+    struct asked *asked = *at;
+    if (asked) {
+        unlink_asked(reader, at);
+        asked_free(asked);
+    } else {
+        taken(reader);
+    }
 }
 
 static struct asked *asked_new(struct reader *reader, uint16_t code, uint64_t ticket, struct sk_slice terms)
 {
-    struct asked *asked = reader->asked_count < ASKED_MOST && are_terms(terms) ? calloc(1, sizeof(*asked) + terms.len) : NULL;
+    struct asked *asked = are_terms(terms) ? calloc(1, sizeof(*asked) + terms.len) : NULL;
     if (asked) {
         asked->code = code;
         asked->ticket = ticket;
@@ -192,9 +258,7 @@ static struct asked *asked_new(struct reader *reader, uint16_t code, uint64_t ti
 
 static void asked_add(struct reader *reader, struct asked *asked)
 {
-    *reader->last = asked;
-    reader->last = &asked->next;
-    reader->asked_count++;
+    link_asked(reader, asked);
     ask_stand(reader);
     asked->stands = reader->ticket;
 }
@@ -213,26 +277,32 @@ static void take_find(struct reader *reader, const struct sk_reader_find *m)
         asked->is.to = m->to / SK_MILLISECOND;
         asked->is.before = m->before;
         asked->is.after = m->after;
-        asked->limit = up_to(m->limit ? m->limit : 1, SK_READER_LIMIT);
+        asked->limit = up_to(m->limit ? m->limit : 1, SK_QUERY_LIMIT);
         asked->salted = m->salted;
-        asked->until = m->wait && !m->before ? sk_clock_boot() + up_to(m->wait, SK_READER_WAIT) : 0;
+        asked->until = m->wait && !m->before ? sk_clock_boot() + up_to(m->wait, SK_QUERY_WAIT_SECONDS * SK_SECOND) : 0;
         asked_add(reader, asked);
     }
 }
 
 static void take_counts(struct reader *reader, const struct sk_reader_counts *m)
 {
-    bool right = m->step >= SK_MILLISECOND && m->from < m->to && (m->to - m->from) / m->step <= SK_READER_BUCKETS;
+    uint64_t from = m->from / SK_MILLISECOND, to = m->to / SK_MILLISECOND, step = m->step / SK_MILLISECOND;
+    uint64_t count = step && from < to ? (to - from + step - 1) / step : 0;
     struct asked *asked = asked_new(reader, SK_READER_COUNTS, m->ticket, m->terms);
-    if (asked && right) {
-        memcpy(asked->is.tenant, m->tenant, SK_ID_SIZE);
-        asked->is.from = m->from / SK_MILLISECOND;
-        asked->is.to = m->to / SK_MILLISECOND;
-        asked->step = m->step / SK_MILLISECOND;
+    if (!asked) {
+        return;
+    }
+    memcpy(asked->is.tenant, m->tenant, SK_ID_SIZE);
+    asked->is.from = from;
+    asked->is.to = to;
+    asked->step = step;
+    asked->counts = count && count <= SK_QUERY_STEPS + 1 ? calloc(count, sizeof(*asked->counts)) : NULL;
+    asked->counts_count = (size_t)count;
+    if (asked->counts) {
         asked_add(reader, asked);
-    } else if (asked) {
-        refuse(reader, m->ticket, SK_READER_BROKEN);
-        free(asked);
+    } else {
+        refuse(reader, m->ticket, SK_READER_NOT_READY);
+        asked_free(asked);
     }
 }
 
@@ -292,6 +362,10 @@ static void from_auth(struct sk_channel *channel sk_unused, uint16_t code, const
         take_counts(reader, message);
     } else if (code == SK_READER_PROVE) {
         take_prove(reader, message);
+    } else if (code == SK_READER_TAKEN) {
+        taken(reader);
+    } else if (code == SK_READER_CANCEL) {
+        cancel(reader, ((const struct sk_reader_cancel *)message)->ticket);
     }
 }
 

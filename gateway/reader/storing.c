@@ -146,12 +146,12 @@ static int compare_pairs(const void *a, const void *b)
     return order ? order : (x->row > y->row) - (x->row < y->row);
 }
 
-/* Its rows, each with the value. Returns how many. */
-static size_t take_pairs(const struct live_value *value, struct stored_pair *pairs)
+/* Its rows, each with the value. 0 or -ENOMEM. */
+static int take_pairs(const struct live_value *value, struct stored_pair *pairs)
 {
     uint32_t rows[LIVE_ROWS], *all = value->count > LIVE_ROWS ? malloc(value->count * sizeof(*all)) : rows;
     if (!all) {
-        return 0;
+        return -ENOMEM;
     }
     if (value->count > LIVE_ROWS) {
         roaring_bitmap_to_uint32_array(value->rows.many, all);
@@ -165,7 +165,7 @@ static size_t take_pairs(const struct live_value *value, struct stored_pair *pai
     if (all != rows) {
         free(all);
     }
-    return value->count;
+    return 0;
 }
 
 static int put_requests(struct writing *w, const struct live_tenant *tenant, struct stored_head *head)
@@ -173,16 +173,18 @@ static int put_requests(struct writing *w, const struct live_tenant *tenant, str
     const struct sk_table *values = &tenant->values[SK_TERM_REQUEST];
     struct stored_pair *pairs = calloc(tenant->part.rows, sizeof(*pairs)); /* a record has one id at most */
     size_t count = 0;
-    for (struct sk_table_node *n = pairs ? sk_table_walk(values, NULL) : NULL; n; n = sk_table_walk(values, n)) {
+    int r = pairs ? 0 : -ENOMEM;
+    for (struct sk_table_node *n = r ? NULL : sk_table_walk(values, NULL); r == 0 && n; n = sk_table_walk(values, n)) {
         const struct live_value *value = SK_CONTAINER(n, struct live_value, node);
-        count += value->len == PART_REQUEST ? take_pairs(value, pairs + count) : 0;
+        r = value->len == PART_REQUEST ? take_pairs(value, pairs + count) : 0;
+        count += r || value->len != PART_REQUEST ? 0 : value->count;
     }
-    if (count) {
+    if (pairs && count) {
         qsort(pairs, count, sizeof(*pairs), compare_pairs);
     }
     head->fields[SK_TERM_REQUEST].at = w->len;
     head->fields[SK_TERM_REQUEST].count = count;
-    int r = pairs ? put(w, pairs, count * sizeof(*pairs)) : -ENOMEM;
+    r = r ? r : put(w, pairs, count * sizeof(*pairs));
     free(pairs);
     return r;
 }

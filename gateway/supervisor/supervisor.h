@@ -39,7 +39,7 @@ struct tenant {
     uint64_t inactivity, expiration;
     uint64_t max_retries, find_time, ban_time, password_least;
     struct sk_buf managers; /* names of roles that may make links for others, comma between */
-    struct sk_buf auditors; /* of those that may read the audit trail */
+    struct sk_buf auditors; /* of those that may read the audit trail: its records; counts; proofs */
     bool certificates; /* of clients may stand for users */
     struct sk_buf for_auth; /* as the image has them */
     char **hosts;

@@ -217,7 +217,6 @@ static int digest(struct tenant *t, const struct sk_conf_tenant *conf, struct sk
 /* The roles that may do this: auth does not take a worker's word for what gives somebody else a way in, or the tenant's past away. */
 static int name_roles(struct sk_buf *names, const struct sk_policy *policy, struct sk_slice method, struct sk_slice path)
 {
-    sk_buf_take(names, sk_buf_len(names));
     int r = 0;
     for (int32_t role = 0; r == 0; role++) {
         struct sk_slice name = sk_policy_role_name(policy, role);
@@ -225,8 +224,22 @@ static int name_roles(struct sk_buf *names, const struct sk_policy *policy, stru
             break;
         }
         if (sk_policy_could(policy, role, SK_POLICY_BUILTIN_APP, method, path)) {
-            r = sk_buf_printf(names, "%s%.*s", sk_buf_len(names) ? "," : "", (int)name.len, name.data);
+            r = sk_buf_printf(names, "%.*s,", (int)name.len, name.data);
         }
+    }
+    return r;
+}
+
+/* Lists of them with a semicolon behind each: for records, counts and proofs. */
+static int name_auditors(struct tenant *t, const struct sk_policy *policy)
+{
+    static const char *const paths[] = {"records", "stats", "proof"};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < SK_COUNT(paths); i++) {
+        char path[64];
+        (void)snprintf(path, sizeof(path), SK_POLICY_BUILTIN_PATH "/v1/audit/%s", paths[i]);
+        r = name_roles(&t->auditors, policy, SK_LIT("GET"), sk_slice_str(path));
+        r = r ? r : sk_buf_put(&t->auditors, SK_LIT(";"));
     }
     return r;
 }
@@ -281,9 +294,10 @@ static int read_settings(struct tenant *t)
     if (sk_image_open(&image, sk_buf_peek(&t->image)) || sk_image_next(&image.rest, &message, &code) || code != SK_TENANT_SETTINGS) {
         return -EINVAL;
     }
+    sk_buf_take(&t->managers, sk_buf_len(&t->managers));
+    sk_buf_take(&t->auditors, sk_buf_len(&t->auditors));
     sk_buf_take(&t->for_auth, sk_buf_len(&t->for_auth));
-    if (name_roles(&t->managers, &image.policy, SK_LIT("POST"), SK_LIT(SK_POLICY_BUILTIN_PATH "/v1/links")) ||
-            name_roles(&t->auditors, &image.policy, SK_LIT("GET"), SK_LIT(SK_POLICY_BUILTIN_PATH "/v1/audit/records"))) {
+    if (name_roles(&t->managers, &image.policy, SK_LIT("POST"), SK_LIT(SK_POLICY_BUILTIN_PATH "/v1/links")) || name_auditors(t, &image.policy)) {
         return -ENOBUFS;
     }
     const struct sk_tenant_settings *set = (const void *)&message;

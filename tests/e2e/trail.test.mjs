@@ -219,6 +219,81 @@ describe('who waits', () => {
   });
 });
 
+describe('who asks much', () => {
+  const asks = async (session, count, query, host = 'acme.test') => {
+    const answers = await Promise.all(Array.from({ length: count }, () => ask(query, { version: 2, session, host, ms: 60000 })));
+    return answers.map(({ status, text }) => (status === 200 ? 200 : JSON.parse(text).reason));
+  };
+
+  test('has so many questions at a time, and the largest answers hold up nobody', async () => {
+    await all('op=trail-read&limit=200');
+    const session = await gateway.h2('acme.test');
+    for (let round = 0; round < 4; round++) {
+      const got = await asks(session, 60, 'limit=200&wait=2s');
+      assert.ok(got.every((status) => status === 200 || status === 'busy'), [...new Set(got)].join());
+      assert.ok(got.filter((status) => status === 200).length >= 16);
+      assert.equal((await ask('limit=1', { host: 'beta.test' })).status, 200);
+    }
+    session.destroy();
+  });
+
+  test('and goes away, leaves its places to others', async () => {
+    for (let i = 0; i < 5; i++) {
+      const session = await gateway.h2('acme.test');
+      const streams = Array.from({ length: 20 }, () => session.request({ ':method': 'GET', ':authority': 'acme.test', ':scheme': 'https',
+        ':path': `${TRAIL}/records?subject=nobody&wait=30s`, authorization: gateway.basic('sakura') }).on('error', () => {}));
+      await until(() => gateway.records().filter(({ op, detail }) => op === 'trail-read' && detail === 'subject=nobody&wait=30s').length >= 16 * (i + 1), 'the questions to be asked');
+      streams.forEach((stream) => stream.close());
+      session.destroy();
+      await until(async () => (await ask('limit=1')).status === 200, 'a place', 3000);
+      assert.equal((await ask('limit=1', { host: 'beta.test' })).status, 200);
+    }
+  });
+
+  test('asks for no more than its record can say, and no more ranges than are looked for in no time', async () => {
+    for (const query of [`${'op=request&'.repeat(60)}subject=hanako`, 'path=*&'.repeat(5), 'op=request&'.repeat(33)]) {
+      const response = await ask(query);
+      assert.equal(JSON.parse(response.text).reason, 'bad-query', query);
+    }
+    assert.deepEqual((await found('before=0')).records, []);
+  });
+});
+
+describe('who may no longer', () => {
+  const users = [{ name: 'hanako', roles: ['all'] }, { name: 'taro', roles: ['all'] }];
+
+  test('waits no longer: what is recorded behind a revocation is not for him', async () => {
+    const { size } = await found('limit=1');
+    const waiting = ask(`after=${size}&wait=20s`);
+    await until(() => gateway.records().some(({ op, detail }) => op === 'trail-read' && detail === `after=${size}&wait=20s`), 'the question to be asked');
+    await gateway.reload((g) => g.tenant(tenantFile('acme', { users })));
+    const response = await waiting;
+    assert.equal(response.status, 403, response.text);
+    await gateway.reload((g) => g.tenant(tenantFile('acme')));
+  });
+
+  test('each of records, counts and proofs is a permission of its own', async () => {
+    const role = (name, ...paths) => ({ name, allow: paths.map((path) => `sekisho GET ${TRAIL}/${path}`) });
+    await gateway.reload((g) => g.tenant(tenantFile('acme', { roles: [{ name: 'all', allow: ['api * /**'] }, role('counts', 'stats'), role('finds', 'records'), role('proves', 'proof')],
+      users: [...users, ...['counts', 'finds', 'proves'].map((name) => ({ name, roles: [name] }))] })));
+    const may = { counts: 'stats', finds: 'records', proves: 'proof' };
+    for (const user of Object.keys(may)) {
+      for (const resource of Object.values(may)) {
+        assert.equal((await ask('', { user, resource })).status, may[user] === resource ? 200 : 403, `${user} ${resource}`);
+      }
+    }
+    await gateway.reload((g) => g.tenant(tenantFile('acme')));
+  });
+
+  test('a refused attempt to read is heard of by who waits', async () => {
+    const { size } = await found('limit=1');
+    const waiting = found(`decision=deny&after=${size}&wait=20s`);
+    await ask('', { user: 'hanako' });
+    const { records } = await waiting;
+    assert.ok(records.length && records.every(({ decision }) => decision === 'deny'));
+  });
+});
+
 describe('when a process dies', () => {
   test('the reader: the gate stays open, and the next one finds the same', async () => {
     const before = await all('subject=hanako&limit=200');
@@ -244,12 +319,12 @@ describe('when a process dies', () => {
     };
     const back = () => until(async () => (await ask('limit=1')).status === 200, 'the reader to be back');
     for (const [file, at] of [[first, 100], [second, -30]]) {
-      const inode = fs.statSync(file).ino;
       change(file, at);
+      const changed = fs.readFileSync(file);
       gateway.kill('reader');
       await until(async () => (await ask('path=/web/many/*&subject=nobody')).status === 200, 'it to find out');
       await back();
-      await until(() => fs.existsSync(file) && fs.statSync(file).ino !== inode, `${file} to be made anew`);
+      await until(() => fs.existsSync(file) && !fs.readFileSync(file).equals(changed), `${file} to be made anew`);
       assert.deepEqual(await all('path=/web/many/*&limit=200'), before);
     }
   });

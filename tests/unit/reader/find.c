@@ -160,8 +160,6 @@ static struct question random_question(struct sk_buf *terms)
 
 /* ---- both answers ---- */
 
-static uint64_t file; /* that the last answer came to */
-
 static bool is_meant(const struct known *k, const struct question *q)
 {
     uint64_t ms = k->is.wall / SK_MILLISECOND;
@@ -198,7 +196,7 @@ static bool on_found(void *context, const struct sk_audit_record *record, struct
 static uint64_t ask_records(const struct question *q)
 {
     struct beside b = {.question = q, .at = known_count, .limit = chance(2) ? 1 + chance(20) : UINT64_MAX};
-    cr_assert_eq(find_records(&follow.segments, follow.keys, q, on_found, &b, &file), 0);
+    cr_assert_eq(level_find(&follow, follow.keys, q, on_found, &b), 0);
     cr_assert(b.found == b.limit || next_meant(&b) == NULL, "only %lu were found", (unsigned long)b.found);
     return b.found;
 }
@@ -210,7 +208,7 @@ static uint64_t ask_counts(struct question q)
     uint64_t step = PICK(steps), buckets = 1 + chance(BUCKETS), total = 0;
     q.from = random_time();
     q.to = q.from + step * buckets - chance(step);
-    cr_assert_eq(find_counts(&follow.segments, &q, step, found, &file), 0);
+    cr_assert_eq(level_count(&follow, &q, step, found), 0);
     for (size_t i = 0; i < known_count; i++) {
         if (is_meant(&known[i], &q)) {
             want[(known[i].is.wall / SK_MILLISECOND - q.from) / step].by[known[i].is.decision]++;
@@ -360,7 +358,7 @@ Test(reader_find, counts_are_added_to_those_that_there_were)
     for (size_t i = 0; i < known_count; i++) {
         denied += known[i].tenant == 1 && known[i].is.decision == SK_AUDIT_DECISION_DENY;
     }
-    cr_assert_eq(find_counts(&follow.segments, &(struct question){.tenant = {1}, .from = BEGIN / SK_MILLISECOND, .to = (BEGIN + 2 * SK_DAY) / SK_MILLISECOND}, SK_DAY / SK_MILLISECOND, counts, &file), 0);
+    cr_assert_eq(level_count(&follow, &(struct question){.tenant = {1}, .from = BEGIN / SK_MILLISECOND, .to = (BEGIN + 2 * SK_DAY) / SK_MILLISECOND}, SK_DAY / SK_MILLISECOND, counts), 0);
     cr_expect(denied > 0 && counts[0].by[SK_AUDIT_DECISION_DENY] == 7 + denied);
 }
 
@@ -375,7 +373,7 @@ static bool count_found(void *context, const struct sk_audit_record *record sk_u
 static int find_all(const struct sk_keys *keys, uint8_t tenant, uint64_t *found)
 {
     *found = 0;
-    return find_records(&follow.segments, keys, &(struct question){.tenant = {tenant}}, count_found, found, &file);
+    return level_find(&follow, keys, &(struct question){.tenant = {tenant}}, count_found, found);
 }
 
 static void overwrite(uint64_t place, size_t len)

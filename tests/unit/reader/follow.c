@@ -104,7 +104,8 @@ static void broken(const struct follow_goal *goal, const char *why)
 Test(reader_follow, it_asks_for_the_keys_then_for_each_file_in_order)
 {
     add_files(2);
-    uint64_t expected[] = {SK_SERVING_KEYS, 1, 2, 3};
+    /* Each file but the last once more when it is read: by then it grows no more. */
+    uint64_t expected[] = {SK_SERVING_KEYS, 1, 2, 3, 1, 2};
     struct follow_goal goal = level_goal(&trail);
     size_t asked = 0;
     enum follow_step step;
@@ -344,4 +345,43 @@ Test(reader_follow, what_cannot_be_mapped_is_not_taken)
     add(5);
     level_with(&trail, &follow);
     cr_expect_eq(indexed(&follow), trail.count);
+}
+
+/* Its map is as long as it was when it was opened, to a group's end or into its midst. */
+Test(reader_follow, a_file_that_has_grown_and_was_then_followed_by_another_is_read_to_its_end)
+{
+    add(10);
+    struct follow_goal before = level_goal(&trail);
+    cr_assert_eq(follow_step(&follow, &before), FOLLOW_NEED);
+    cr_assert_eq(follow_bring(&follow, SK_SERVING_KEYS, level_open(&trail, SK_SERVING_KEYS)), 0);
+    cr_assert_eq(follow_step(&follow, &before), FOLLOW_NEED);
+    cr_assert_eq(follow_bring(&follow, 1, part_of(1, before.end)), 0);
+    cr_assert_eq(level(&trail, &follow, &before), FOLLOW_LEVEL, "%s", follow.error.text);
+    add_files(1);
+    add(3);
+    level_with(&trail, &follow);
+    cr_expect_eq(indexed(&follow), trail.count);
+}
+
+Test(reader_follow, while_no_index_can_be_written_few_of_them_are_in_memory)
+{
+    follow_free(&follow);
+    level_begin(&trail, &follow, trail.set.secret, true);
+    cr_assert_eq(unlinkat(trail.set.folder, "index", AT_REMOVEDIR), 0);
+    enum follow_step step = FOLLOW_LEVEL;
+    size_t live = 0;
+    for (int i = 0; i < 10; i++) {
+        add_files(1);
+        struct follow_goal goal = level_goal(&trail);
+        step = level(&trail, &follow, &goal);
+        follow_store(&follow);
+        if (follow.storing) {
+            cr_assert_neq(follow_stored(&follow), 0);
+        }
+    }
+    for (size_t i = 0; i < follow.reading; i++) {
+        live += follow.segments.all[i].live != NULL;
+    }
+    cr_expect_eq(step, FOLLOW_WAIT);
+    cr_expect_leq(live, 4, "%zu of %zu files have their index in memory", live, follow.segments.count);
 }
