@@ -15,7 +15,7 @@ _sekisho() {
     2:bans) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
     2:authenticators) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
     2:keys) mapfile -t COMPREPLY < <(compgen -W 'list --help' -- "$word") && return ;;
-    2:audit) mapfile -t COMPREPLY < <(compgen -W 'search show tail stats --help' -- "$word") && return ;;
+    2:audit) mapfile -t COMPREPLY < <(compgen -W 'search show tail stats export --help' -- "$word") && return ;;
     2:session) mapfile -t COMPREPLY < <(compgen -W 'list revoke --help' -- "$word") && return ;;
   esac
   case $before in
@@ -49,12 +49,13 @@ _sekisho() {
       'audit show') command="$connection -o" ;;
       'audit tail') command="$connection $filters -o -n" ;;
       'audit stats') command="$connection $filters -o --step" ;;
+      'audit export') command="$connection --from --to" ;;
       *) command= ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$command --help" -- "$word")
   else
     case $command in
-      'config check' | policy* | journal*) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+      'config check' | policy* | journal* | 'audit export') mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
     esac
   fi
 }
