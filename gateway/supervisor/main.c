@@ -301,7 +301,10 @@ static void reload(struct supervisor *s)
     for (struct tenant *t = s->list; t; t = t->next) {
         t->untold = t->untold || t->changed;
         if (t->changed) {
+            char detail[128];
             announce_tenant(s, process_of(s, KIND_AUDIT, 0), t); /* before a worker that starts meanwhile records for it */
+            (void)snprintf(detail, sizeof(detail), "by the operator: the tenant file of SHA-256 %s", t->file_hash);
+            record_for(s, t, SK_AUDIT_CONFIG_CHANGED, detail);
         }
         if (t->untold && t->synced) {
             announce_everywhere(s, t);

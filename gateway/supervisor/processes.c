@@ -20,6 +20,7 @@
 
 #define DELAY_FIRST (100 * SK_MILLISECOND)
 #define DELAY_MOST (5 * SK_SECOND)
+#define UNSAID_MOST ((size_t)64 << 10)
 #define LIVED_LONG (10 * SK_SECOND)
 
 static const struct {
@@ -149,6 +150,9 @@ static void received(struct sk_channel *channel sk_unused, uint16_t code, const 
         p->asked = false;
     } else if (code == SK_CONTROL_READY) {
         p->ready = ((const struct sk_control_ready *)message)->generation;
+        if (p->kind == KIND_AUDIT) {
+            record_unsaid(p->supervisor);
+        }
         check_ready(p->supervisor);
     } else if (code == SK_CONTROL_DOCUMENT && p->kind == KIND_FETCH) {
         source_changed(p->supervisor, ((const struct sk_control_document *)message)->id);
@@ -433,6 +437,7 @@ static bool dispensable(enum kind kind)
 
 int processes_start(struct supervisor *s)
 {
+    s->unsaid = SK_BUF_INIT(UNSAID_MOST);
     add_process(s, KIND_SIGNER, 0);
     add_process(s, KIND_AUDIT, 0);
     add_process(s, KIND_STORE, 0);
@@ -669,13 +674,52 @@ void announce_loaded(struct supervisor *s)
     }
 }
 
-void record_own(struct supervisor *s, enum sk_audit_op op, const char *detail)
+/* When the signer ends, audit does: what it is told then goes with it. */
+static bool audit_stays(struct supervisor *s)
+{
+    const struct process *audit = process_of(s, KIND_AUDIT, 0), *signer = process_of(s, KIND_SIGNER, 0);
+    return audit && audit->pid > 0 && audit->control && signer && signer->pid > 0;
+}
+
+static void record(struct supervisor *s, struct sk_slice cbor)
+{
+    struct sk_control_record m = {.cbor = cbor};
+    uint16_t len = (uint16_t)cbor.len;
+    if (audit_stays(s)) {
+        process_send(process_of(s, KIND_AUDIT, 0), SK_CONTROL_RECORD, &m, NULL);
+    } else if (sk_buf_room(&s->unsaid) < sizeof(len) + len || sk_buf_put(&s->unsaid, sk_slice(&len, sizeof(len))) || sk_buf_put(&s->unsaid, cbor)) {
+        sk_log(SK_EVENT_JOURNAL_FAILED, SK_TEXT("error", "an own record could be kept no longer"));
+    }
+}
+
+static void record_in(struct supervisor *s, const uint8_t tenant[SK_ID_SIZE], enum sk_audit_op op, const char *detail)
 {
     uint8_t cbor[SK_AUDIT_RECORD_MAX];
-    struct sk_audit_record record = {
-            .op = op, .stage = SK_AUDIT_STAGE_SINGLE, .decision = SK_AUDIT_DECISION_ALLOW, .detail = sk_slice_str(detail)};
-    struct sk_control_record m = {.cbor = sk_slice(cbor, sk_record_encode(&record, cbor))};
-    process_send(process_of(s, KIND_AUDIT, 0), SK_CONTROL_RECORD, &m, NULL);
+    struct sk_audit_record own = {.op = op, .stage = SK_AUDIT_STAGE_SINGLE, .decision = SK_AUDIT_DECISION_ALLOW, .detail = sk_slice_str(detail)};
+    memcpy(own.tenant, tenant, SK_ID_SIZE);
+    record(s, sk_slice(cbor, sk_record_encode(&own, cbor)));
+}
+
+void record_own(struct supervisor *s, enum sk_audit_op op, const char *detail)
+{
+    static const uint8_t operators[SK_ID_SIZE];
+    record_in(s, operators, op, detail);
+}
+
+void record_for(struct supervisor *s, const struct tenant *tenant, enum sk_audit_op op, const char *detail)
+{
+    record_in(s, tenant->id, op, detail);
+}
+
+void record_unsaid(struct supervisor *s)
+{
+    uint16_t len;
+    while (audit_stays(s) && sk_buf_len(&s->unsaid)) {
+        memcpy(&len, sk_buf_peek(&s->unsaid).data, sizeof(len));
+        struct sk_control_record m = {.cbor = sk_slice_cut(sk_slice_from(sk_buf_peek(&s->unsaid), sizeof(len)), len)};
+        process_send(process_of(s, KIND_AUDIT, 0), SK_CONTROL_RECORD, &m, NULL);
+        sk_buf_take(&s->unsaid, sizeof(len) + len);
+    }
 }
 
 void check_ready(struct supervisor *s)

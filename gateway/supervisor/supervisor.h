@@ -31,6 +31,7 @@ struct tenant {
     size_t reads_count;
     char name[65], service[65];
     char digest[65];
+    char file_hash[65]; /* SHA-256 of the file */
     uint64_t status; /* of all its files, as they were when they were read */
     uint64_t slot;
     struct memory *memory; /* where its image is */
@@ -118,6 +119,7 @@ struct supervisor {
     bool synced, ready, stopping, killed;
     bool reloading; /* a reload is in force when the store has it too */
     unsigned changed, gone;
+    struct sk_buf unsaid; /* own records, while audit is away or about to be: length, CBOR */
     struct sk_signal terminate, interrupt, reload, child;
     struct sk_timer kill, watch;
 };
@@ -178,6 +180,10 @@ void announce_loaded(struct supervisor *s);
 void announce_settings(struct supervisor *s);
 void announce_gone(struct supervisor *s, const uint8_t id[SK_ID_SIZE]);
 void record_own(struct supervisor *s, enum sk_audit_op op, const char *detail);
+/* The same for a tenant's own trail: what an operator does to it, it can see. */
+void record_for(struct supervisor *s, const struct tenant *tenant, enum sk_audit_op op, const char *detail);
+/* Audit serves: it gets what could be told to nobody. */
+void record_unsaid(struct supervisor *s);
 /* Everybody serves the current generation: says so. */
 void check_ready(struct supervisor *s);
 

@@ -200,6 +200,7 @@ static int digest(struct tenant *t, const struct sk_conf_tenant *conf, struct sk
     char where[64];
     int r = 0;
     sk_digest_sha256(text, hash);
+    sk_hex_encode(hash, SK_SHA256_SIZE, t->file_hash);
     for (unsigned i = 0; i < conf->apps_count; i++) {
         for (unsigned j = 0; r == 0 && j < conf->apps[i].inject_count; j++) {
             (void)snprintf(where, sizeof(where), "apps[%u].inject[%u].value_file", i, j);
@@ -630,6 +631,7 @@ int tenants_commit(struct supervisor *s, unsigned *changed, unsigned *gone)
         }
         *at = t->next;
         if (find(&s->tenants, t->id) == t) {
+            record_for(s, t, SK_AUDIT_CONFIG_CHANGED, "the tenant is no more");
             announce_gone(s, t->id);
             leave(s, t);
             ++*gone;

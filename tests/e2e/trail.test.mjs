@@ -1,5 +1,6 @@
 // The audit trail, searched: what a query finds is what the journal holds, for those alone who may read it, and the reading is on record.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -256,6 +257,19 @@ describe('who asks much', () => {
       assert.equal(JSON.parse(response.text).reason, 'bad-query', query);
     }
     assert.deepEqual((await found('before=0')).records, []);
+  });
+});
+
+describe('what an operator does to a tenant', () => {
+  test('is in the tenant\'s own trail, by the hash of its file, and in no other\'s', async () => {
+    const before = (await found('op=config-changed', { host: 'beta.test' })).records.length;
+    await gateway.reload((g) => g.tenant(tenantFile('acme', { networks: [{ name: 'here', cidrs: ['127.0.0.0/8', '::1/128', '192.0.2.0/24'] }] })));
+    const hash = createHash('sha256').update(fs.readFileSync(path.join(gateway.folder, 'tenants', 'acme.yaml'))).digest('hex');
+    const [record] = (await found('op=config-changed')).records;
+    assert.equal(record.detail, `by the operator: the tenant file of SHA-256 ${hash}`);
+    assert.equal((await found('op=config-changed', { host: 'beta.test' })).records.length, before);
+    await gateway.recorded(({ op, tenant_id: id, detail }) => op === 'config-changed' && /^0+$/.test(id) && detail.startsWith('1 tenants changed'));
+    await gateway.reload((g) => g.tenant(tenantFile('acme')));
   });
 });
 
