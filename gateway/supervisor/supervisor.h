@@ -96,7 +96,7 @@ struct supervisor {
     void (*complain)(const struct sk_conf_error *error); /* of each mistake found */
     uint8_t root_key[32];
     char programs[4096]; /* folder, or empty for the build tree's layout */
-    struct process processes[5 + 2 * HELPERS_MAX + WORKERS_MAX];
+    struct process processes[6 + 2 * HELPERS_MAX + WORKERS_MAX];
     size_t processes_count;
     uint64_t workers;
     int listeners[WORKERS_MAX][LISTENERS_MAX]; /* of each worker; -1 none */
