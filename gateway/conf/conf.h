@@ -30,6 +30,19 @@ struct sk_conf_journal {
     const char *flush_deadline;
 };
 
+#define SK_CONF_FEEDS_MAX 8U
+
+/* As journal/view.h has them. */
+enum sk_conf_form { SK_FORM_SYSLOG, SK_FORM_CEF, SK_FORM_OCSF, SK_FORM_ECS };
+
+/* Where records are sent to. */
+struct sk_conf_feed {
+    const char *name;
+    enum sk_conf_form form;
+    const char *to; /* "file", or syslog+tls://HOST:PORT */
+    const char *ca_file;
+};
+
 /* sekisho.yaml */
 struct sk_conf {
     const char **listen;
@@ -49,6 +62,8 @@ struct sk_conf {
     struct sk_conf_journal journal;
     struct sk_conf_service *services;
     unsigned services_count;
+    struct sk_conf_feed *feeds;
+    unsigned feeds_count;
 
     /* Derived, all in ns or bytes; paths are absolute. */
     struct {

@@ -177,6 +177,52 @@ static int services(const struct loading *l, const struct sk_conf *conf)
     return r;
 }
 
+/* It names files of a folder. */
+static bool feed_name_ok(const char *name)
+{
+    size_t len = strlen(name);
+    return len >= 1 && len <= 48 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
+static bool is_server(const char *to)
+{
+    struct sk_slice rest = sk_slice_str(to), scheme = SK_LIT("syslog+tls://"), host = sk_slice_from(rest, scheme.len);
+    size_t colon = host.len;
+    uint64_t port;
+    while (colon && host.data[colon - 1] != ':') {
+        colon--;
+    }
+    bool plain = sk_slice_starts(rest, scheme) && rest.len < 280 && colon > 1 && sk_slice_u64(sk_slice_from(host, colon), UINT16_MAX, &port) == 0 && port;
+    for (size_t i = 0; plain && i + 1 < colon; i++) {
+        plain = host.data[i] > ' ' && host.data[i] < 0x7f && !strchr("/@?#\\", host.data[i]);
+    }
+    return plain;
+}
+
+static int feeds(const struct loading *l, const struct sk_conf *conf)
+{
+    char path[64];
+    if (conf->feeds_count > SK_CONF_FEEDS_MAX) {
+        return sk_conf_refuse(l->error, l->file, l->text, "feeds", "at most %u", SK_CONF_FEEDS_MAX);
+    }
+    for (unsigned i = 0; i < conf->feeds_count; i++) {
+        const struct sk_conf_feed *feed = &conf->feeds[i];
+        bool twice = false;
+        for (unsigned j = 0; j < i; j++) {
+            twice |= strcmp(feed->name, conf->feeds[j].name) == 0;
+        }
+        (void)snprintf(path, sizeof(path), "feeds[%u].name", i);
+        if (!feed_name_ok(feed->name) || twice) {
+            return sk_conf_refuse(l->error, l->file, l->text, path, "a feed's name is its own and has 1 to 48 lower-case letters, digits and hyphens");
+        }
+        (void)snprintf(path, sizeof(path), "feeds[%u].to", i);
+        if (strcmp(feed->to, "file") != 0 && !is_server(feed->to)) {
+            return sk_conf_refuse(l->error, l->file, l->text, path, "file, or syslog+tls://HOST:PORT");
+        }
+    }
+    return 0;
+}
+
 static int derive(const struct loading *l, struct sk_conf *conf)
 {
     int r = addresses(l, conf);
@@ -200,6 +246,7 @@ static int derive(const struct loading *l, struct sk_conf *conf)
         r = sk_conf_refuse(l->error, l->file, l->text, "", "workers, factor_helpers and pam_helpers: at most 64 each");
     }
     r = r ? r : services(l, conf);
+    r = r ? r : feeds(l, conf);
     bool long_paths = r == 0 && (sk_conf_path(l->file, conf->tenants, conf->is.tenants) || sk_conf_path(l->file, conf->data, conf->is.data) ||
                                         sk_conf_path(l->file, conf->root_key_file, conf->is.root_key_file) ||
                                         (conf->pam_services && sk_conf_path(l->file, conf->pam_services, conf->is.pam_services)));

@@ -53,6 +53,12 @@ static const cyaml_schema_field_t timeouts_fields[] = {TEXT_OPTIONAL("handshake"
 static const cyaml_schema_field_t journal_fields[] = {TEXT_OPTIONAL("file_size", struct sk_conf_journal, file_size),
         TEXT_OPTIONAL("flush_deadline", struct sk_conf_journal, flush_deadline), CYAML_FIELD_END};
 
+static const cyaml_strval_t forms[] = {{"syslog", SK_FORM_SYSLOG}, {"cef", SK_FORM_CEF}, {"ocsf", SK_FORM_OCSF}, {"ecs", SK_FORM_ECS}};
+static const cyaml_schema_field_t feed_fields[] = {TEXT("name", struct sk_conf_feed, name),
+        CYAML_FIELD_ENUM("form", CYAML_FLAG_STRICT, struct sk_conf_feed, form, forms, CYAML_ARRAY_LEN(forms)), TEXT("to", struct sk_conf_feed, to),
+        TEXT_OPTIONAL("ca_file", struct sk_conf_feed, ca_file), CYAML_FIELD_END};
+static const cyaml_schema_value_t feed_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_feed, feed_fields)};
+
 static const cyaml_schema_field_t conf_fields[] = {TEXTS("listen", struct sk_conf, listen),
         TEXT_OPTIONAL("observe", struct sk_conf, observe), CYAML_FIELD_UINT("workers", CYAML_FLAG_OPTIONAL, struct sk_conf, workers),
         TEXT("tenants", struct sk_conf, tenants), TEXT("data", struct sk_conf, data),
@@ -63,7 +69,7 @@ static const cyaml_schema_field_t conf_fields[] = {TEXTS("listen", struct sk_con
         CYAML_FIELD_UINT("pam_helpers", CYAML_FLAG_OPTIONAL, struct sk_conf, pam_helpers),
         CYAML_FIELD_MAPPING("timeouts", CYAML_FLAG_OPTIONAL, struct sk_conf, timeouts, timeouts_fields),
         CYAML_FIELD_MAPPING("journal", CYAML_FLAG_OPTIONAL, struct sk_conf, journal, journal_fields),
-        LIST("services", struct sk_conf, services, &service_value), CYAML_FIELD_END};
+        LIST("services", struct sk_conf, services, &service_value), LIST("feeds", struct sk_conf, feeds, &feed_value), CYAML_FIELD_END};
 const cyaml_schema_value_t sk_conf_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct sk_conf, conf_fields)};
 
 /* ---- a tenant file ---- */

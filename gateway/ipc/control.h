@@ -9,9 +9,9 @@
 enum { SK_CONTROL_FROM_SUPERVISOR = 1, SK_CONTROL_FROM_CHILD = 2 };
 
 enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_PEER_WORKER, SK_PEER_AUDIT, SK_PEER_SUPERVISOR, SK_PEER_FETCH,
-    SK_PEER_SIGNER, SK_PEER_READER };
+    SK_PEER_SIGNER, SK_PEER_READER, SK_PEER_FEED };
 
-/* First message. `folder`: store's, audit's, signer's, reader's or fetch's own. `secret`: 32 bytes, the key this kind of process derives from. */
+/* First message. `folder`: store's, audit's, signer's, reader's, feed's or fetch's own. `secret`: 32 bytes, the key this kind of process derives from. */
 #define SK_CONTROL_HELLO_FIELDS(U, I, T) U(index) U(uid) U(gid) T(folder, 4096) T(secret, 64) I(node)
 #define SK_CONTROL_LIMITS_FIELDS(U, I, T)                                                                    \
     U(handshake) U(header) U(idle) U(request) U(drain) U(flush_deadline) U(file_size) U(workers) T(ports, 128)
@@ -38,6 +38,8 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
     I(tenant) T(name, 64) T(user_claim, 64) T(scopes, 520) T(acr_values, 512) T(factors, 1024) T(authorization, 2048) T(end_session, 2048) U(iss)
 #define SK_CONTROL_FIDO2_FIELDS(U, I, T)                                                                     \
     I(tenant) T(rp_id, 253) U(policy) U(verification) T(roots, 24576) T(allow, 4096) T(deny, 4096) U(most)
+/* To feed: what it is. `form`: enum sk_conf_form; `host`: this machine's name. */
+#define SK_CONTROL_FEED_FIELDS(U, I, T) T(name, 64) U(form) T(to, 280) T(ca, 32768) T(host, 255)
 /* To fetch: a document to have at hand and keep new (ipc/fetch.h, ipc/tenant.h); and one that nobody wants any more. */
 #define SK_CONTROL_SOURCE_FIELDS(U, I, T) I(id) I(tenant) U(kind) T(url, 2048) T(ca, 32768)
 #define SK_CONTROL_UNSOURCE_FIELDS(U, I, T) I(id)
@@ -76,6 +78,7 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
     M(CONTROL_ISSUER, control_issuer, 15, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_ISSUER_FIELDS)           \
     M(CONTROL_FIDO2, control_fido2, 16, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_FIDO2_FIELDS)              \
     M(CONTROL_PROVIDER, control_provider, 19, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_PROVIDER_FIELDS)     \
+    M(CONTROL_FEED, control_feed, 24, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_FEED_FIELDS)                 \
     M(CONTROL_SOURCE, control_source, 17, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_SOURCE_FIELDS)           \
     M(CONTROL_UNSOURCE, control_unsource, 18, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_UNSOURCE_FIELDS)     \
     M(CONTROL_DOCUMENT, control_document, 23, SK_CONTROL_FROM_CHILD, 0, SK_CONTROL_DOCUMENT_FIELDS)          \

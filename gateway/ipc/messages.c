@@ -2,6 +2,7 @@
 #include "ipc/auth.h"
 #include "ipc/control.h"
 #include "ipc/factor.h"
+#include "ipc/feed.h"
 #include "ipc/fetch.h"
 #include "ipc/notes.h"
 #include "ipc/pam.h"
@@ -14,6 +15,7 @@
 SK_IPC_DEFINE(auth, SK_AUTH_MESSAGES)
 SK_IPC_DEFINE(control, SK_CONTROL_MESSAGES)
 SK_IPC_DEFINE(factor, SK_FACTOR_MESSAGES)
+SK_IPC_DEFINE(feed, SK_FEED_MESSAGES)
 SK_IPC_DEFINE(fetch, SK_FETCH_MESSAGES)
 SK_IPC_DEFINE(notes, SK_NOTES_MESSAGES)
 SK_IPC_DEFINE(pam, SK_PAM_MESSAGES)

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ipc/feed.h"
 #include "ipc/notes.h"
 #include "ipc/serving.h"
 
@@ -377,14 +378,69 @@ static void auth_ended(struct sk_channel *channel sk_unused, bool bad, void *con
     forget_all(reader);
 }
 
+/* ---- feeds ---- */
+
+static void to_feed(struct fed *fed, uint16_t code, const void *message)
+{
+    if (fed->channel && sk_channel_send(fed->channel, code, message, NULL) < 0) {
+        fed->channel = sk_channel_free(fed->channel); /* it ends as well, and the next one is connected */
+    }
+}
+
+static void give_row(void *context, struct sk_slice cbor)
+{
+    struct fed *fed = context;
+    struct sk_feed_row m = {.ticket = fed->ticket, .cbor = cbor};
+    to_feed(fed, SK_FEED_ROW, &m);
+}
+
+static void from_feed(struct sk_channel *channel sk_unused, uint16_t code sk_unused, const void *message, const int *fds sk_unused, void *context)
+{
+    struct fed *fed = context;
+    const struct sk_feed_next *m = message;
+    struct feed_place place = {m->file, m->at, m->skip};
+    bool lost = false;
+    fed->ticket = m->ticket;
+    int r = feeding_next(&fed->reader->follow, &place, SK_FEED_ROWS, &lost, give_row, fed);
+    struct sk_feed_at at = {m->ticket, place.file, place.at, place.skip, lost};
+    if (r) {
+        sk_log(SK_EVENT_TRAIL_UNREADABLE, SK_NUMBER("file", place.file), SK_NUMBER("offset", place.at), SK_TEXT("what", "a record for a feed cannot be opened"));
+    }
+    to_feed(fed, SK_FEED_AT, &at);
+}
+
+static void feed_ended(struct sk_channel *channel, bool bad, void *context)
+{
+    struct fed *fed = context;
+    if (bad) {
+        sk_log(SK_EVENT_PEER_BAD, SK_TEXT("peer", "feed"));
+    }
+    fed->channel = sk_channel_free(channel);
+}
+
+static void add_feed(struct reader *reader, uint64_t index, int fd)
+{
+    static const struct sk_channel_handler handler = {&sk_feed_interface, SK_FEED_FROM_READER, SK_FEED_FROM_FEED, from_feed, feed_ended};
+    if (index >= READER_FEEDS) {
+        (void)close(fd);
+        return;
+    }
+    struct fed *fed = &reader->feeds[index];
+    fed->reader = reader;
+    fed->channel = sk_channel_free(fed->channel);
+    fed->channel = sk_channel_new(reader->child.loop, fd, &handler, fed);
+}
+
 /* ---- control ---- */
 
-static void add_peer(struct reader *reader, uint64_t peer, int fd)
+static void add_peer(struct reader *reader, uint64_t peer, uint64_t index, int fd)
 {
     static const struct sk_channel_handler audit = {&sk_serving_interface, SK_SERVING_FROM_READER, SK_SERVING_FROM_AUDIT, from_audit, audit_ended};
     static const struct sk_channel_handler auth = {&sk_reader_interface, SK_READER_FROM_READER, SK_READER_FROM_AUTH, from_auth, auth_ended};
     static const struct sk_channel_handler signer = {&sk_notes_interface, SK_NOTES_FROM_READER, SK_NOTES_FROM_SIGNER, from_signer, signer_ended};
-    if (peer == SK_PEER_SIGNER) {
+    if (peer == SK_PEER_FEED) {
+        add_feed(reader, index, fd);
+    } else if (peer == SK_PEER_SIGNER) {
         reader->signer = sk_channel_free(reader->signer);
         reader->signer = sk_channel_new(reader->child.loop, fd, &signer, reader);
     } else if (peer == SK_PEER_AUDIT) {
@@ -437,7 +493,7 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
     if (code == SK_CONTROL_LIMITS && !reader->begun) {
         begin(reader);
     } else if (code == SK_CONTROL_PEER) {
-        add_peer(reader, ((const struct sk_control_peer *)message)->peer, fds[0]);
+        add_peer(reader, ((const struct sk_control_peer *)message)->peer, ((const struct sk_control_peer *)message)->index, fds[0]);
     } else if (code == SK_CONTROL_LOADED) {
         sk_child_ready(child, ((const struct sk_control_loaded *)message)->generation);
     }

@@ -1,6 +1,7 @@
 /* Between the reader's files: all that it holds, and a question on its way. */
 #pragma once
 
+#include "reader/feeding.h"
 #include "reader/follow.h"
 #include "reader/proof.h"
 
@@ -38,8 +39,20 @@ struct asked {
     char terms[]; /* is.terms */
 };
 
+struct reader;
+
+/* A feed's channel. */
+struct fed {
+    struct reader *reader;
+    struct sk_channel *channel; /* NULL: none */
+    uint64_t ticket;            /* of the question that is answered */
+};
+
+#define READER_FEEDS 8U
+
 struct reader {
     struct sk_child child;
+    struct fed feeds[READER_FEEDS];
     struct sk_channel *audit, *auth, *signer;
     uint8_t secret[SK_KEYS_SECRET];
     char folder[4097]; /* for indexes */

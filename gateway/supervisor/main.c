@@ -259,13 +259,23 @@ static bool same_listeners(const struct sk_conf *a, const struct sk_conf *b)
     return same;
 }
 
+static bool same_feeds(const struct sk_conf *a, const struct sk_conf *b)
+{
+    bool same = a->feeds_count == b->feeds_count;
+    for (unsigned i = 0; same && i < a->feeds_count; i++) {
+        const struct sk_conf_feed *x = &a->feeds[i], *y = &b->feeds[i];
+        same = x->form == y->form && strcmp(x->name, y->name) == 0 && strcmp(x->to, y->to) == 0 && strcmp(x->ca_file ? x->ca_file : "", y->ca_file ? y->ca_file : "") == 0;
+    }
+    return same;
+}
+
 static bool needs_restart(const struct sk_conf *a, const struct sk_conf *b)
 {
     return !same_listeners(a, b) || strcmp(a->is.data, b->is.data) != 0 ||
            a->workers != b->workers || a->uid_base != b->uid_base || a->factor_helpers != b->factor_helpers ||
            a->pam_helpers != b->pam_helpers || strcmp(a->is.root_key_file, b->is.root_key_file) != 0 ||
            strcmp(a->is.pam_services, b->is.pam_services) != 0 || a->is.file_size != b->is.file_size ||
-           a->is.flush_deadline != b->is.flush_deadline;
+           a->is.flush_deadline != b->is.flush_deadline || !same_feeds(a, b);
 }
 
 static void reload(struct supervisor *s)
@@ -276,7 +286,7 @@ static void reload(struct supervisor *s)
     int r = load_all(s, &conf);
     if (r == 0 && needs_restart(s->conf, conf)) {
         r = sk_conf_refuse(&error, s->conf_file, SK_SLICE_NULL, "",
-                "listen, observe, data, workers, uid_base, keys, helpers and journal change only with a restart");
+                "listen, observe, data, workers, uid_base, keys, helpers, journal and feeds change only with a restart");
         s->complain(&error);
         tenants_rollback(s);
         conf = sk_conf_free(conf);

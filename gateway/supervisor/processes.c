@@ -29,7 +29,7 @@ static const struct {
 } kinds[KIND_COUNT] = {[KIND_AUDIT] = {"audit", SK_PEER_AUDIT}, [KIND_STORE] = {"store", SK_PEER_STORE}, [KIND_AUTH] = {"auth", SK_PEER_AUTH},
         [KIND_FACTOR] = {"factor", SK_PEER_FACTOR}, [KIND_PAM] = {"pam", SK_PEER_PAM}, [KIND_WORKER] = {"worker", SK_PEER_WORKER},
         [KIND_FETCH] = {"fetch", SK_PEER_FETCH}, [KIND_SIGNER] = {"signer", SK_PEER_SIGNER},
-        [KIND_READER] = {"reader", SK_PEER_READER}};
+        [KIND_READER] = {"reader", SK_PEER_READER}, [KIND_FEED] = {"feed", SK_PEER_FEED}};
 
 struct process *process_of(struct supervisor *s, enum kind kind, uint64_t index)
 {
@@ -213,7 +213,7 @@ static void send_hello(struct supervisor *s, struct process *p)
 {
     uint8_t secret[SK_SHA256_SIZE], node[SK_SHA256_SIZE];
     struct sk_slice root = sk_slice(s->root_key, sizeof(s->root_key));
-    static const char *const labels[KIND_COUNT] = {"audit", "store root", "auth", "factor", "pam", "worker", "fetch", "signer", "audit"}; /* the reader opens what audit seals */
+    static const char *const labels[KIND_COUNT] = {"audit", "store root", "auth", "factor", "pam", "worker", "fetch", "signer", "audit", "feed"}; /* the reader opens what audit seals */
     char folder[4200] = "";
     struct identity identity = identity_of(s, p->kind);
     struct sk_control_hello hello = {.index = p->index, .uid = identity.uid, .gid = identity.gid};
@@ -222,6 +222,8 @@ static void send_hello(struct supervisor *s, struct process *p)
         r = own_folder(s, p->kind == KIND_AUDIT ? "journal" : kinds[p->kind].name, 0700, identity, folder);
     } else if (p->kind == KIND_READER) {
         r = own_folder(s, "index", 0700, identity, folder);
+    } else if (p->kind == KIND_FEED) {
+        r = own_folder(s, "feed", 0755, identity, folder);
     } else if (p->kind == KIND_FETCH) {
         r = own_folder(s, FETCHED_FOLDER, 0755, identity, folder); /* nothing in it is secret, and the supervisor reads it */
     } else if (p->kind == KIND_PAM) {
@@ -331,6 +333,23 @@ static void connect_audit(struct supervisor *s, struct process *audit)
     }
 }
 
+static void connect_feed(struct supervisor *s, struct process *p)
+{
+    const struct sk_conf_feed *conf = &s->conf->feeds[p->index];
+    struct sk_buf ca SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(32768);
+    char host[256] = "", path[4096];
+    (void)gethostname(host, sizeof(host) - 1);
+    struct sk_control_feed m = {.name = sk_slice_str(conf->name), .form = conf->form, .to = sk_slice_str(conf->to), .host = sk_slice_str(host[0] ? host : "-")};
+    if (conf->ca_file && sk_conf_path(s->conf_file, conf->ca_file, path) == 0 && sk_conf_read_file(path, &ca) == 0) {
+        m.ca = sk_buf_peek(&ca);
+    }
+    process_send(p, SK_CONTROL_FEED, &m, NULL);
+    for (const struct tenant *t = s->list; t; t = t->next) {
+        announce_tenant(s, p, t);
+    }
+    connect_pair(p, process_of(s, KIND_READER, 0));
+}
+
 /* Everything a process that has just begun must be told, and its peers of it. */
 static void introduce(struct supervisor *s, struct process *p)
 {
@@ -357,6 +376,12 @@ static void introduce(struct supervisor *s, struct process *p)
         connect_pair(p, process_of(s, KIND_AUDIT, 0));
         connect_pair(p, process_of(s, KIND_SIGNER, 0));
         connect_pair(p, process_of(s, KIND_AUTH, 0));
+        for (unsigned i = 0; i < s->conf->feeds_count; i++) {
+            connect_pair(p, process_of(s, KIND_FEED, i));
+        }
+        break;
+    case KIND_FEED:
+        connect_feed(s, p);
         break;
     case KIND_FETCH:
         sources_announce(s, p);
@@ -432,7 +457,7 @@ static bool on_demand(enum kind kind)
 /* The gate is open without them. */
 static bool dispensable(enum kind kind)
 {
-    return on_demand(kind) || kind == KIND_FACTOR || kind == KIND_READER;
+    return on_demand(kind) || kind == KIND_FACTOR || kind == KIND_READER || kind == KIND_FEED;
 }
 
 int processes_start(struct supervisor *s)
@@ -453,9 +478,12 @@ int processes_start(struct supervisor *s)
         add_process(s, KIND_WORKER, i);
     }
     add_process(s, KIND_FETCH, 0);
+    for (unsigned i = 0; i < s->conf->feeds_count; i++) {
+        add_process(s, KIND_FEED, i);
+    }
     for (size_t i = 0; i < s->processes_count; i++) {
         if (geteuid() == 0 && s->processes[i].kind != KIND_PAM && identity_of(s, s->processes[i].kind).uid == 0) {
-            sk_log(SK_EVENT_FATAL, SK_TEXT("what", "no account for a process: make the accounts sekisho-signer, -audit, -reader, -store, -auth, -factor, "
+            sk_log(SK_EVENT_FATAL, SK_TEXT("what", "no account for a process: make the accounts sekisho-signer, -audit, -reader, -feed, -store, -auth, -factor, "
                                                    "-fetch, -worker (systemd-sysusers), or set uid_base"),
                     SK_TEXT("program", kinds[s->processes[i].kind].name));
             return -ENOENT;
@@ -639,7 +667,7 @@ void announce_tenant(struct supervisor *s, struct process *p, const struct tenan
         process_send(p, SK_CONTROL_IMAGE, &m, &t->memory->fd);
     } else if (p->kind == KIND_AUTH) {
         announce_to_auth(p, t);
-    } else if (p->kind == KIND_AUDIT) {
+    } else if (p->kind == KIND_AUDIT || p->kind == KIND_FEED) {
         struct sk_control_tenant m = {.name = sk_slice_str(t->name), .service = sk_slice_str(t->service)};
         memcpy(m.tenant, t->id, SK_ID_SIZE);
         process_send(p, SK_CONTROL_TENANT, &m, NULL);

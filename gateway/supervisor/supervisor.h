@@ -16,7 +16,7 @@
 #define HELPERS_MAX 64
 #define LISTENERS_MAX 17 /* 16 addresses and the observe listener */
 
-enum kind { KIND_AUDIT, KIND_STORE, KIND_AUTH, KIND_FACTOR, KIND_PAM, KIND_WORKER, KIND_FETCH, KIND_SIGNER, KIND_READER, KIND_COUNT };
+enum kind { KIND_AUDIT, KIND_STORE, KIND_AUTH, KIND_FACTOR, KIND_PAM, KIND_WORKER, KIND_FETCH, KIND_SIGNER, KIND_READER, KIND_FEED, KIND_COUNT };
 
 /* A tenant as its file last said and the processes were told. */
 struct tenant {
@@ -96,7 +96,7 @@ struct supervisor {
     void (*complain)(const struct sk_conf_error *error); /* of each mistake found */
     uint8_t root_key[32];
     char programs[4096]; /* folder, or empty for the build tree's layout */
-    struct process processes[6 + 2 * HELPERS_MAX + WORKERS_MAX];
+    struct process processes[6 + 2 * HELPERS_MAX + WORKERS_MAX + SK_CONF_FEEDS_MAX];
     size_t processes_count;
     uint64_t workers;
     int listeners[WORKERS_MAX][LISTENERS_MAX]; /* of each worker; -1 none */

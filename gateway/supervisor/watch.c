@@ -15,6 +15,7 @@ static const unsigned patience[KIND_COUNT] = {
         [KIND_AUDIT] = 60, [KIND_STORE] = 60, [KIND_SIGNER] = 60,  /* wait for a disk */
         [KIND_FACTOR] = 60,                    /* a password of the highest cost */
         [KIND_READER] = 60,                    /* a journal that it reads for the first time */
+        [KIND_FEED] = 60,                      /* a connection that is made */
         [KIND_FETCH] = 60,                     /* a name that is being looked up */
         [KIND_PAM] = 120};                     /* a module, and after 90 s the process ends by itself */
 

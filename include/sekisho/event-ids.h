@@ -113,6 +113,13 @@
     X(INDEX_UNWRITTEN, "SK1412", WARN, "an index of the audit trail could not be written: it stays in memory",  \
         "The reader cannot write into DATA/index, for the reason that the line tells. Searching goes on, and takes more memory with each " \
         "file of the journal; it is tried again each minute. Make room, or give the folder back to the account sekisho-reader.") \
+    X(FEED_DOWN, "SK1306", WARN, "a feed does not reach its receiver: records wait for it",                   \
+        "The line names the feed and why. It tries again, at most half a minute apart, and goes on behind the last record that the receiver " \
+        "has taken: nothing is lost as long as the journal has it, and nothing else waits. See to the receiver, its certificate and ca_file.") \
+    X(FEED_UP, "SK1307", INFO, "a feed reaches its receiver again",                                          \
+        "The end of SK1306. Some records may come twice; each has its tenant's number.")                     \
+    X(FEED_GAP, "SK1308", ERROR, "a feed goes on behind records that the journal has no more",               \
+        "Its receiver was away for so long that what it had not got has been erased, or the file of its cursor is of another journal.") \
     X(STORE_FAILED, "SK1501", ERROR, "store operation failed",                                               \
         "What was asked of the store was not done: a login fails, a session is not kept. With the operation open the " \
         "store ends, is started again, and the gate is shut. With the operation sync users and secrets of a tenant " \

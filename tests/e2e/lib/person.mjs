@@ -233,7 +233,7 @@ export function programsFor(t) {
   const link = (kind) => path.join(folder, `sekisho-${kind}`);
   const give = (kind) => fs.symlinkSync(path.join(BUILD, `gateway/${kind}/sekisho-${kind}`), link(kind));
   fs.chmodSync(folder, 0o755);
-  ['audit', 'signer', 'reader', 'store', 'auth', 'factor', 'pam', 'worker'].forEach(give);
+  ['audit', 'signer', 'reader', 'feed', 'store', 'auth', 'factor', 'pam', 'worker'].forEach(give);
   t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
   return { folder, give, take: (kind) => fs.rmSync(link(kind)) };
 }

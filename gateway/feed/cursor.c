@@ -1,0 +1,45 @@
+/* Cursors. Runs in feed. */
+#include "feed/cursor.h"
+
+#include "sekisho/slice.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+int cursor_read(int folder, const char *name, struct cursor *cursor)
+{
+    char path[100], text[128] = "", again[128];
+    unsigned long long file = 0, at = 0, skip = 0;
+    *cursor = (struct cursor){0, 0, 0};
+    (void)snprintf(path, sizeof(path), "%s.cursor", name);
+    int fd = openat(folder, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return errno == ENOENT ? 1 : -errno;
+    }
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    (void)close(fd);
+    text[n < 0 ? 0 : n] = '\0';
+    if (sscanf(text, "%llu %llu %llu\n", &file, &at, &skip) != 3) {
+        return -EINVAL;
+    }
+    (void)snprintf(again, sizeof(again), "%llu %llu %llu\n", file, at, skip);
+    *cursor = (struct cursor){file, at, skip};
+    return strcmp(text, again) == 0 ? 0 : -EINVAL;
+}
+
+int cursor_write(int folder, const char *name, const struct cursor *cursor)
+{
+    char path[100], made[100], text[128];
+    (void)snprintf(path, sizeof(path), "%s.cursor", name);
+    (void)snprintf(made, sizeof(made), "%s.new", name);
+    int len = snprintf(text, sizeof(text), "%llu %llu %llu\n", (unsigned long long)cursor->file, (unsigned long long)cursor->at, (unsigned long long)cursor->skip);
+    int fd = openat(folder, made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return -errno;
+    }
+    int r = write(fd, text, (size_t)len) != len ? -EIO : fdatasync(fd) ? -errno : 0;
+    (void)close(fd);
+    return r ? r : renameat(folder, made, folder, path) ? -errno : 0;
+}
