@@ -10,8 +10,7 @@
 
 int cursor_read(int folder, const char *name, struct cursor *cursor)
 {
-    char path[100], text[128] = "", again[128];
-    unsigned long long file = 0, at = 0, skip = 0;
+    char path[100], text[128] = "";
     *cursor = (struct cursor){0, 0, 0};
     (void)snprintf(path, sizeof(path), "%s.cursor", name);
     int fd = openat(folder, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -21,12 +20,15 @@ int cursor_read(int folder, const char *name, struct cursor *cursor)
     ssize_t n = read(fd, text, sizeof(text) - 1);
     (void)close(fd);
     text[n < 0 ? 0 : n] = '\0';
-    if (sscanf(text, "%llu %llu %llu\n", &file, &at, &skip) != 3) {
-        return -EINVAL;
+    struct sk_slice line = sk_slice_str(text), end = sk_slice_from(line, sk_slice_find(line, '\n'));
+    line = sk_slice_cut(line, line.len - end.len);
+    uint64_t *const numbers[] = {&cursor->file, &cursor->at, &cursor->skip};
+    for (size_t i = 0; i < SK_COUNT(numbers); i++) {
+        if (sk_slice_u64(sk_slice_split(&line, ' '), UINT64_MAX, numbers[i])) {
+            return -EINVAL;
+        }
     }
-    (void)snprintf(again, sizeof(again), "%llu %llu %llu\n", file, at, skip);
-    *cursor = (struct cursor){file, at, skip};
-    return strcmp(text, again) == 0 ? 0 : -EINVAL;
+    return end.len == 1 && line.len == 0 ? 0 : -EINVAL;
 }
 
 int cursor_write(int folder, const char *name, const struct cursor *cursor)

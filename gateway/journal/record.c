@@ -333,19 +333,34 @@ static int set_field(struct sk_audit_record *record, uint64_t key, const struct 
     }
 }
 
+/* Behind the head of any item of definite length: how many bytes its string takes, and how many items follow that are part of it. 0 or 1. */
+static int skip_head(struct reader *r, uint64_t *string, uint64_t *items)
+{
+    unsigned major = *r->p >> 5, info = *r->p & 31U;
+    size_t bytes = info < 24 ? 0 : (size_t)1 << (info - 24);
+    uint64_t value = info;
+    if (info > 27 || (size_t)(r->end - r->p) < bytes + 1) {
+        return 1;
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        value = (i ? value << 8 : 0) | r->p[i + 1];
+    }
+    r->p += bytes + 1;
+    *string = major == 2 || major == 3 ? value : 0;
+    *items = major == 4 ? value : major == 5 ? 2 * value : major == 6;
+    return major == 5 && value > UINT32_MAX; /* no more items than bytes can be there */
+}
+
 size_t sk_record_length(struct sk_slice bytes)
 {
-    enum major major;
-    uint64_t fields, key;
-    struct item item;
-    struct reader r = {(const uint8_t *)bytes.data, (const uint8_t *)bytes.data + (bytes.len < SK_AUDIT_RECORD_MAX ? bytes.len : SK_AUDIT_RECORD_MAX)};
-    if (bytes.len == 0 || read_head(&r, &major, &fields) || major != MAJOR_MAP) {
-        return 0;
-    }
-    for (uint64_t i = 0; i < fields; i++) {
-        if (read_head(&r, &major, &key) || major != MAJOR_UNSIGNED || read_item(&r, &item)) {
+    struct reader r = {(const uint8_t *)bytes.data, (const uint8_t *)bytes.data + bytes.len};
+    uint64_t string, items;
+    for (uint64_t left = 1; left; left--) {
+        if (r.p == r.end || skip_head(&r, &string, &items) || string > (uint64_t)(r.end - r.p) || items > (uint64_t)(r.end - r.p)) {
             return 0;
         }
+        r.p += string;
+        left += items;
     }
     return (size_t)(r.p - (const uint8_t *)bytes.data);
 }

@@ -25,7 +25,7 @@ size_t sk_record_place(const struct sk_audit_record *record, struct sk_slice sen
  */
 int sk_record_decode(struct sk_slice bytes, struct sk_audit_record *record) sk_nodiscard;
 
-/* Length of the record at the front of a CBOR sequence, as far as its form goes; 0: there is none. */
+/* Length of the item at the front of a CBOR sequence, whatever it is, of definite length; 0: there is none. */
 size_t sk_record_length(struct sk_slice bytes);
 
 /* Puts the JSON view, one object without a newline. The view is never hashed. 0 or negative. */

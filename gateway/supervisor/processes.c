@@ -143,6 +143,29 @@ static void end_hostile(struct supervisor *s, const struct sk_control_breach *m)
     }
 }
 
+/* When the signer ends, audit does: what it is told then goes with it. */
+static bool audit_stays(struct supervisor *s)
+{
+    const struct process *audit = process_of(s, KIND_AUDIT, 0), *signer = process_of(s, KIND_SIGNER, 0);
+    return audit && audit->pid > 0 && audit->control && signer && signer->pid > 0;
+}
+
+/* Audit serves: it gets what could be told to nobody. */
+static void record_unsaid(struct supervisor *s)
+{
+    uint16_t len;
+    while (audit_stays(s) && sk_buf_len(&s->unsaid)) {
+        struct sk_slice all = sk_buf_peek(&s->unsaid);
+        if (!all.data) {
+            break;
+        }
+        memcpy(&len, all.data, sizeof(len));
+        struct sk_control_record m = {.cbor = sk_slice_cut(sk_slice_from(all, sizeof(len)), len)};
+        process_send(process_of(s, KIND_AUDIT, 0), SK_CONTROL_RECORD, &m, NULL);
+        sk_buf_take(&s->unsaid, sizeof(len) + len);
+    }
+}
+
 static void received(struct sk_channel *channel sk_unused, uint16_t code, const void *message, const int *fds sk_unused, void *context)
 {
     struct process *p = context;
@@ -702,13 +725,6 @@ void announce_loaded(struct supervisor *s)
     }
 }
 
-/* When the signer ends, audit does: what it is told then goes with it. */
-static bool audit_stays(struct supervisor *s)
-{
-    const struct process *audit = process_of(s, KIND_AUDIT, 0), *signer = process_of(s, KIND_SIGNER, 0);
-    return audit && audit->pid > 0 && audit->control && signer && signer->pid > 0;
-}
-
 static void record(struct supervisor *s, struct sk_slice cbor)
 {
     struct sk_control_record m = {.cbor = cbor};
@@ -737,17 +753,6 @@ void record_own(struct supervisor *s, enum sk_audit_op op, const char *detail)
 void record_for(struct supervisor *s, const struct tenant *tenant, enum sk_audit_op op, const char *detail)
 {
     record_in(s, tenant->id, op, detail);
-}
-
-void record_unsaid(struct supervisor *s)
-{
-    uint16_t len;
-    while (audit_stays(s) && sk_buf_len(&s->unsaid)) {
-        memcpy(&len, sk_buf_peek(&s->unsaid).data, sizeof(len));
-        struct sk_control_record m = {.cbor = sk_slice_cut(sk_slice_from(sk_buf_peek(&s->unsaid), sizeof(len)), len)};
-        process_send(process_of(s, KIND_AUDIT, 0), SK_CONTROL_RECORD, &m, NULL);
-        sk_buf_take(&s->unsaid, sizeof(len) + len);
-    }
 }
 
 void check_ready(struct supervisor *s)

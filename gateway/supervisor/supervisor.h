@@ -182,8 +182,6 @@ void announce_gone(struct supervisor *s, const uint8_t id[SK_ID_SIZE]);
 void record_own(struct supervisor *s, enum sk_audit_op op, const char *detail);
 /* The same for a tenant's own trail: what an operator does to it, it can see. */
 void record_for(struct supervisor *s, const struct tenant *tenant, enum sk_audit_op op, const char *detail);
-/* Audit serves: it gets what could be told to nobody. */
-void record_unsaid(struct supervisor *s);
 /* Everybody serves the current generation: says so. */
 void check_ready(struct supervisor *s);
 

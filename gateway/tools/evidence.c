@@ -98,8 +98,8 @@ static bool read_header(const uint8_t *block, const char *name, uint64_t *size)
 {
     uint64_t sum;
     struct sk_slice named = sk_slice(block, strnlen((const char *)block, 100));
-    return sk_slice_eq(named, sk_slice_str(name)) && read_octal(block + NUMBER_AT, 11, size) && read_octal(block + SUM_AT, 6, &sum) && sum == sum_of(block) &&
-           (block[156] == '0' || block[156] == 0) && memcmp(block + 257, "ustar", 5) == 0 && is_zero(sk_slice(block + 157, 100)) && is_zero(sk_slice(block + 345, 155));
+    return sk_slice_eq(named, sk_slice_str(name)) && is_zero(sk_slice(block + named.len, 100 - named.len)) && read_octal(block + NUMBER_AT, 11, size) && read_octal(block + SUM_AT, 6, &sum) && sum == sum_of(block) &&
+           block[156] == '0' && memcmp(block + 257, "ustar\0" "00", 8) == 0 && is_zero(sk_slice(block + 157, 100)) && is_zero(sk_slice(block + 345, 155));
 }
 
 bool sk_evidence_is(struct sk_slice file)
@@ -135,7 +135,7 @@ static bool read_line(struct sk_slice *text, struct sk_slice name, uint64_t *num
     size_t len = sk_slice_find(digits, '\n');
     bool plain = sk_slice_starts(*text, name) && len < digits.len && len && (digits.data[0] != '0' || len == 1);
     *text = sk_slice_from(digits, len + 1);
-    return plain && sk_slice_u64(sk_slice_cut(digits, len), UINT64_MAX >> 1, number) == 0;
+    return plain && sk_slice_u64(sk_slice_cut(digits, len), UINT64_MAX, number) == 0;
 }
 
 static int read_range(struct verifying *v)
