@@ -333,3 +333,27 @@ Test(conf_load, a_file_is_read_whole_up_to_its_limit)
     cr_assert_leq(sk_buf_len(&out), (size_t)17 << 20);
     cr_assert_lt(sk_conf_read_file(files_path("none"), &out), 0);
 }
+
+#define FEEDS(text) files_with(files_conf, "timeouts:", "feeds: [" text "]\ntimeouts:")
+
+Test(conf_load, feeds_are_read_and_their_mistakes_named)
+{
+    struct sk_conf *conf;
+    cr_assert_eq(files_load(FEEDS("{name: siem, form: ocsf, to: \"syslog+tls://siem.example:6514\", ca_file: ca.pem}, {name: l, form: cef, to: file}"), &conf, &error), 0, "%s", error.text);
+    cr_expect(conf->feeds_count == 2 && conf->feeds[0].form == SK_FORM_OCSF && conf->feeds[1].form == SK_FORM_CEF);
+    cr_expect_str_eq(conf->feeds[0].to, "syslog+tls://siem.example:6514");
+    cr_expect_str_eq(conf->feeds[0].ca_file, "ca.pem");
+    (void)sk_conf_free(conf);
+    refused(FEEDS("{name: A, form: cef, to: file}"), 5, "feeds[0].name");
+    refused(FEEDS("{name: a/b, form: cef, to: file}"), 5, "feeds[0].name");
+    refused(FEEDS("{name: a, form: cef, to: file}, {name: a, form: ecs, to: file}"), 5, "feeds[1].name");
+    refused(FEEDS("{name: a, form: xml, to: file}"), 5, "xml");
+    static const char *const wrong[] = {"files", "syslog://h:1", "syslog+tls://h", "syslog+tls://:6514", "syslog+tls://h:0", "syslog+tls://h:65536", "syslog+tls://u@h:1", "syslog+tls://h/x:1", ""};
+    for (size_t i = 0; i < SK_COUNT(wrong); i++) {
+        char text[128];
+        (void)snprintf(text, sizeof(text), "feeds: [{name: a, form: cef, to: \"%s\"}]\ntimeouts:", wrong[i]);
+        refused(files_with(files_conf, "timeouts:", text), 5, "feeds[0].to");
+    }
+    refused(FEEDS("{name: a, form: cef, to: file}, {name: b, form: cef, to: file}, {name: c, form: cef, to: file}, {name: d, form: cef, to: file}, {name: e, form: cef, to: file},"
+                  "{name: f, form: cef, to: file}, {name: g, form: cef, to: file}, {name: h, form: cef, to: file}, {name: i, form: cef, to: file}"), 5, "at most 8");
+}

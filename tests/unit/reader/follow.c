@@ -1,7 +1,9 @@
 /* gateway/reader/follow.c beside a writer: the index has what is durable and no more, and a journal that does not go on as it must is not followed. */
 #include "level.h"
+#include "reader/feeding.h"
 
 #include "ipc/serving.h"
+#include "journal/record.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -384,4 +386,44 @@ Test(reader_follow, while_no_index_can_be_written_few_of_them_are_in_memory)
     }
     cr_expect_eq(step, FOLLOW_WAIT);
     cr_expect_leq(live, 4, "%zu of %zu files have their index in memory", live, follow.segments.count);
+}
+
+/* ---- what feeds get of it ---- */
+
+struct fed {
+    uint64_t count, next[4]; /* of each tenant: the number that must follow */
+};
+
+static void take_row(void *context, struct sk_slice cbor)
+{
+    struct fed *fed = context;
+    struct sk_audit_record record;
+    cr_assert_eq(sk_record_decode(cbor, &record), 0);
+    unsigned tenant = record.tenant[0] % 4;
+    cr_expect_eq(record.seq, fed->next[tenant], "tenant %u", tenant);
+    fed->next[tenant] = record.seq + 1;
+    fed->count++;
+}
+
+Test(reader_follow, a_feed_gets_every_record_in_order_however_many_at_a_time)
+{
+    struct feed_place place = {0, 0, 0};
+    struct fed fed = {0};
+    bool lost = false;
+    for (unsigned round = 0; round < 4; round++) {
+        add_files(1);
+        add(7);
+        level_with(&trail, &follow);
+        for (uint64_t before = UINT64_MAX; before != fed.count;) {
+            before = fed.count;
+            cr_assert_eq(feeding_next(&follow, &place, 1 + round * 30, &lost, take_row, &fed), 0);
+            cr_expect(fed.count - before <= 1 + round * 30 && !lost);
+        }
+        cr_expect_eq(fed.count, trail.count, "round %u", round);
+    }
+    place.file = 99;
+    cr_assert_eq(feeding_next(&follow, &place, 1, &lost, take_row, &(struct fed){0}), 0);
+    cr_expect(lost && place.file == 1, "a place that is none is the beginning");
+    place = (struct feed_place){1, SK_FRAME_BLOCK + 8, 0};
+    cr_expect_eq(feeding_next(&follow, &place, 1, &lost, take_row, &fed), 1, "a place in the midst of a group");
 }
