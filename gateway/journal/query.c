@@ -75,7 +75,13 @@ static struct sk_slice decode(struct sk_slice value, char out[SK_QUERY_TEXT])
     size_t len = 0;
     for (size_t i = 0; i < value.len; i++) {
         bool escaped = value.data[i] == '%' && i + 2 < value.len && hex(value.data[i + 1]) >= 0 && hex(value.data[i + 2]) >= 0;
-        out[len++] = escaped ? (char)(hex(value.data[i + 1]) << 4 | hex(value.data[i + 2])) : value.data[i] == '+' ? ' ' : value.data[i];
+        char c = value.data[i];
+        if (escaped) {
+            c = (char)(hex(value.data[i + 1]) << 4 | hex(value.data[i + 2]));
+        } else if (c == '+') {
+            c = ' ';
+        }
+        out[len++] = c;
         i += escaped ? 2 : 0;
     }
     return sk_slice(out, len);
