@@ -149,10 +149,12 @@ static void expect_held(struct sk_slice hostile)
 
 Test(journal_view, no_field_ends_itself_or_begins_another)
 {
-    static const struct sk_slice hostile[] = {{"\"", 1}, {"]", 1}, {"\\", 1}, {"x\\", 2}, {"|", 1}, {"=", 1}, {"x\n", 2}, {"\n<13>1 - - - - - -", 17}, {"x\r\ny", 4},
-            {"\" seq=\"0", 8}, {"\"][other@1 a=\"b", 15}, {"x suser=root", 12}, {"x\\ suser=root", 13}, {"x\\= suser=root", 14}, {"|10|act=allow", 13},
-            {"x\",\"event\":{\"action\":\"y\"},\"z\":\"", 33}, {"\0\1\x1b[31m\x7f", 8}, {"\xf0\x9f\x97\xbb fuji", 9}, {"\xe5\xa4\xaa\xe9\x83\x8e", 6}, {"\xff\xfe", 2},
-            {"a\xe9\x96", 3}, {"\xed\xa0\x80", 3}, {"\xe2\x80\xa8", 3}};
+#define T(text) {text, sizeof(text) - 1}
+    static const struct sk_slice hostile[] = {T("\""), T("]"), T("\\"), T("x\\"), T("|"), T("="), T("x\n"), T("\n<13>1 - - - - - -"), T("x\r\ny"),
+            T("\" seq=\"0"), T("\"][other@1 a=\"b"), T("x suser=root"), T("x\\ suser=root"), T("x\\= suser=root"), T("|10|act=allow"),
+            T("x\",\"event\":{\"action\":\"y\"},\"z\":\""), T("\0\1\x1b[31m\x7f"), T("\xf0\x9f\x97\xbb fuji"), T("\xe5\xa4\xaa\xe9\x83\x8e"), T("\xff\xfe"),
+            T("a\xe9\x96"), T("\xed\xa0\x80"), T("\xe2\x80\xa8")};
+#undef T
     for (size_t i = 0; i < SK_COUNT(hostile); i++) {
         expect_held(hostile[i]);
     }
