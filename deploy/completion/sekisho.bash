@@ -63,7 +63,7 @@ _sekisho() {
 _sekisho_verify() {
   local word=${COMP_WORDS[COMP_CWORD]}
   if [[ $word == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '--checkpoint --key --root-key --json --records --tenant --version --help' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W '--checkpoint --key --root-key --recovery-key --json --records --tenant --version --help' -- "$word")
   else
     mapfile -t COMPREPLY < <(compgen -f -- "$word")
   fi

@@ -2,6 +2,7 @@
  * The audit program: takes records from the workers' and auth's rings, writes them to the journal in groups, and says
  * when they are durable. It alone decides a record's place and time. Runs as its own uid, sees its folder alone.
  */
+#include "audit/retention.h"
 #include "audit/serving.h"
 #include "audit/signing.h"
 
@@ -15,11 +16,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define SOURCES_MAX (SK_JOURNAL_OWNERS - 1)
 #define CHECK_EVERY SK_SECOND
+#define CHECK_BUSY (100 * SK_MILLISECOND) /* while something is being erased */
 #define RETRY_EVERY (100 * SK_MILLISECOND)
 #define QUOTA 32          /* records that a source gives before it is the next one's turn */
 #define ROUNDS 8          /* of such turns in one group: who waits for it does not wait long */
@@ -53,6 +56,7 @@ struct audit {
     struct sk_child child;
     struct signing signing;
     struct serving serving;
+    struct retention retention;
     struct sk_buf told; /* by the supervisor, of what concerns the journal, and not taken yet: code, length, message */
     struct sk_writer *writer;
     struct sk_writer_settings settings;
@@ -361,6 +365,21 @@ static bool record_own(struct audit *audit, struct sk_slice cbor)
     return r >= 0;
 }
 
+static void on_doubt(struct retention *retention sk_unused)
+{
+    sk_log(SK_EVENT_RETENTION_WAITS);
+}
+
+static void on_erased(struct retention *retention, const uint8_t tenant[SK_ID_SIZE], const char *contract)
+{
+    signing_certify(&SK_CONTAINER(retention, struct audit, retention)->signing, tenant, sk_slice_str(contract));
+}
+
+static void on_unerased(struct retention *retention sk_unused, int error)
+{
+    sk_log(SK_EVENT_RETENTION_FAILED, SK_TEXT("error", strerror(-error)));
+}
+
 static int open_folder(struct audit *audit)
 {
     int fd = open(audit->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -399,6 +418,10 @@ static int open_journal(struct audit *audit)
         return r;
     }
     sk_log(SK_EVENT_JOURNAL_OPENED, SK_NUMBER("records", found.records), SK_NUMBER("unknown", found.unknown));
+    audit->retention.doubted = on_doubt;
+    audit->retention.erased = on_erased;
+    audit->retention.failed = on_unerased;
+    retention_init(&audit->retention, audit->writer, audit->settings.folder);
     return 0;
 }
 
@@ -447,7 +470,11 @@ static void on_check(struct sk_timer *timer)
     }
     take_all_told(audit);
     (void)!sk_writer_note(audit->writer); /* tried again with the next check */
-    sk_timer_set(&audit->check, CHECK_EVERY);
+    if (!audit->failed && signing_works(&audit->signing)) {
+        retention_step(&audit->retention);
+        sk_timer_set(&audit->again, 1); /* what it put on record is committed */
+    }
+    sk_timer_set(&audit->check, audit->retention.state == RETENTION_IDLE ? CHECK_EVERY : CHECK_BUSY);
 }
 
 static void tell(struct audit *audit, uint16_t code, struct sk_slice what)
@@ -467,6 +494,34 @@ static void tell_tenant(struct audit *audit, const struct sk_control_tenant *m)
     memcpy(ids, m->tenant, SK_ID_SIZE);
     sk_digest_sha256(m->service, ids + SK_ID_SIZE);
     tell(audit, SK_CONTROL_TENANT, sk_slice(ids, 2UL * SK_ID_SIZE));
+}
+
+/* The supervisor says all of it again to the next audit. */
+static void tell_terms(struct audit *audit, const uint8_t tenant[SK_ID_SIZE], struct sk_slice name, const struct tenure_terms *terms)
+{
+    if (tenure_tenant(&audit->retention.tenure, tenant, name, terms)) {
+        sk_loop_stop(audit->child.loop);
+    }
+}
+
+static void tell_contract(struct audit *audit, const struct sk_control_tenant *m)
+{
+    char name[TENURE_NAME];
+    int len = snprintf(name, sizeof(name), "%.*s@%.*s", (int)m->name.len, m->name.data, (int)m->service.len, m->service.data);
+    tell_terms(audit, m->tenant, sk_slice(name, (size_t)len), &(struct tenure_terms){.hold = m->hold, .ends = UINT64_MAX});
+}
+
+static void tell_over(struct audit *audit, const struct sk_control_over *m)
+{
+    tell_terms(audit, m->tenant, m->name, &(struct tenure_terms){m->hold, m->ends, m->recoverable});
+}
+
+static void tell_days(struct audit *audit, const struct sk_control_keeps *m)
+{
+    bool bad = !m->service.len && tenure_recovery(&audit->retention.tenure, m->recovery);
+    if (bad || tenure_service(&audit->retention.tenure, m->service, (uint32_t)m->days)) {
+        sk_loop_stop(audit->child.loop);
+    }
 }
 
 /* The signer serves, or does not: the journal is opened when it first does, for what is signed must be there. */
@@ -537,6 +592,13 @@ static void on_told(struct sk_child *child, uint16_t code, const void *message, 
         break;
     case SK_CONTROL_TENANT:
         tell_tenant(audit, message);
+        tell_contract(audit, message);
+        break;
+    case SK_CONTROL_OVER:
+        tell_over(audit, message);
+        break;
+    case SK_CONTROL_KEEPS:
+        tell_days(audit, message);
         break;
     case SK_CONTROL_GONE:
         tell(audit, code, sk_slice(((const struct sk_control_gone *)message)->tenant, SK_ID_SIZE));
@@ -564,6 +626,7 @@ static void on_stop(struct sk_child *child)
     if (audit->writer) {
         (void)!sk_writer_note(audit->writer); /* it says less then, nothing wrong */
     }
+    retention_free(&audit->retention);
     signing_stop(&audit->signing);
 }
 

@@ -1,10 +1,10 @@
 /* How the writer goes on from what is there. Runs in audit alone. */
+#include "audit/files.h"
 #include "audit/writing.h"
 
 #include "base/clock.h"
 #include "base/text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -13,73 +13,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static int compare_numbers(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static int list_files(int folder, uint64_t **numbers, size_t *count)
-{
-    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    *numbers = NULL;
-    *count = 0;
-    if (!dir) {
-        int r = -errno;
-        if (fd >= 0) {
-            (void)close(fd);
-        }
-        return r;
-    }
-    int r = 0;
-    errno = 0;
-    for (struct dirent *entry; r == 0 && (entry = readdir(dir)) != NULL; errno = 0) {
-        uint64_t number = sk_journal_file_number(entry->d_name);
-        if (number) {
-            uint64_t *more = reallocarray(*numbers, *count + 1, sizeof(*more));
-            if (more) {
-                *numbers = more;
-                more[(*count)++] = number;
-            }
-            r = more ? 0 : -ENOMEM;
-        }
-    }
-    r = r ? r : -errno;
-    (void)closedir(dir);
-    if (*count) {
-        qsort(*numbers, *count, sizeof(**numbers), compare_numbers);
-    }
-    return r;
-}
-
-/* Maps a file whole, read-only. 0 or negative, with the null slice. */
-static int map_file(int folder, uint64_t number, struct sk_slice *bytes)
-{
-    char name[40];
-    struct stat info = {0};
-    sk_journal_file_name(number, name);
-    *bytes = SK_SLICE_NULL;
-    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    int r = fd < 0 || fstat(fd, &info) ? -errno : 0;
-    if (r == 0 && info.st_size > 0) {
-        void *at = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        r = at == MAP_FAILED ? -errno : 0;
-        *bytes = r ? SK_SLICE_NULL : sk_slice(at, (size_t)info.st_size);
-    }
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return r;
-}
-
-static void unmap(struct sk_slice bytes)
-{
-    if (bytes.data) {
-        (void)munmap((void *)(uintptr_t)bytes.data, bytes.len);
-    }
-}
 
 static struct sk_writer_stand *stand_of(const struct sk_writer *w, const uint8_t tenant[SK_ID_SIZE])
 {
@@ -130,15 +63,15 @@ static int read_file(struct sk_writer *w, uint64_t number, uint64_t next, struct
     struct sk_frame_file header;
     const uint8_t *until = NULL;
     uint64_t end = 0;
-    int r = map_file(w->set.folder, number, &bytes);
-    r = r || !next ? r : map_file(w->set.folder, next, &behind);
+    int r = files_map(w->set.folder, number, &bytes);
+    r = r || !next ? r : files_map(w->set.folder, next, &behind);
     if (behind.len >= SK_FRAME_BLOCK && sk_frame_get_file((const uint8_t *)behind.data, &header) == 0) {
         until = header.previous;
     }
     sk_journal_file_name(number, found->file);
     r = r ? r : sk_journal_read(&w->state, bytes, until, w->set.stands ? on_record : NULL, &reading, &end, &found->torn, &found->error);
-    unmap(bytes);
-    unmap(behind);
+    files_unmap(bytes);
+    files_unmap(behind);
     w->at = end;
     return r == 0 && reading.failed ? -ENOMEM : r;
 }
@@ -189,7 +122,7 @@ static int open_keys(struct sk_writer *w, struct sk_writer_found *found)
     int r = sk_keys_new(w->set.secret, sk_slice(bytes, size), &w->keys, found->error.text);
     /* One may be in the page cache alone: its write failed, and then the program ended. Nothing is sealed with it before it is written again. */
     r = r || !size ? r : w->set.disk->write(w->keys_fd, sk_slice(bytes, size), 0);
-    unmap(sk_slice(bytes, size));
+    files_unmap(sk_slice(bytes, size));
     w->keys_at = size;
     w->state.keys = w->keys;
     return r;
@@ -228,11 +161,11 @@ static int read_files(struct sk_writer *w, const uint64_t *numbers, size_t count
     bool begins = false, ahead = false;
     while (first > 0 && !begins) {
         struct sk_slice bytes;
-        (void)map_file(w->set.folder, numbers[--first], &bytes); /* what cannot be read is said when it is */
+        (void)!files_map(w->set.folder, numbers[--first], &bytes); /* what cannot be read is said when it is */
         struct reading reading = {.writer = w};
         begins = sk_journal_begins(bytes, w->set.stands ? on_stand : NULL, &reading) && !reading.ahead;
         ahead = reading.ahead;
-        unmap(bytes);
+        files_unmap(bytes);
     }
     int r = 0;
     if (ahead) {
@@ -264,11 +197,11 @@ static int read_files(struct sk_writer *w, const uint64_t *numbers, size_t count
 static int write_end_again(struct sk_writer *w)
 {
     struct sk_slice bytes;
-    int r = map_file(w->set.folder, w->state.file, &bytes);
+    int r = files_map(w->set.folder, w->state.file, &bytes);
     size_t most = WRITER_GROUP_FULL * 4 + SK_FRAME_BLOCK;
     size_t from = w->at > most + SK_FRAME_BLOCK ? w->at - most : SK_FRAME_BLOCK;
     r = r || bytes.len < w->at ? -EIO : w->set.disk->write(w->fd, sk_slice(bytes.data + from, w->at - from), (off_t)from);
-    unmap(bytes);
+    files_unmap(bytes);
     if (r == 0) {
         (void)fcntl(w->fd, F_SETFL, O_DIRECT); /* as in a file that was just made */
     }
@@ -287,7 +220,11 @@ static int resume(struct sk_writer *w, size_t files, const struct sk_writer_foun
         r = w->fd < 0 ? -errno : write_end_again(w);
     }
     w->broken = found->torn > 0; /* and stays as it was found */
-    return r ? r : files == 0 || found->torn || writer_file_full(w) ? writer_next_file(w, true) : 0;
+    if (r || files == 0 || found->torn || writer_file_full(w)) {
+        return r ? r : writer_next_file(w, true);
+    }
+    writer_begin_day(w, true);
+    return 0;
 }
 
 static int record_unknown(struct sk_writer *w, struct sk_writer_found *found)
@@ -314,7 +251,7 @@ int sk_writer_any(int folder)
 {
     uint64_t *numbers = NULL;
     size_t count = 0;
-    int r = list_files(folder, &numbers, &count);
+    int r = files_list(folder, &numbers, &count);
     free(numbers);
     return r ? r : count > 0;
 }
@@ -336,7 +273,7 @@ int sk_writer_open(const struct sk_writer_settings *settings, struct sk_writer *
     w->leaves = SK_BUF_INIT(SIZE_MAX / 2); /* however far the checkpoints are behind */
     w->slots = SK_BUF_INIT(WRITER_SLOTS_MAX);
     sk_random(w->run, sizeof(w->run));
-    int r = list_files(settings->folder, &numbers, &count);
+    int r = files_list(settings->folder, &numbers, &count);
     r = r ? r : open_keys(w, found);
     r = r ? r : read_files(w, numbers, count, found);
     w->first = count ? numbers[0] : 1;

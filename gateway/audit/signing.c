@@ -64,6 +64,13 @@ void signing_more(struct signing *s)
     }
 }
 
+void signing_certify(struct signing *s, const uint8_t tenant[SK_ID_SIZE], struct sk_slice contract)
+{
+    struct sk_signer_erased m = {.contract = contract};
+    memcpy(m.tenant, tenant, SK_ID_SIZE);
+    (void)(tell(s) && send(s, SK_SIGNER_ERASED, &m)); /* what it does not hear it is told after the next start */
+}
+
 static void set_works(struct signing *s, bool late, bool failed)
 {
     bool before = signing_works(s);

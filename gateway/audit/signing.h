@@ -29,6 +29,8 @@ void signing_connect(struct signing *signing, int fd);
 void signing_begin(struct signing *signing, struct sk_writer *writer);
 /* Something became durable. */
 void signing_more(struct signing *signing);
+/* The key of all that was recorded of a tenant is no more: that is to be certified. */
+void signing_certify(struct signing *signing, const uint8_t tenant[SK_ID_SIZE], struct sk_slice contract);
 bool signing_works(const struct signing *signing);
 /* Has the rest signed, and stops the loop; also when that takes too long. */
 void signing_stop(struct signing *signing);

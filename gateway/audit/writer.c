@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SOON (600 * SK_SECOND)
+
 /* Time-ordered: 48 bits of milliseconds, then a count, then chance. */
 static void make_id(struct sk_writer *w, uint64_t wall, uint8_t id[SK_ID_SIZE])
 {
@@ -31,8 +33,7 @@ static void make_id(struct sk_writer *w, uint64_t wall, uint8_t id[SK_ID_SIZE])
     memcpy(id + 10, chance, sizeof(chance));
 }
 
-/* Keys that were made. What is sealed with them may be written behind them alone. */
-static int write_slots(struct sk_writer *w)
+int writer_put_slots(struct sk_writer *w)
 {
     struct sk_slice slots = sk_buf_peek(&w->slots);
     int r = slots.len ? w->set.disk->write(w->keys_fd, slots, (off_t)w->keys_at) : 0;
@@ -50,23 +51,34 @@ int sk_writer_tenant(struct sk_writer *w, const uint8_t id[SK_ID_SIZE], const ui
     if (r == 0) {
         tenant->until = until;
         if (sk_buf_len(&w->slots) >= WRITER_GROUP_FULL) {
-            (void)write_slots(w); /* else before the next group */
+            (void)!writer_put_slots(w); /* else before the next group */
         }
     }
     return r;
 }
 
-/*
- * What is recorded on a day is erased with it: by the clock as it is, also when that was wrong for a while. A day begins a file as well, when one is
- * ready: no record waits for that, and a full disk keeps none out.
- */
-static void begin_group(struct sk_writer *w)
+/* It goes with the clock; back only when that has stayed behind for a while: what was set back for a moment makes nothing older than it is. */
+static uint32_t day_of(struct sk_writer *w)
 {
-    uint64_t today = sk_clock_wall() / SK_DAY;
-    w->turn = w->turn || (today != w->day && w->records_in_file);
-    w->day = (uint32_t)today;
-    if (w->turn && atomic_load(&w->spare_state) == 2) {
-        w->turn = writer_next_file(w, true) != 0;
+    uint64_t today = sk_clock_wall() / SK_DAY, boot = sk_clock_boot();
+    w->behind = today >= w->day ? 0 : w->behind ? w->behind : boot;
+    return w->behind && boot - w->behind < SK_WRITER_DOUBT ? w->day : (uint32_t)today;
+}
+
+/*
+ * What is recorded on a day is erased with it. A day has files of its own: the next one's records are sealed for it from where its first file begins. No
+ * record waits for that, and a full disk keeps none out: until there is another file, they are sealed for the day of the one that there is.
+ */
+void writer_begin_day(struct sk_writer *w, bool now)
+{
+    uint32_t before = w->day, today = day_of(w);
+    if (today == before) {
+        return;
+    }
+    w->turn = w->records_in_file;
+    if (!w->turn || now || atomic_load(&w->spare_state) == 2) {
+        w->day = today;
+        w->day = w->turn && writer_next_file(w, true) ? before : today;
     }
 }
 
@@ -75,7 +87,7 @@ static int ready(struct sk_writer *w, struct sk_journal_tenant *tenant)
 {
     static const uint8_t operators[SK_ID_SIZE];
     if (w->count == 0) {
-        begin_group(w);
+        writer_begin_day(w, false);
     }
     int r = sk_sealing_set(&tenant->sealing, w->keys, tenant->id, w->day, w->run);
     if (r <= 0) {
@@ -126,6 +138,17 @@ void sk_writer_signed(struct sk_writer *w, size_t bytes)
 {
     sk_buf_take(&w->leaves, bytes);
     w->leaves_durable -= bytes;
+    w->leaves_signed += bytes;
+}
+
+uint64_t sk_writer_mark(const struct sk_writer *w)
+{
+    return w->leaves_signed + w->leaves_durable;
+}
+
+bool sk_writer_is_signed(const struct sk_writer *w, uint64_t mark)
+{
+    return !w->set.stands || w->leaves_signed >= mark;
 }
 
 int sk_writer_add(struct sk_writer *w, struct sk_audit_record *record, unsigned owner)
@@ -409,7 +432,7 @@ bool sk_writer_added(const struct sk_writer *w)
 int sk_writer_commit(struct sk_writer *w)
 {
     struct sk_slice body = sk_buf_peek(&w->body);
-    int r = w->count ? write_slots(w) : 0;
+    int r = w->count ? writer_put_slots(w) : 0;
     if (w->count == 0 || r) {
         return r;
     }
@@ -440,7 +463,8 @@ int sk_writer_commit(struct sk_writer *w)
 bool sk_writer_claim_prepare(struct sk_writer *w)
 {
     int none = 0;
-    return (w->turn || w->at > w->set.file_size / 4) && atomic_compare_exchange_strong(&w->spare_state, &none, 1);
+    bool soon = SK_DAY - sk_clock_wall() % SK_DAY < SOON; /* a day begins a file */
+    return (w->turn || soon || w->at > w->set.file_size / 4) && atomic_compare_exchange_strong(&w->spare_state, &none, 1);
 }
 
 void sk_writer_prepare(struct sk_writer *w)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "audit/disk.h"
+#include "audit/survey.h"
 #include "base/clock.h"
 #include "journal/reader.h"
 
@@ -12,6 +13,8 @@
 #define SK_WRITER_OPENS_MAX 65536
 /* How long records of a tenant still come after it is gone: streams end, outcomes follow. */
 #define SK_WRITER_GONE (300 * SK_SECOND)
+/* A clock that jumped is not believed for so long. */
+#define SK_WRITER_DOUBT (3600 * SK_SECOND)
 
 struct sk_writer;
 
@@ -81,6 +84,32 @@ struct sk_writer_place sk_writer_place(const struct sk_writer *writer);
 struct sk_slice sk_writer_unsigned(const struct sk_writer *writer);
 /* The first of these, so many bytes, are signed. */
 void sk_writer_signed(struct sk_writer *writer, size_t bytes);
+/* When sk_writer_is_signed(writer, mark) is true, all that is durable now is signed, or nobody signs. */
+uint64_t sk_writer_mark(const struct sk_writer *writer);
+bool sk_writer_is_signed(const struct sk_writer *writer, uint64_t mark);
+
+/*
+ * Erasing keys (erasing.c). In memory they are no more when these return, whatever they return; on disk when it was 0: otherwise sk_writer_erase_again
+ * tries again, and nothing else is erased before. 0; 1 there is no such key; negative.
+ */
+int sk_writer_erase_day(struct sk_writer *writer, const uint8_t service[SK_ID_SIZE], uint32_t day) sk_nodiscard;
+int sk_writer_erase_tenant(struct sk_writer *writer, const uint8_t tenant[SK_ID_SIZE]) sk_nodiscard;
+int sk_writer_release(struct sk_writer *writer, const uint8_t tenant[SK_ID_SIZE], uint32_t day) sk_nodiscard;
+int sk_writer_erase_copy(struct sk_writer *writer, const uint8_t tenant[SK_ID_SIZE]) sk_nodiscard; /* the oldest that is due */
+int sk_writer_erase_again(struct sk_writer *writer) sk_nodiscard;
+/*
+ * These are on disk before a key is erased, or a record written. What the tenant recorded on that day outlives the day's key: 0; 1 nothing can be kept. Of
+ * the tenant's key a copy is left: 0; 1 there is no key. What is said of holds and days (journal/keys.h): 0. Or negative.
+ */
+int sk_writer_hold(struct sk_writer *writer, const uint8_t tenant[SK_ID_SIZE], uint32_t day) sk_nodiscard;
+int sk_writer_copy(struct sk_writer *writer, const uint8_t tenant[SK_ID_SIZE], const struct sk_wrap_key *recovery, uint64_t due) sk_nodiscard;
+int sk_writer_say(struct sk_writer *writer, enum sk_keys_said what, const uint8_t id[SK_ID_SIZE], uint32_t value) sk_nodiscard;
+/* How many keys are erased on disk, ever. */
+uint64_t sk_writer_erased(const struct sk_writer *writer);
+const struct sk_keys *sk_writer_keys(const struct sk_writer *writer);
+/* Files before this one are no more. */
+void sk_writer_set_first(struct sk_writer *writer, uint64_t file);
+
 /* True once when the next file should be made ready; sk_writer_prepare must then be called, by a thread of its own. */
 bool sk_writer_claim_prepare(struct sk_writer *writer);
 void sk_writer_prepare(struct sk_writer *writer);

@@ -23,6 +23,7 @@ struct sk_writer {
     size_t block_size;
     bool records_in_file; /* the current one has some */
     bool turn;            /* of a day that is over: the next file begins when it is ready */
+    uint64_t behind;      /* boot time since when the clock is before the day that records are sealed for; 0: it is not */
     bool broken;         /* the current file failed: never write to it again */
     uint64_t noted;      /* the next group's number when `head` was last written */
     /* The spare, made by another thread: 0 none, 1 being made, 2 ready. */
@@ -32,19 +33,26 @@ struct sk_writer {
     struct sk_keys *keys;
     int keys_fd;
     uint64_t keys_at;    /* where the next slot goes */
+    struct sk_keys_write erasing; /* not on disk yet, */
+    bool unerased;       /* if so */
     struct sk_buf slots; /* keys that are not on disk yet: before a record that is sealed with one */
     uint8_t run[SK_ID_SIZE];
     uint32_t day;         /* that the next records are sealed for */
     struct sk_buf leaves; /* not signed yet (ipc/signer.h) */
     size_t leaves_durable; /* bytes of them whose records are on disk */
+    uint64_t leaves_signed; /* bytes that were among them and are no more */
 };
 
 /* writer.c */
+/* Keys that were made. What is sealed with them may be written behind them alone. 0 or negative. */
+int writer_put_slots(struct sk_writer *writer) sk_nodiscard;
 /*
  * Goes on in a new file that begins with a snapshot, or with the records that were added. The file gets its name only
  * when that is on disk, so a named file always has a valid beginning. 0 or negative.
  */
 int writer_next_file(struct sk_writer *writer, bool snapshot) sk_nodiscard;
+/* Records are sealed for the day that it is, in a file of its own: when one is ready, or `now`, which makes one. */
+void writer_begin_day(struct sk_writer *writer, bool now);
 bool writer_file_full(const struct sk_writer *writer);
 /* One more outcome that nobody knows. As sk_writer_add. */
 int writer_add_unknown(struct sk_writer *writer, const struct sk_journal_open *open, struct sk_slice reason) sk_nodiscard;

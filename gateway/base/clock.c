@@ -8,13 +8,13 @@
 #include <sys/types.h>
 #include <time.h>
 
-static int64_t offset;
+static int64_t offset, step;
 
 static uint64_t read_clock(clockid_t id)
 {
     struct timespec now;
     (void)clock_gettime(id, &now);
-    return (uint64_t)((int64_t)now.tv_sec * (int64_t)SK_SECOND + now.tv_nsec + offset);
+    return (uint64_t)((int64_t)now.tv_sec * (int64_t)SK_SECOND + now.tv_nsec + offset + (id == CLOCK_REALTIME ? step : 0));
 }
 
 uint64_t sk_clock_wall(void)
@@ -30,6 +30,11 @@ uint64_t sk_clock_boot(void)
 void sk_clock_advance(int64_t nanoseconds)
 {
     offset += nanoseconds;
+}
+
+void sk_clock_step(int64_t nanoseconds)
+{
+    step += nanoseconds;
 }
 
 static void from_kernel(void *out, size_t len)

@@ -15,8 +15,9 @@
 
 uint64_t sk_clock_wall(void);
 uint64_t sk_clock_boot(void);
-/* Adds to both clocks from now on. Tests only: no program calls it. */
+/* Adds to both clocks from now on; to the wall clock alone, as who sets it. Tests only: no program calls them. */
 void sk_clock_advance(int64_t nanoseconds);
+void sk_clock_step(int64_t nanoseconds);
 
 /* Fills `out` from the kernel's generator. A process must not fork and go on with it in both: ours exec. Ends the process when the kernel has none: there is no going on without. */
 void sk_random(void *out, size_t len);

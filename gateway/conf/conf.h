@@ -19,7 +19,14 @@ struct sk_conf_service {
     struct sk_conf_sessions sessions;
     struct sk_conf_regulation regulation;
     struct sk_conf_limits limits;
+    uint64_t log_days; /* 0: the default */
+    const char *zone;  /* in which contracts end; NULL: UTC */
+    uint64_t recovery_days; /* after that a contract's records can be had with the recovery key; 0: they are erased at once */
 };
+
+#define SK_CONF_LOG_DAYS 90U
+#define SK_CONF_LOG_DAYS_MOST 3660U
+#define SK_CONF_RECOVERY_DAYS_MOST 366U
 
 struct sk_conf_timeouts {
     const char *handshake, *header, *idle, *request, *drain;
@@ -28,6 +35,8 @@ struct sk_conf_timeouts {
 struct sk_conf_journal {
     const char *file_size;
     const char *flush_deadline;
+    uint64_t operator_days; /* 0: the default, SK_CONF_LOG_DAYS */
+    const char *recovery_key; /* a file with a public key; NULL: none */
 };
 
 #define SK_CONF_FEEDS_MAX 8U
@@ -71,6 +80,7 @@ struct sk_conf {
         struct sk_addr listen[16];
         struct sk_addr observe;
         char tenants[4096], data[4096], root_key_file[4096], pam_services[4096]; /* the last may be empty */
+        char recovery_key[4096];                                                /* the file's content; empty: none */
     } is;
 };
 
@@ -89,6 +99,14 @@ int sk_conf_json_schema(bool tenant, struct sk_buf *out) sk_nodiscard;
 int sk_conf_read_file(const char *path, struct sk_buf *out) sk_nodiscard;
 /* `name` as an absolute path, relative to the folder of `file`. 0, or 1 when it does not fit. */
 int sk_conf_path(const char *file, const char *name, char out[4096]) sk_nodiscard;
+
+/* When a day ("2026-12-31"), and `more` behind it, are over in a zone of the system's database, NULL: UTC; wall ns. 0; 1 there is no such day, or zone. */
+int sk_conf_day_over(const char *day, uint64_t more, const char *zone, uint64_t *wall) sk_nodiscard;
+/*
+ * When the tenant's contract is over, or UINT64_MAX; and when its records are not to be had any more with the recovery key, 0: at once. Both files were
+ * checked when they were read.
+ */
+uint64_t sk_conf_contract_over(const struct sk_conf *conf, const struct sk_conf_tenant *tenant, uint64_t *recoverable);
 
 /* Do tenants of these two read the same defaults? */
 bool sk_conf_same_services(const struct sk_conf *a, const struct sk_conf *b);

@@ -1,8 +1,10 @@
 /* Reads sekisho.yaml and tenant files, and checks what a schema cannot say. */
 #include "conf/yaml.h"
 
+#include "base/clock.h"
 #include "base/table.h"
 #include "base/text.h"
+#include "crypto/wrap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -155,6 +157,56 @@ static int regulation(const struct loading *l, const char *where, const struct s
     return r ? r : duration(l, path, regulation->ban_time, "5m", &ignored);
 }
 
+static int days(const struct loading *l, const char *path, uint64_t value)
+{
+    bool good = value == 0 || (value <= SK_CONF_LOG_DAYS_MOST && sk_conf_says(l->text, path, value));
+    return good ? 0 : sk_conf_refuse(l->error, l->file, l->text, path, "a whole number of days from 1 to %u; 0 is the default, %u", SK_CONF_LOG_DAYS_MOST, SK_CONF_LOG_DAYS);
+}
+
+static int zone(const struct loading *l, const char *path, const char *name)
+{
+    uint64_t ignored;
+    return sk_conf_day_over("2000-01-01", 0, name, &ignored)
+                   ? sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is no zone that this machine knows; one is named like Asia/Tokyo (package tzdata)", name)
+                   : 0;
+}
+
+static int recovery_days(const struct loading *l, const char *path, uint64_t value, const char *key)
+{
+    if (value > SK_CONF_RECOVERY_DAYS_MOST || !sk_conf_says(l->text, path, value)) {
+        return sk_conf_refuse(l->error, l->file, l->text, path, "a whole number of days from 0 to %u; 0 is the default: nothing is left for recovery", SK_CONF_RECOVERY_DAYS_MOST);
+    }
+    return value && !key ? sk_conf_refuse(l->error, l->file, l->text, path, "there is no journal.recovery_key that a copy could be left for") : 0;
+}
+
+/* Who has the private half may read what a contract that is over has left, for some time. */
+static int recovery_key(const struct loading *l, struct sk_conf *conf)
+{
+    const char *name = conf->journal.recovery_key;
+    struct sk_buf pem SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(FILE_MAX * 2);
+    char path[4096];
+    if (!name) {
+        return 0;
+    }
+    int r = sk_conf_path(l->file, name, path) ? -ENAMETOOLONG : sk_conf_read_file(path, &pem);
+    if (r) {
+        return sk_conf_refuse(l->error, l->file, l->text, "journal.recovery_key", "'%s' cannot be read: %s", name, strerror(-r));
+    }
+    struct sk_slice text = sk_buf_peek(&pem);
+    if (text.data && memmem(text.data, text.len, "PRIVATE KEY-----", sizeof("PRIVATE KEY-----") - 1)) {
+        sk_wipe(pem.data, pem.size);
+        return sk_conf_refuse(l->error, l->file, l->text, "journal.recovery_key", "'%s' has the private key in it: keep that where no gateway is, and leave the public one here", name);
+    }
+    struct sk_wrap_key *key = text.len < sizeof(conf->is.recovery_key) ? sk_wrap_public(text) : NULL;
+    if (!key) {
+        return sk_conf_refuse(l->error, l->file, l->text, "journal.recovery_key",
+                "'%s' is no public RSA key of 3072 to 8192 bits in PEM, such as `openssl pkey -pubout` makes of the private one, which is kept elsewhere", name);
+    }
+    (void)sk_wrap_free(key);
+    memcpy(conf->is.recovery_key, text.data ? text.data : "", text.len);
+    return 0;
+}
+
 static int services(const struct loading *l, const struct sk_conf *conf)
 {
     int r = 0;
@@ -173,6 +225,12 @@ static int services(const struct loading *l, const struct sk_conf *conf)
         r = r ? r : size(l, path, conf->services[i].limits.body, "0", &ignored);
         (void)snprintf(path, sizeof(path), "services[%u].limits", i);
         r = r ? r : counts(l, path, &conf->services[i].limits);
+        (void)snprintf(path, sizeof(path), "services[%u].log_days", i);
+        r = r ? r : days(l, path, conf->services[i].log_days);
+        (void)snprintf(path, sizeof(path), "services[%u].recovery_days", i);
+        r = r ? r : recovery_days(l, path, conf->services[i].recovery_days, conf->journal.recovery_key);
+        (void)snprintf(path, sizeof(path), "services[%u].zone", i);
+        r = r ? r : zone(l, path, conf->services[i].zone);
     }
     return r;
 }
@@ -245,6 +303,8 @@ static int derive(const struct loading *l, struct sk_conf *conf)
     if (r == 0 && (conf->factor_helpers > 64 || conf->pam_helpers > 64 || conf->workers > 64)) {
         r = sk_conf_refuse(l->error, l->file, l->text, "", "workers, factor_helpers and pam_helpers: at most 64 each");
     }
+    r = r ? r : days(l, "journal.operator_days", conf->journal.operator_days);
+    r = r ? r : recovery_key(l, conf);
     r = r ? r : services(l, conf);
     r = r ? r : feeds(l, conf);
     bool long_paths = r == 0 && (sk_conf_path(l->file, conf->tenants, conf->is.tenants) || sk_conf_path(l->file, conf->data, conf->is.data) ||
@@ -314,7 +374,7 @@ bool sk_conf_same_services(const struct sk_conf *a, const struct sk_conf *b)
         same = same_text(x->name, y->name) && same_text(x->sessions.inactivity, y->sessions.inactivity) &&
                same_text(x->sessions.expiration, y->sessions.expiration) && x->regulation.max_retries == y->regulation.max_retries &&
                same_text(x->regulation.find_time, y->regulation.find_time) && same_text(x->regulation.ban_time, y->regulation.ban_time) && same_text(x->limits.body, y->limits.body) &&
-               x->limits.connections == y->limits.connections && x->limits.requests_per_second == y->limits.requests_per_second;
+               same_text(x->zone, y->zone) && x->recovery_days == y->recovery_days && x->limits.connections == y->limits.connections && x->limits.requests_per_second == y->limits.requests_per_second;
     }
     return same;
 }
@@ -698,6 +758,9 @@ static int check_tenant(const struct loading *l, const struct sk_conf_tenant *t)
     }
     if (t->certificates_count == 0) {
         return sk_conf_refuse(l->error, l->file, l->text, "", "certificates: at least one {cert_file, key_file} is needed");
+    }
+    if (t->contract.ends && sk_conf_day_over(t->contract.ends, 0, NULL, &ignored)) {
+        return sk_conf_refuse(l->error, l->file, l->text, "contract.ends", "'%s' is no day; the contract's last one is written like 2026-12-31", t->contract.ends);
     }
     int r = session_times(l, "sessions", &t->sessions);
     r = r ? r : regulation(l, "regulation", &t->regulation);

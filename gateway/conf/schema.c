@@ -42,7 +42,9 @@ static const cyaml_schema_field_t limits_fields[] = {
 static const cyaml_schema_field_t service_fields[] = {TEXT("name", struct sk_conf_service, name),
         CYAML_FIELD_MAPPING("sessions", CYAML_FLAG_OPTIONAL, struct sk_conf_service, sessions, sessions_fields),
         CYAML_FIELD_MAPPING("regulation", CYAML_FLAG_OPTIONAL, struct sk_conf_service, regulation, regulation_fields),
-        CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct sk_conf_service, limits, limits_fields), CYAML_FIELD_END};
+        CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct sk_conf_service, limits, limits_fields),
+        CYAML_FIELD_UINT("log_days", CYAML_FLAG_OPTIONAL, struct sk_conf_service, log_days), TEXT_OPTIONAL("zone", struct sk_conf_service, zone),
+        CYAML_FIELD_UINT("recovery_days", CYAML_FLAG_OPTIONAL, struct sk_conf_service, recovery_days), CYAML_FIELD_END};
 static const cyaml_schema_value_t service_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_service, service_fields)};
 
 static const cyaml_schema_field_t timeouts_fields[] = {TEXT_OPTIONAL("handshake", struct sk_conf_timeouts, handshake),
@@ -51,7 +53,9 @@ static const cyaml_schema_field_t timeouts_fields[] = {TEXT_OPTIONAL("handshake"
         CYAML_FIELD_END};
 
 static const cyaml_schema_field_t journal_fields[] = {TEXT_OPTIONAL("file_size", struct sk_conf_journal, file_size),
-        TEXT_OPTIONAL("flush_deadline", struct sk_conf_journal, flush_deadline), CYAML_FIELD_END};
+        TEXT_OPTIONAL("flush_deadline", struct sk_conf_journal, flush_deadline),
+        CYAML_FIELD_UINT("operator_days", CYAML_FLAG_OPTIONAL, struct sk_conf_journal, operator_days),
+        TEXT_OPTIONAL("recovery_key", struct sk_conf_journal, recovery_key), CYAML_FIELD_END};
 
 static const cyaml_strval_t forms[] = {{"syslog", SK_FORM_SYSLOG}, {"cef", SK_FORM_CEF}, {"ocsf", SK_FORM_OCSF}, {"ecs", SK_FORM_ECS}};
 static const cyaml_schema_field_t feed_fields[] = {TEXT("name", struct sk_conf_feed, name),
@@ -193,8 +197,12 @@ static const cyaml_schema_field_t test_fields[] = {TEXT_OPTIONAL("user", struct 
         TEXT_OPTIONAL("reason", struct sk_conf_test, reason), CYAML_FIELD_END};
 static const cyaml_schema_value_t test_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_test, test_fields)};
 
+static const cyaml_schema_field_t contract_fields[] = {TEXT_OPTIONAL("ends", struct sk_conf_contract, ends), CYAML_FIELD_END};
+
 static const cyaml_schema_field_t tenant_fields[] = {TEXT("tenant", struct sk_conf_tenant, tenant),
         TEXT("service", struct sk_conf_tenant, service), YES_OR_NO("open", struct sk_conf_tenant, open),
+        CYAML_FIELD_MAPPING("contract", CYAML_FLAG_OPTIONAL, struct sk_conf_tenant, contract, contract_fields),
+        YES_OR_NO("legal_hold", struct sk_conf_tenant, legal_hold),
         TEXTS("hosts", struct sk_conf_tenant, hosts), LIST("certificates", struct sk_conf_tenant, certificates, &certificate_value),
         LIST("networks", struct sk_conf_tenant, networks, &network_value), TEXTS_OPTIONAL("from", struct sk_conf_tenant, from),
         TEXT_OPTIONAL("factors", struct sk_conf_tenant, factors),

@@ -135,11 +135,17 @@ struct sk_conf_test {
     const char *address, *host, *method, *path, *expect, *reason;
 };
 
+struct sk_conf_contract {
+    const char *ends; /* its last day; NULL: it has none */
+};
+
 /* A tenant file. */
 struct sk_conf_tenant {
     const char *tenant;
     const char *service;
     bool open;
+    struct sk_conf_contract contract;
+    bool legal_hold;
     const char **hosts;
     unsigned hosts_count;
     struct sk_conf_certificate *certificates;

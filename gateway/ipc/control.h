@@ -26,10 +26,11 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 /* Sources that speak PROXY protocol v2, as CIDR texts, comma between. */
 #define SK_CONTROL_BALANCERS_FIELDS(U, I, T) T(cidrs, 8192)
 /* A tenant's image (conf/image.h) at `offset` of the memory. For auth and audit, without descriptors: TENANT, with `hosts`, comma
- * between, in as many messages as they need; `part` 0 begins anew. `certificates`: its map says whose client certificates are. */
+ * between, in as many messages as they need; `part` 0 begins anew. `certificates`: its map says whose client certificates are. `hold`: its records are
+ * kept, however old. */
 #define SK_CONTROL_IMAGE_FIELDS(U, I, T) I(tenant) U(slot) U(offset) U(size)
 #define SK_CONTROL_TENANT_FIELDS(U, I, T)                                                                    \
-    I(tenant) T(name, 64) T(service, 64) U(inactivity) U(expiration) U(max_retries) U(find_time) U(ban_time) U(password_least) U(certificates) U(part) T(hosts, 32768) T(managers, 8192) T(auditors, 8192)
+    I(tenant) T(name, 64) T(service, 64) U(inactivity) U(expiration) U(max_retries) U(find_time) U(ban_time) U(password_least) U(certificates) U(hold) U(part) T(hosts, 32768) T(managers, 8192) T(auditors, 8192)
 /* Behind its tenant's: as the image has it (ipc/tenant.h). */
 #define SK_CONTROL_ISSUER_FIELDS(U, I, T)                                                                    \
     I(tenant) T(name, 64) T(issuer, 512) T(audience, 1024) T(types, 256) T(roles_claim, 512) T(map, 4096)    \
@@ -46,6 +47,11 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
 /* From fetch: there is a new one, in the file of its folder that the id in hexadecimal digits names. */
 #define SK_CONTROL_DOCUMENT_FIELDS(U, I, T) I(id)
 #define SK_CONTROL_GONE_FIELDS(U, I, T) I(tenant)
+/* To audit: a service's records are kept for so many days; the operator's own, without a name, and with the public key, in PEM, that copies are left
+ * for. And: a tenant's contract is over, since `ends` (wall ns), so that its records are erased, once they are not on hold, but for such a copy, which is until `recoverable` (wall
+ * ns). */
+#define SK_CONTROL_KEEPS_FIELDS(U, I, T) T(service, 64) U(days) T(recovery, 4096)
+#define SK_CONTROL_OVER_FIELDS(U, I, T) I(tenant) T(name, 130) U(hold) U(ends) U(recoverable)
 /* A peer's process died; a new channel or ring follows when it is back. */
 #define SK_CONTROL_LOST_FIELDS(U, I, T) U(peer) U(index)
 /* Every tenant of a start or reload has been sent. */
@@ -71,6 +77,8 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
     M(CONTROL_IMAGE, control_image, 8, SK_CONTROL_FROM_SUPERVISOR, 1, SK_CONTROL_IMAGE_FIELDS)               \
     M(CONTROL_TENANT, control_tenant, 9, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_TENANT_FIELDS)            \
     M(CONTROL_GONE, control_gone, 10, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_GONE_FIELDS)                 \
+    M(CONTROL_KEEPS, control_keeps, 25, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_KEEPS_FIELDS)              \
+    M(CONTROL_OVER, control_over, 26, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_OVER_FIELDS)                 \
     M(CONTROL_LOADED, control_loaded, 11, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_LOADED_FIELDS)           \
     M(CONTROL_STOP, control_stop, 12, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_STOP_FIELDS)                 \
     M(CONTROL_RECORD, control_record, 13, SK_CONTROL_FROM_SUPERVISOR, 0, SK_CONTROL_RECORD_FIELDS)           \

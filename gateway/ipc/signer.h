@@ -24,12 +24,15 @@ enum { SK_SIGNER_FROM_AUDIT = 1, SK_SIGNER_FROM_SIGNER = 2 };
 /* Sign all that was told, and where nothing was, now and then. Answered when it is on disk, or `failed`: then nothing is signed, and it may be asked again. */
 #define SK_SIGNER_SIGN_FIELDS(U, I, T) U(ticket)
 #define SK_SIGNER_SIGNED_FIELDS(U, I, T) U(ticket) U(failed)
+/* The key of all that this tenant recorded is no more: a certificate is to say so, unless there is one for as many records. `contract`: NAME@SERVICE. */
+#define SK_SIGNER_ERASED_FIELDS(U, I, T) I(tenant) T(contract, 129)
 
 #define SK_SIGNER_MESSAGES(M)                                                                                \
     M(SIGNER_STANDS, signer_stands, 1, SK_SIGNER_FROM_SIGNER, 0, SK_SIGNER_STANDS_FIELDS)                    \
     M(SIGNER_SERVES, signer_serves, 2, SK_SIGNER_FROM_SIGNER, 0, SK_SIGNER_SERVES_FIELDS)                    \
     M(SIGNER_BEGIN, signer_begin, 6, SK_SIGNER_FROM_AUDIT, 0, SK_SIGNER_BEGIN_FIELDS)                        \
     M(SIGNER_LEAVES, signer_leaves, 3, SK_SIGNER_FROM_AUDIT, 0, SK_SIGNER_LEAVES_FIELDS)                     \
+    M(SIGNER_ERASED, signer_erased, 7, SK_SIGNER_FROM_AUDIT, 0, SK_SIGNER_ERASED_FIELDS)                     \
     M(SIGNER_SIGN, signer_sign, 4, SK_SIGNER_FROM_AUDIT, 0, SK_SIGNER_SIGN_FIELDS)                           \
     M(SIGNER_SIGNED, signer_signed, 5, SK_SIGNER_FROM_SIGNER, 0, SK_SIGNER_SIGNED_FIELDS)
 

@@ -17,7 +17,7 @@
 
 #define SK_FRAME_BLOCK ((size_t)4096)
 #define SK_FRAME_HASH 32
-#define SK_FRAME_FORMAT 4U
+#define SK_FRAME_FORMAT 5U
 #define SK_FRAME_GROUP_HEADER ((size_t)136)
 #define SK_FRAME_RECORD_HEADER ((size_t)32)
 #define SK_FRAME_BODY_MAX ((size_t)16 << 20)

@@ -148,16 +148,27 @@ struct reading {
     struct sk_journal_error *error;
 };
 
-/* What is in it, and what that opens or closes. */
+/* Which intents are open is not, but from snapshots. */
+static bool is_blind(const struct sk_journal_state *state)
+{
+    return !state->keys || state->erased;
+}
+
+/* What is in it, and what that opens or closes. 0; 1 damaged; 2 its keys are no more; negative. */
 static int open_record(struct reading *r, uint64_t index, const struct sk_frame_record *frame, struct sk_slice sealed, struct sk_audit_record *record)
 {
     struct sk_journal_tenant *tenant = sk_journal_find_tenant(r->state, frame->tenant);
     size_t len = 0;
     int result = sk_sealing_set(&tenant->sealing, r->state->keys, frame->tenant, r->group.day, r->group.run);
-    if (result) {
+    const bool erased = result == 1 && sk_keys_lost(r->state->keys, frame->tenant, r->group.day, r->group.number);
+    if (result && !erased) {
         return result < 0 ? result : damaged(r->error, r->offset, r->group.number, index, "the keys have none for the record's tenant and day");
     }
-    result = sk_sealing_open(&tenant->sealing, frame, sealed, r->cbor, &len);
+    result = erased ? 1 : sk_sealing_open(&tenant->sealing, frame, sealed, r->cbor, &len);
+    if (result == 1 && sk_keys_lost(r->state->keys, frame->tenant, r->group.day, r->group.number)) {
+        r->state->erased++;
+        return 2;
+    }
     if (result) {
         return result < 0 ? result : damaged(r->error, r->offset, r->group.number, index, "the record is not sealed by its tenant's keys, or not what its leaf says");
     }
@@ -186,15 +197,15 @@ static int read_record(struct reading *r, uint64_t index, struct sk_slice *body)
         return damaged(r->error, r->offset, r->group.number, index, "sequence number %llu where %llu must follow",
                 (unsigned long long)frame.seq, (unsigned long long)tenant->tree.size);
     }
-    int result = r->state->keys ? open_record(r, index, &frame, sealed, &record) : 0;
-    if (result) {
+    int result = r->state->keys ? open_record(r, index, &frame, sealed, &record) : 2;
+    if (result && result != 2) {
         return result;
     }
     sk_tree_append(&tenant->tree, sk_sealed_leaf(sealed));
     r->state->records++;
     if (r->each) {
         uint64_t at = (uint64_t)((const uint8_t *)sealed.data - SK_FRAME_RECORD_HEADER - r->file);
-        const struct sk_journal_read read = {&frame, sk_sealed_leaf(sealed), &r->group, at, r->state->keys ? &record : NULL};
+        const struct sk_journal_read read = {&frame, sk_sealed_leaf(sealed), &r->group, at, result == 0 ? &record : NULL};
         r->each(r->context, &read);
     }
     return 0;
@@ -214,7 +225,7 @@ static int read_records(struct reading *r, struct sk_slice body)
 static int read_intent(struct reading *r, const struct sk_frame_entry *entry, bool trust, uint64_t index)
 {
     uint64_t hash = sk_table_hash(sk_slice(entry->hash, SK_ID_SIZE));
-    trust = trust || !r->state->keys;
+    trust = trust || is_blind(r->state);
     if (trust && !find_open(r->state, entry->tenant, entry->hash, hash) && add_open(r->state, entry->tenant, entry->hash, entry->seq, 0)) {
         return -ENOMEM;
     }
@@ -313,7 +324,7 @@ static int read_snapshot(struct reading *r, struct sk_slice body, bool trust)
         r->intents += entry.kind == SK_FRAME_INTENT;
     }
     r->parts = r->group.kind == SK_FRAME_PART;
-    if (!r->parts && !r->state->keys) {
+    if (!r->parts && is_blind(r->state)) {
         drop_closed(r);
     }
     bool whole = body.len == 0 && (r->parts || (all_peaks(r) && r->tenants == r->state->tenants.count && r->intents == r->state->opens.count));
@@ -398,7 +409,10 @@ static int check_group(struct reading *r, struct sk_slice file)
     return result;
 }
 
-bool sk_journal_begins(struct sk_slice file, sk_journal_stand each, void *context)
+/* Each entry of a file's snapshot. True: a reading can begin with it. */
+typedef void (*each_entry)(void *context, const struct sk_frame_entry *entry);
+
+static bool walk_snapshot(struct sk_slice file, each_entry each, void *context)
 {
     struct sk_frame_file header;
     struct sk_frame_group group;
@@ -414,12 +428,54 @@ bool sk_journal_begins(struct sk_slice file, sk_journal_stand each, void *contex
         }
         begins = true;
         for (struct sk_slice body = sk_slice(p + SK_FRAME_GROUP_HEADER, group.body); each && sk_frame_next_entry(&body, &entry) == 0;) {
-            if (entry.kind == SK_FRAME_TENANT) {
-                each(context, entry.tenant, entry.seq, entry.hash);
-            }
+            each(context, &entry);
         }
     }
     return begins;
+}
+
+struct standing {
+    sk_journal_stand each;
+    void *context;
+};
+
+static void note_stand(void *context, const struct sk_frame_entry *entry)
+{
+    const struct standing *standing = context;
+    if (entry->kind == SK_FRAME_TENANT) {
+        standing->each(standing->context, entry->tenant, entry->seq, entry->hash);
+    }
+}
+
+bool sk_journal_begins(struct sk_slice file, sk_journal_stand each, void *context)
+{
+    struct standing standing = {each, context};
+    return walk_snapshot(file, each ? note_stand : NULL, &standing);
+}
+
+struct beginning {
+    const uint8_t *tenant;
+    struct sk_tree *tree;
+};
+
+static void note_tree(void *context, const struct sk_frame_entry *entry)
+{
+    const struct beginning *b = context;
+    if (memcmp(entry->tenant, b->tenant, SK_ID_SIZE) != 0) {
+        return;
+    }
+    if (entry->kind == SK_FRAME_TENANT) {
+        b->tree->size = entry->seq;
+    } else if (entry->kind == SK_FRAME_PEAK && entry->seq < SK_TREE_PEAKS) {
+        memcpy(b->tree->peaks[entry->seq], entry->hash, SK_TREE_HASH);
+    }
+}
+
+void sk_journal_begins_with(struct sk_slice file, const uint8_t tenant[SK_ID_SIZE], struct sk_tree *tree)
+{
+    struct beginning b = {tenant, tree};
+    tree->size = 0;
+    (void)walk_snapshot(file, note_tree, &b);
 }
 
 static bool group_here(struct reading *r, struct sk_slice file)

@@ -41,6 +41,7 @@ struct sk_journal_state {
     uint64_t records;
     uint64_t wall; /* of the last group */
     uint32_t day;  /* of it, too */
+    uint64_t erased; /* of `records`, those whose keys are no more: which intents are open is known from snapshots alone, since */
     bool begun;
 };
 
@@ -68,7 +69,7 @@ struct sk_journal_read {
     const uint8_t *leaf; /* SK_TREE_HASH bytes */
     const struct sk_frame_group *group;
     uint64_t at; /* where its frame begins in the file */
-    const struct sk_audit_record *record; /* NULL without keys */
+    const struct sk_audit_record *record; /* NULL without keys, or when they were erased */
 };
 typedef void (*sk_journal_each)(void *context, const struct sk_journal_read *read);
 
@@ -115,6 +116,9 @@ int sk_journal_check_head(const struct sk_journal_state *state, const struct sk_
  */
 typedef void (*sk_journal_stand)(void *context, const uint8_t tenant[SK_ID_SIZE], uint64_t size, const uint8_t root[SK_TREE_HASH]);
 bool sk_journal_begins(struct sk_slice file, sk_journal_stand each, void *context);
+
+/* The tenant's tree as the file's snapshot has it; empty when it does not name the tenant. */
+void sk_journal_begins_with(struct sk_slice file, const uint8_t tenant[SK_ID_SIZE], struct sk_tree *tree);
 
 /* "journal-0000000000000001.skj"; `out` holds 40. Number of a name, or 0. */
 void sk_journal_file_name(uint64_t number, char out[40]);

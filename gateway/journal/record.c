@@ -374,7 +374,7 @@ int sk_record_decode(struct sk_slice bytes, struct sk_audit_record *record)
         return 1;
     }
     struct reader r = {(const uint8_t *)bytes.data, (const uint8_t *)bytes.data + bytes.len};
-    if (read_head(&r, &major, &fields) || major != MAJOR_MAP || fields > 64) {
+    if (read_head(&r, &major, &fields) || major != MAJOR_MAP) {
         return 1;
     }
     for (uint64_t i = 0; i < fields; i++) {

@@ -39,6 +39,10 @@ static const struct sk_view_op ops[] = {
         {SK_AUDIT_CONFIG_CHANGED, "Configuration changed", SK_VIEW_LOW, 5019, 1 /* Log */, "\"configuration\"", "\"change\""},
         {SK_AUDIT_JOURNAL_RECOVERED, "Journal recovered", SK_VIEW_LOW, 1008, 6 /* Start */, "\"process\"", "\"info\""},
         {SK_AUDIT_TRAIL_READ, "Trail read", SK_VIEW_INFORMATIONAL, 1008, 99 /* Other */, "\"configuration\"", "\"access\""},
+        {SK_AUDIT_TRAIL_PRUNED, "Trail pruned", SK_VIEW_INFORMATIONAL, 1008, 2 /* Delete */, "\"configuration\"", "\"deletion\""},
+        {SK_AUDIT_TRAIL_HELD, "Trail held", SK_VIEW_LOW, 1008, 99 /* Other */, "\"configuration\"", "\"change\""},
+        {SK_AUDIT_TRAIL_KEPT, "Trail kept", SK_VIEW_LOW, 1008, 99 /* Other */, "\"configuration\"", "\"change\""},
+        {SK_AUDIT_TRAIL_ERASED, "Trail erased", SK_VIEW_LOW, 1008, 2 /* Delete */, "\"configuration\"", "\"deletion\""},
 };
 
 static const struct sk_view_op *find_op(enum sk_audit_op op)

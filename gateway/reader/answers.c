@@ -108,7 +108,7 @@ static int count_file(struct reader *reader, struct asked *asked, uint64_t *file
 {
     const struct segment *segment = &reader->follow.segments.all[--asked->at];
     *file = segment->header.number;
-    return find_counts_in(segment, &asked->is, asked->step, asked->counts);
+    return find_counts_in(segment, reader->follow.keys, &asked->is, asked->step, asked->counts);
 }
 
 static void give_counts(struct reader *reader, const struct asked *asked)
@@ -139,7 +139,7 @@ static int prove(struct reader *reader, const struct asked *asked, const struct 
     size_t left_count = 0, right_count = 0;
     q.before = q.before && q.before < checkpoint->size ? q.before : checkpoint->size;
     int r = proof_range(segments, &q, &m.first, &m.end, file);
-    r = r ? r : proof_subtrees(segments, q.tenant, 0, m.first, left, &left_count);
+    r = r ? r : proof_left(segments, q.tenant, m.first, left, &left_count);
     r = r ? r : proof_subtrees(segments, q.tenant, m.end, checkpoint->size, right, &right_count);
     r = r ? r : put_roots(left, left_count, &m.left);
     r = r ? r : put_roots(right, right_count, &m.right);

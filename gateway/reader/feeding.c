@@ -23,6 +23,9 @@ static int give(struct follow *f, const struct sk_frame_group *group, const stru
     size_t len = 0;
     int r = tenant ? sk_sealing_set(&tenant->sealing, f->keys, frame->tenant, group->day, group->run) : 1;
     r = r ? r : sk_sealing_open(&tenant->sealing, frame, sealed, cbor, &len);
+    if (r == 1 && sk_keys_lost(f->keys, frame->tenant, group->day, group->number)) {
+        return 0; /* erased */
+    }
     if (r == 0) {
         each(context, sk_slice(cbor, len));
     }

@@ -127,7 +127,7 @@ static int give(struct finding *f, uint32_t row)
     if (r == 0 && is_meant(f->question, &record)) {
         f->enough = !f->each(f->context, &record, sk_slice(cbor, len), f->sealing);
     }
-    return r;
+    return r == 2 ? 0 : r;
 }
 
 static int give_rows(struct finding *f, const roaring_bitmap_t *rows)
@@ -147,7 +147,7 @@ int find_in(const struct segment *segment, const struct sk_keys *keys, const str
 {
     struct finding f = {.segment = segment, .keys = keys, .question = question, .sealing = sealing, .each = each, .context = context};
     roaring_bitmap_t *rows = NULL;
-    int r = segment_part(segment, question->tenant, &f.part) ? find_rows(&f.part, question, &rows) : 0;
+    int r = segment_known(segment, keys, question->tenant, &f.part) ? find_rows(&f.part, question, &rows) : 0;
     r = rows ? give_rows(&f, rows) : r;
     if (rows) {
         roaring_bitmap_free(rows);
@@ -209,12 +209,12 @@ static int count_decision(const struct counting *c, const struct part *part, con
     return r;
 }
 
-int find_counts_in(const struct segment *segment, const struct question *question, uint64_t step, struct find_count *counts)
+int find_counts_in(const struct segment *segment, const struct sk_keys *keys, const struct question *question, uint64_t step, struct find_count *counts)
 {
     struct counting c = {question, step, counts};
     roaring_bitmap_t *rows = NULL;
     struct part part;
-    int r = segment_part(segment, question->tenant, &part) ? find_rows(&part, question, &rows) : 0;
+    int r = segment_known(segment, keys, question->tenant, &part) ? find_rows(&part, question, &rows) : 0;
     for (unsigned decision = 1; r == 0 && rows && decision < FIND_DECISIONS; decision++) {
         r = count_decision(&c, &part, rows, decision);
     }

@@ -83,8 +83,20 @@ static int read_whole(int fd, uint64_t size, char *bytes)
     return 0;
 }
 
-/* Slots are only added, and a record's keys are there before it is: they are all there when the file has not grown. */
-static int renew_keys(struct follow *f)
+/* What was derived from keys that are no more. */
+static void forget(struct follow *f)
+{
+    segments_forget(&f->segments, f->storing ? f->stores : SIZE_MAX);
+    for (struct sk_table_node *n = sk_table_walk(&f->state.tenants, NULL); n; n = sk_table_walk(&f->state.tenants, n)) {
+        sk_sealing_free(&SK_CONTAINER(n, struct sk_journal_tenant, node)->sealing);
+    }
+}
+
+/*
+ * Slots are only added, and a record's keys are there before it is: they are all there when the file has not grown. But for those that are erased, which
+ * audit says.
+ */
+static int renew_keys(struct follow *f, uint64_t erased)
 {
     struct stat info = {0};
     if (fstat(f->keys_fd, &info) || (uint64_t)info.st_size > KEYS_MOST) {
@@ -92,7 +104,7 @@ static int renew_keys(struct follow *f)
         return -EIO;
     }
     uint64_t size = (uint64_t)info.st_size - (uint64_t)info.st_size % SK_KEYS_SLOT;
-    if (f->keys && size == f->keys_size) {
+    if (f->keys && size == f->keys_size && erased == f->erased) {
         return 0;
     }
     char why[160] = "", *bytes = malloc(size ? size : 1);
@@ -108,6 +120,10 @@ static int renew_keys(struct follow *f)
     f->keys = keys;
     f->state.keys = f->segments.shelf.keys = keys;
     f->keys_size = size;
+    if (erased != f->erased) {
+        forget(f);
+    }
+    f->erased = erased;
     return 0;
 }
 
@@ -127,6 +143,9 @@ static const uint8_t *last_hash(const struct follow *f, size_t i)
 static void begin(struct follow *f)
 {
     size_t i = 0;
+    if (f->segments.shelf.folder >= 0) {
+        stored_sweep(&f->segments.shelf, f->segments.all[0].header.number);
+    }
     while (i + 1 < f->segments.count) {
         segment_take_stored(&f->segments, &f->segments.all[i], last_hash(f, i));
         if (!f->segments.all[i].stored) {
@@ -216,18 +235,32 @@ static enum follow_step read_on(struct follow *f, uint64_t end, const uint8_t *u
     return until ? broken(f, "the next file goes on from a group that is missing here") : FOLLOW_LEVEL;
 }
 
+size_t follow_drop(struct follow *f, const struct follow_goal *goal)
+{
+    size_t dropped = 0;
+    while (!f->storing && f->begun && f->reading && f->segments.all[0].header.number < goal->first) {
+        segments_drop_first(&f->segments);
+        f->reading--;
+        dropped++;
+    }
+    return dropped;
+}
+
 enum follow_step follow_step(struct follow *f, const struct follow_goal *goal)
 {
     if (f->keys_fd < 0) {
         return need(f, SK_SERVING_KEYS);
     }
-    if (renew_keys(f)) {
+    if (renew_keys(f, goal->erased)) {
         return FOLLOW_BROKEN;
     }
     if (f->segments.count == 0) {
         return need(f, goal->first);
     }
     uint64_t newest = f->segments.all[f->segments.count - 1].header.number;
+    if (newest + 1 < goal->first) {
+        return broken(f, "files were erased before they were read");
+    }
     if (newest < goal->last) {
         return need(f, newest + 1);
     }

@@ -17,6 +17,7 @@ struct follow {
     struct sk_keys *keys;
     int keys_fd;        /* negative: not there yet */
     uint64_t keys_size; /* bytes of the file that `keys` are of */
+    uint64_t erased;    /* what audit said of erased keys, when they were read */
     bool failed;        /* the index could not take a record */
     struct storing *storing; /* the index of `stores` is being written */
     size_t stores;
@@ -29,6 +30,7 @@ struct follow {
 /* What is durable: numbers of the oldest file and of the newest, and bytes of that one. */
 struct follow_goal {
     uint64_t first, last, end;
+    uint64_t erased; /* keys (ipc/serving.h) */
 };
 
 enum follow_step {
@@ -48,5 +50,7 @@ int follow_bring(struct follow *follow, uint64_t file, int fd) sk_nodiscard;
 void follow_store(struct follow *follow);
 /* It is written. 0; negative: it could not be, and is tried again in a minute. */
 int follow_stored(struct follow *follow) sk_nodiscard;
+/* Forgets files that are gone. How many there were: the others have moved down by that. */
+size_t follow_drop(struct follow *follow, const struct follow_goal *goal);
 /* Reads some megabytes on. */
 enum follow_step follow_step(struct follow *follow, const struct follow_goal *goal);

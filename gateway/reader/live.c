@@ -20,10 +20,11 @@ static void value_free(struct live_value *value)
     if (value->count > LIVE_ROWS) {
         roaring_bitmap_free(value->rows.many);
     }
+    sk_wipe(value->bytes, value->len); /* of a record that may be erased */
     free(value);
 }
 
-static void tenant_free(struct live_tenant *tenant)
+static void free_values(struct live_tenant *tenant)
 {
     for (unsigned field = 0; field < SK_TERM_COUNT; field++) {
         for (struct sk_table_node *n = sk_table_walk(&tenant->values[field], NULL); n;) {
@@ -32,7 +33,13 @@ static void tenant_free(struct live_tenant *tenant)
             n = next;
         }
         sk_table_free(&tenant->values[field]);
+        tenant->values[field] = SK_TABLE_INIT;
     }
+}
+
+static void tenant_free(struct live_tenant *tenant)
+{
+    free_values(tenant);
     free(tenant->rows);
     free(tenant->tiles);
     free(tenant);
@@ -50,6 +57,16 @@ struct live *live_free(struct live *live)
     }
     free(live);
     return NULL;
+}
+
+void live_forget(struct live *live, const struct sk_keys *keys)
+{
+    for (struct sk_table_node *n = sk_table_walk(&live->tenants, NULL); n; n = sk_table_walk(&live->tenants, n)) {
+        struct live_tenant *tenant = SK_CONTAINER(n, struct live_tenant, node);
+        if (sk_keys_gone(keys, tenant->id, tenant->part.day)) {
+            free_values(tenant);
+        }
+    }
 }
 
 static struct live_tenant *find_tenant(const struct live *live, const uint8_t id[SK_ID_SIZE])
@@ -163,8 +180,7 @@ static struct live_tenant *add_tenant(struct live *live, const struct sk_journal
     if (!tenant) {
         return NULL;
     }
-    tenant->part = (struct part){.kind = &live_kind, .file = live->file, .seq = frame->seq, .ordered = true};
-    tenant->day = read->group->day;
+    tenant->part = (struct part){.kind = &live_kind, .file = live->file, .seq = frame->seq, .day = read->group->day, .ordered = true};
     memcpy(tenant->id, frame->tenant, SK_ID_SIZE);
     if (sk_table_add(&live->tenants, &tenant->node, sk_table_hash(sk_slice(frame->tenant, SK_ID_SIZE)))) {
         free(tenant);
@@ -178,12 +194,12 @@ int live_add(struct live *live, const struct sk_journal_read *read)
     struct live_tenant *tenant = find_tenant(live, read->frame->tenant);
     tenant = tenant ? tenant : add_tenant(live, read);
     int r = tenant ? make_room(tenant) : -ENOMEM;
-    r = r ? r : add_values(tenant, read->record, tenant->part.rows);
+    r = r || !read->record ? r : add_values(tenant, read->record, tenant->part.rows);
     if (r) {
         return r;
     }
     struct part *part = &tenant->part;
-    uint64_t time = read->record->wall / SK_MILLISECOND;
+    uint64_t time = (read->record ? read->record->wall : read->group->wall) / SK_MILLISECOND;
     part->ordered = part->ordered && (part->rows == 0 || time >= tenant->rows[part->rows - 1].time);
     part->first = part->rows == 0 || time < part->first ? time : part->first;
     part->last = time > part->last ? time : part->last;

@@ -27,7 +27,6 @@ struct live_tenant {
     struct sk_table_node node;
     uint8_t id[SK_ID_SIZE];
     struct part part;
-    uint32_t day; /* of the first row */
     uint32_t room;
     struct live_row *rows;
     uint8_t (*tiles)[SK_TREE_HASH]; /* part_tiles of them */
@@ -42,8 +41,10 @@ struct live {
 
 struct live *live_new(uint64_t file);
 struct live *live_free(struct live *live);
-/* One more record, which was opened. Each tenant's come in order. 0 or negative. */
+/* One more record; of one whose keys were erased there is nothing to find, but its place. Each tenant's come in order. 0 or negative. */
 int live_add(struct live *live, const struct sk_journal_read *read) sk_nodiscard;
+/* Of tenants whose keys are erased nothing can be found any more. */
+void live_forget(struct live *live, const struct sk_keys *keys);
 /* The root of the tile whose last record was added just now. 0 or negative. */
 int live_add_tile(struct live *live, const uint8_t tenant[SK_ID_SIZE], const uint8_t root[SK_TREE_HASH]) sk_nodiscard;
 /* The tenant's part. False: it has none. */

@@ -112,12 +112,22 @@ static void broken(struct reader *reader)
     sk_loop_stop(reader->child.loop);
 }
 
+/* Files that are gone are looked at by no question any more. */
+static void drop(struct reader *reader)
+{
+    size_t dropped = follow_drop(&reader->follow, &reader->goal);
+    for (struct asked *asked = dropped ? reader->first : NULL; asked; asked = asked->next) {
+        asked->at = asked->at > dropped ? asked->at - dropped : 0;
+    }
+}
+
 static void on_work(struct sk_timer *timer)
 {
     struct reader *reader = SK_CONTAINER(timer, struct reader, work);
     if (!reader->goal.last || reader->needs) {
         return;
     }
+    drop(reader);
     enum follow_step step = follow_step(&reader->follow, &reader->goal);
     follow_store(&reader->follow);
     if (answer_one(reader, step == FOLLOW_LEVEL) || step == FOLLOW_MORE) {
@@ -180,7 +190,7 @@ static void from_audit(struct sk_channel *channel sk_unused, uint16_t code, cons
     struct reader *reader = context;
     if (code == SK_SERVING_STANDS) {
         const struct sk_serving_stands *m = message;
-        reader->goal = (struct follow_goal){m->first, m->last, m->end};
+        reader->goal = (struct follow_goal){m->first, m->last, m->end, m->erased};
         reader->told = m->last ? m->ticket : reader->told;
         sk_timer_set(&reader->work, 0);
     } else if (code == SK_SERVING_FILE) {

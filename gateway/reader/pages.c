@@ -1,6 +1,8 @@
 /* Opened pages. Runs in the reader. */
 #include "reader/pages.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 
 struct page {
@@ -71,6 +73,7 @@ uint8_t *pages_add(struct pages *pages, const struct page_name *name)
 
 static void page_free(struct pages *pages, struct page *page)
 {
+    sk_wipe(page->bytes, sizeof(page->bytes));
     take_out(pages, page);
     sk_table_remove(&pages->table, &page->node);
     free(page);

@@ -24,6 +24,7 @@ struct pages {
 };
 
 #define PAGES_INIT(bytes) ((struct pages){.most = (bytes) / PAGE_SIZE})
+/* What was in them is wiped. */
 void pages_free(struct pages *pages);
 
 /* The page's bytes, until the next call; NULL: it is not kept. */

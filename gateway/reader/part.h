@@ -16,6 +16,7 @@ struct part {
     uint64_t file;   /* number */
     uint64_t seq;    /* of row 0 */
     uint32_t rows;
+    uint32_t day; /* since 1970: of row 0, and of the key of what is known of it */
     uint64_t first, last; /* the earliest and the latest, ms since 1970 */
     bool ordered;         /* rows stand in the order of their times: no clock was set back */
 };

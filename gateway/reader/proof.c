@@ -28,11 +28,10 @@ static bool walk_to(struct walk *w, uint64_t seq)
     return seq >= w->part.seq;
 }
 
-/* The root of the whole subtree of 2^level leaves that begins there. 0; 1; negative. */
-static int subtree(struct walk *w, uint64_t from, unsigned level, uint8_t root[SK_TREE_HASH])
+/* Appends the leaves [from, end), whole tiles at once where they are whole in the tree, too. 0; 1; negative. */
+static int append(struct walk *w, uint64_t from, uint64_t end, struct sk_tree *tree)
 {
-    struct sk_tree tree = {.size = 0};
-    uint64_t end = from + (UINT64_C(1) << level);
+    uint8_t root[SK_TREE_HASH];
     int r = 0;
     while (r == 0 && from < end) {
         if (!walk_to(w, from)) {
@@ -41,10 +40,39 @@ static int subtree(struct walk *w, uint64_t from, unsigned level, uint8_t root[S
         uint64_t tiles = part_tiles_from(&w->part), n = from >= tiles ? (from - tiles) / PART_TILE : UINT64_MAX;
         bool tile = from % PART_TILE == 0 && end - from >= PART_TILE && n < part_tiles(&w->part);
         r = tile ? w->part.kind->tile(&w->part, n, root) : segment_leaf(&w->segments->all[w->at], &w->part, (uint32_t)(from - w->part.seq), root);
-        sk_tree_append_subtree(&tree, tile ? PART_TILE_LEVEL : 0, root);
+        sk_tree_append_subtree(tree, tile ? PART_TILE_LEVEL : 0, root);
         from += tile ? PART_TILE : 1;
     }
+    return r;
+}
+
+/* The root of the whole subtree of 2^level leaves that begins there. 0; 1; negative. */
+static int subtree(struct walk *w, uint64_t from, unsigned level, uint8_t root[SK_TREE_HASH])
+{
+    struct sk_tree tree = {.size = 0};
+    int r = append(w, from, from + (UINT64_C(1) << level), &tree);
     memcpy(root, tree.peaks[0], SK_TREE_HASH);
+    return r;
+}
+
+int proof_left(const struct segments *segments, const uint8_t tenant[SK_ID_SIZE], uint64_t to, uint8_t roots[PROOF_MOST][SK_TREE_HASH], size_t *count)
+{
+    struct walk w = {.segments = segments, .tenant = tenant};
+    struct sk_tree tree = {.size = 0};
+    *count = 0;
+    if (to == 0) {
+        return 0;
+    }
+    size_t i = walk_to(&w, to) || !w.has ? w.at : 0;
+    i = i < segments->count ? i : segments->count - 1;
+    while (i && !sk_journal_begins(segments->all[i].bytes, NULL, NULL)) {
+        i--; /* it goes on from the one before without saying where all stands */
+    }
+    sk_journal_begins_with(segments->all[i].bytes, tenant, &tree);
+    w = (struct walk){.segments = segments, .tenant = tenant, .at = i};
+    int r = tree.size > to ? 1 : append(&w, tree.size, to, &tree);
+    *count = r ? 0 : sk_tree_peaks(to);
+    memcpy(roots, tree.peaks, *count * SK_TREE_HASH);
     return r;
 }
 
@@ -102,7 +130,7 @@ int proof_range(const struct segments *segments, const struct question *question
     for (size_t i = 0; r == 0 && i < segments->count; i++) {
         struct part part;
         *file = segments->all[i].header.number;
-        r = segment_part(&segments->all[i], question->tenant, &part) ? ends_of(&part, question, first, end) : 0;
+        r = segment_known(&segments->all[i], segments->shelf.keys, question->tenant, &part) ? ends_of(&part, question, first, end) : 0;
     }
     return r;
 }

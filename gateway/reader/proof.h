@@ -12,6 +12,10 @@
 int proof_subtrees(const struct segments *segments, const uint8_t tenant[SK_ID_SIZE], uint64_t from, uint64_t to, uint8_t roots[PROOF_MOST][SK_TREE_HASH],
         size_t *count) sk_nodiscard;
 /*
+ * The same for [0, to), from where the tree stood when the file was begun that has that record: what is before it may be gone. 0; 1; negative.
+ */
+int proof_left(const struct segments *segments, const uint8_t tenant[SK_ID_SIZE], uint64_t to, uint8_t roots[PROOF_MOST][SK_TREE_HASH], size_t *count) sk_nodiscard;
+/*
  * The least range of records that has all of the question's times and numbers in it, its terms aside: [first, end), both 0 when there are none. 0; 1 the
  * index of `file` cannot be opened; negative.
  */

@@ -48,6 +48,27 @@ void segments_free(struct segments *segments)
     *segments = (struct segments){.shelf = {.folder = -1}};
 }
 
+void segments_drop_first(struct segments *segments)
+{
+    struct segment *first = segments->all;
+    if (segments->shelf.folder >= 0) {
+        stored_remove(&segments->shelf, first->header.number);
+    }
+    segment_free(first);
+    segments->count--;
+    memmove(first, first + 1, segments->count * sizeof(*first));
+}
+
+void segments_forget(struct segments *segments, size_t stored)
+{
+    pages_free(&segments->shelf.pages);
+    for (size_t i = 0; i < segments->count; i++) {
+        if (segments->all[i].live && i != stored) {
+            live_forget(segments->all[i].live, segments->shelf.keys);
+        }
+    }
+}
+
 int segment_map(struct segment *segment, int fd)
 {
     struct stat info = {0};
@@ -129,7 +150,7 @@ static int note_seal(struct segment *segment, const struct sk_journal_read *read
         return -ENOMEM;
     }
     segment->seals = more;
-    more[segment->seals_count] = (struct stored_seal){.at = read->at, .day = read->group->day};
+    more[segment->seals_count] = (struct stored_seal){.at = read->at, .group = read->group->number, .day = read->group->day};
     memcpy(more[segment->seals_count++].run, read->group->run, SK_ID_SIZE);
     return 0;
 }
@@ -179,6 +200,15 @@ bool segment_part(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE
     return segment->stored ? stored_part(segment->stored, tenant, part) : live_part(segment->live, tenant, part);
 }
 
+bool segment_known(const struct segment *segment, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], struct part *part)
+{
+    uint64_t time;
+    if (!segment_part(segment, tenant, part) || sk_keys_gone(keys, tenant, part->day)) {
+        return false;
+    }
+    return !sk_keys_lost(keys, tenant, part->day, 0) || part->kind->time(part, 0, &time) != 1; /* else it is of the key that was erased */
+}
+
 static const struct stored_seal *seal_at(const struct segment *segment, uint64_t place)
 {
     size_t i = segment->seals_count;
@@ -206,7 +236,13 @@ int segment_open(const struct segment *segment, const struct sk_keys *keys, cons
     if (sk_frame_next_record(&rest, &frame, &sealed) || memcmp(frame.tenant, tenant, SK_ID_SIZE) != 0 || frame.seq != part->seq + row) {
         return 1;
     }
+    if (sk_keys_gone(keys, tenant, seal->day)) {
+        return 2; /* whatever `sealing` was made of before */
+    }
     r = sk_sealing_set(sealing, keys, tenant, seal->day, seal->run);
     r = r ? r : sk_sealing_open(sealing, &frame, sealed, cbor, len);
+    if (r == 1 && sk_keys_lost(keys, tenant, seal->day, seal->group)) {
+        return 2;
+    }
     return r ? r : sk_record_decode(sk_slice(cbor, *len), record);
 }

@@ -38,13 +38,19 @@ int segment_store(const struct segments *segments, const struct segment *segment
 
 /* Indexes a record of the segment's file. 0 or negative. */
 int segment_add(struct segment *segment, const struct sk_journal_read *read) sk_nodiscard;
+/* The first file is no longer there: nor is its index. */
+void segments_drop_first(struct segments *segments);
+/* What was opened with keys that may be no more is forgotten, but of the file whose index is just being stored, and dropped then; SIZE_MAX: none is. */
+void segments_forget(struct segments *segments, size_t stored);
+/* The tenant's part, when something can be known of it: its keys are not erased. False: it has none. */
+bool segment_known(const struct segment *segment, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], struct part *part);
 /* The tenant's part. False: it has no record there. */
 bool segment_part(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE], struct part *part);
 /* The leaf of that row's record. 0; 1 it is not there; negative. */
 int segment_leaf(const struct segment *segment, const struct part *part, uint32_t row, uint8_t leaf[SK_TREE_HASH]) sk_nodiscard;
 /*
  * Opens the record of that row of the tenant's part; its CBOR comes into `cbor`, and `record` borrows from there. `sealing` is the tenant's, kept
- * from one record to the next. 0; 1 it is not there, or another, or its keys are gone; negative.
+ * from one record to the next. 0; 1 it is not there, or another; 2 its keys are erased; negative.
  */
 int segment_open(const struct segment *segment, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], const struct part *part, uint32_t row,
         struct sk_sealing *sealing, uint8_t cbor[SK_AUDIT_RECORD_MAX], size_t *len, struct sk_audit_record *record) sk_nodiscard;

@@ -5,6 +5,7 @@
 #include "crypto/digest.h"
 #include "crypto/seal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define PREFIX "index-"
 
 struct stored {
     struct shelf *shelf;
@@ -25,7 +28,7 @@ struct stored {
 
 void stored_name(uint64_t file, char out[40])
 {
-    (void)snprintf(out, 40, "index-%016llx.ski", (unsigned long long)file);
+    (void)snprintf(out, 40, PREFIX "%016llx.ski", (unsigned long long)file);
 }
 
 void stored_key(const uint8_t secret[SK_KEYS_SECRET], const uint8_t salt[SK_ID_SIZE], uint8_t key[SK_KEYS_SECRET])
@@ -105,6 +108,25 @@ void stored_remove(const struct shelf *shelf, uint64_t file)
     char name[40];
     stored_name(file, name);
     (void)unlinkat(shelf->folder, name, 0);
+}
+
+void stored_sweep(const struct shelf *shelf, uint64_t first)
+{
+    int fd = openat(shelf->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    for (const struct dirent *entry; folder && (entry = readdir(folder)) != NULL;) {
+        char name[40];
+        uint64_t file = strtoull(sk_slice_starts(sk_slice_str(entry->d_name), SK_LIT(PREFIX)) ? entry->d_name + sizeof(PREFIX) - 1 : "", NULL, 16);
+        stored_name(file, name);
+        if (file && file < first && strcmp(entry->d_name, name) == 0) {
+            stored_remove(shelf, file);
+        }
+    }
+    if (folder) {
+        (void)closedir(folder);
+    } else if (fd >= 0) {
+        (void)close(fd);
+    }
 }
 
 const uint8_t *stored_hash(const struct stored *stored)
@@ -333,7 +355,7 @@ bool stored_part(const struct stored *stored, const uint8_t id[SK_ID_SIZE], stru
     static const struct part_kind kind = {select_stored, time_stored, place_stored, tile_stored};
     const struct stored_tenant *t = bsearch(id, stored->tenants, stored->header->tenants, sizeof(*stored->tenants), compare_tenants);
     if (t) {
-        *part = (struct part){.kind = &kind, .index = stored, .tenant = t, .file = stored->header->file, .seq = t->seq, .rows = t->rows, .first = t->first,
+        *part = (struct part){.kind = &kind, .index = stored, .tenant = t, .file = stored->header->file, .seq = t->seq, .rows = t->rows, .day = t->day, .first = t->first,
                 .last = t->last, .ordered = t->ordered};
     }
     return t != NULL;

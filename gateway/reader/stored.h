@@ -19,7 +19,7 @@
 #include "journal/frame.h"
 #include "journal/keys.h"
 
-#define STORED_VERSION 2U
+#define STORED_VERSION 3U
 #define STORED_TAG 16
 
 struct stored_header {
@@ -32,9 +32,9 @@ struct stored_header {
     uint32_t seals, tenants; /* how many */
 };
 
-/* From this place of the file on its records are sealed for that day, by that run. */
+/* From this place of the file on its records are sealed for that day, by that run; the first of them are of that group. */
 struct stored_seal {
-    uint64_t at;
+    uint64_t at, group;
     uint32_t day, zero;
     uint8_t run[SK_ID_SIZE];
 };
@@ -94,6 +94,8 @@ void stored_key(const uint8_t secret[SK_KEYS_SECRET], const uint8_t salt[SK_ID_S
 int stored_open(struct shelf *shelf, const struct sk_frame_file *journal, struct stored **stored) sk_nodiscard;
 /* It says what the journal does not: it is removed, and made anew by the next reader. */
 void stored_remove(const struct shelf *shelf, uint64_t file);
+/* Removes those of files before `first`: they were removed while nobody looked. */
+void stored_sweep(const struct shelf *shelf, uint64_t first);
 struct stored *stored_free(struct stored *stored);
 /* The hash of the last group that it knows. */
 const uint8_t *stored_hash(const struct stored *stored);

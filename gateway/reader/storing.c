@@ -235,7 +235,7 @@ static int put_section(struct writing *w, const struct section *section, struct 
     struct stored_head head = {.times = 0};
     int r = flush(w);
     *row = (struct stored_tenant){.at = w->at, .seq = part->seq, .first = part->first, .last = part->last, .rows = part->rows, .ordered = part->ordered,
-            .day = tenant->day};
+            .day = tenant->part.day};
     memcpy(row->id, tenant->id, SK_ID_SIZE);
     w->len = 0;
     w->sealer = sk_sealer_new(section->key);
@@ -322,9 +322,14 @@ static int list_sections(struct storing *s, const struct shelf *shelf, const str
     int r = 0;
     s->sections = calloc(live->tenants.count + 1, sizeof(*s->sections));
     for (struct sk_table_node *n = s->sections ? sk_table_walk(&live->tenants, NULL) : NULL; r == 0 && n; n = sk_table_walk(&live->tenants, n)) {
-        struct section *section = &s->sections[s->count++];
+        struct section *section = &s->sections[s->count];
         section->tenant = SK_CONTAINER(n, struct live_tenant, node);
-        r = fits(section->tenant) ? sk_keys_derive(shelf->keys, section->tenant->id, section->tenant->day, "index", sk_slice(salt, SK_ID_SIZE), section->key) : 1;
+        uint32_t day = section->tenant->part.day;
+        if (sk_keys_gone(shelf->keys, section->tenant->id, day)) {
+            continue; /* nothing is known of it any more */
+        }
+        s->count++;
+        r = fits(section->tenant) ? sk_keys_derive(shelf->keys, section->tenant->id, day, "index", sk_slice(salt, SK_ID_SIZE), section->key) : 1;
     }
     if (s->sections && s->count) {
         qsort(s->sections, s->count, sizeof(*s->sections), compare_sections);

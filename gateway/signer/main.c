@@ -83,6 +83,14 @@ static void sign(struct signer *signer, uint64_t ticket)
     }
 }
 
+static void certify(struct signer *signer, const struct sk_signer_erased *m)
+{
+    int r = sk_trees_certify(signer->trees, m->tenant, m->contract);
+    if (r < 0) {
+        said_failed(signer, r); /* audit says it again after a start */
+    }
+}
+
 static void from_audit(struct sk_channel *channel sk_unused, uint16_t code, const void *message, const int *fds sk_unused, void *context)
 {
     struct signer *signer = context;
@@ -90,6 +98,8 @@ static void from_audit(struct sk_channel *channel sk_unused, uint16_t code, cons
         take(signer, ((const struct sk_signer_leaves *)message)->leaves);
     } else if (code == SK_SIGNER_BEGIN) {
         begin(signer);
+    } else if (code == SK_SIGNER_ERASED) {
+        certify(signer, message);
     } else if (code == SK_SIGNER_SIGN) {
         sign(signer, ((const struct sk_signer_sign *)message)->ticket);
     }

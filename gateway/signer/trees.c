@@ -388,3 +388,58 @@ int sk_trees_sign(struct sk_trees *trees)
     }
     return r;
 }
+
+/* ---- erasures ---- */
+
+#define CERTIFICATE "new-erasure" /* before it is whole */
+
+/* Under its name, when it is whole. 0 or negative. */
+static int write_certificate(const struct sk_trees *trees, const char *name, struct sk_slice note)
+{
+    int folder = open(trees->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = folder < 0 ? -1 : openat(folder, CERTIFICATE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int r = fd < 0 ? -errno : write_all(fd, (const uint8_t *)note.data, note.len, 0);
+    if (r == 0 && (fsync(fd) || renameat(folder, CERTIFICATE, folder, name) || fsync(folder))) {
+        r = -errno;
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    if (folder >= 0) {
+        (void)close(folder);
+    }
+    return r;
+}
+
+static bool is_there(const struct sk_trees *trees, const char *name)
+{
+    struct stat info;
+    char path[4200];
+    (void)snprintf(path, sizeof(path), "%s/%s", trees->folder, name);
+    return stat(path, &info) == 0;
+}
+
+int sk_trees_certify(const struct sk_trees *trees, const uint8_t tenant[SK_ID_SIZE], struct sk_slice contract)
+{
+    struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_ERASURE_TEXT), note SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_ERASURE_NOTE);
+    const struct grown *g = find(trees, tenant);
+    struct sk_erasure e = {.was = {.size = 0}};
+    char origin[SK_CHECKPOINT_ORIGIN], name[80];
+    if (!g || contract.len == 0 || contract.len >= sizeof(e.contract)) {
+        return 1;
+    }
+    memcpy(e.was.node, trees->node, SK_ID_SIZE);
+    memcpy(e.was.epoch, trees->epoch, SK_ID_SIZE);
+    memcpy(e.was.tenant, tenant, SK_ID_SIZE);
+    e.was.size = g->tree.size;
+    sk_tree_root(&g->tree, e.was.root);
+    look_at_clock(&e.was);
+    memcpy(e.contract, contract.data, contract.len);
+    sk_erasure_file(&e, name);
+    if (is_there(trees, name)) {
+        return 0;
+    }
+    int r = sk_erasure_put(&e, &text);
+    r = r ? r : sk_note_sign(trees->key, sk_slice(origin, sk_checkpoint_origin(&e.was, origin)), sk_buf_peek(&text), &note);
+    return r ? r : write_certificate(trees, name, sk_buf_peek(&note));
+}

@@ -6,7 +6,7 @@
 
 #include "base/table.h"
 #include "ipc/signer.h"
-#include "journal/checkpoint.h"
+#include "journal/erasure.h"
 
 #include <stdbool.h>
 
@@ -39,3 +39,8 @@ int sk_trees_add(struct sk_trees *trees, struct sk_slice leaves) sk_nodiscard;
  * -ESTALE: the file is no longer the one in the folder.
  */
 int sk_trees_sign(struct sk_trees *trees) sk_nodiscard;
+/*
+ * Signs that the tenant's trail, as far as its tree goes, was erased, in a file of its own in the folder, unless that is there. On stable storage when it
+ * returns 0. 1: nothing is known of the tenant; negative.
+ */
+int sk_trees_certify(const struct sk_trees *trees, const uint8_t tenant[SK_ID_SIZE], struct sk_slice contract) sk_nodiscard;

@@ -3,7 +3,7 @@
  * needs and nothing more, connects them, and starts again what dies. Root, because it gives each child its own
  * identity; it reads no byte of a client.
  */
-#include "supervisor/supervisor.h"
+#include "supervisor/contracts.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -278,7 +278,7 @@ static bool needs_restart(const struct sk_conf *a, const struct sk_conf *b)
            a->is.flush_deadline != b->is.flush_deadline || !same_feeds(a, b);
 }
 
-static void reload(struct supervisor *s)
+void supervisor_reload(struct supervisor *s)
 {
     struct sk_conf *conf = NULL;
     struct sk_conf_error error;
@@ -307,6 +307,7 @@ static void reload(struct supervisor *s)
     s->conf = conf;
     s->generation++;
     announce_settings(s);
+    contracts_announce(s, process_of(s, KIND_AUDIT, 0));
     processes_start_wanted(s);
     for (struct tenant *t = s->list; t; t = t->next) {
         t->untold = t->untold || t->changed;
@@ -327,7 +328,7 @@ static void reload(struct supervisor *s)
 
 static void on_reload(struct sk_signal *signal)
 {
-    reload(SK_CONTAINER(signal, struct supervisor, reload));
+    supervisor_reload(SK_CONTAINER(signal, struct supervisor, reload));
 }
 
 /* ---- stop ---- */
@@ -458,6 +459,7 @@ static int begin(struct supervisor *s)
         sync_init(s);
         r = processes_start(s);
         watch_start(s);
+        contracts_start(s);
     }
     if (r < 0) {
         sk_log(SK_EVENT_FATAL, SK_TEXT("error", strerror(-r)));

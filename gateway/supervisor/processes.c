@@ -1,5 +1,5 @@
 /* The roster: starting processes, connecting them with each other, starting again what dies. */
-#include "supervisor/supervisor.h"
+#include "supervisor/contracts.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -349,6 +349,7 @@ static void connect_audit(struct supervisor *s, struct process *audit)
     for (const struct tenant *t = s->list; t; t = t->next) {
         announce_tenant(s, audit, t);
     }
+    contracts_announce(s, audit);
     for (size_t i = 0; i < s->processes_count; i++) {
         if (s->processes[i].kind == KIND_WORKER || s->processes[i].kind == KIND_AUTH) {
             connect_ring(&s->processes[i], audit);
@@ -691,7 +692,7 @@ void announce_tenant(struct supervisor *s, struct process *p, const struct tenan
     } else if (p->kind == KIND_AUTH) {
         announce_to_auth(p, t);
     } else if (p->kind == KIND_AUDIT || p->kind == KIND_FEED) {
-        struct sk_control_tenant m = {.name = sk_slice_str(t->name), .service = sk_slice_str(t->service)};
+        struct sk_control_tenant m = {.name = sk_slice_str(t->name), .service = sk_slice_str(t->service), .hold = t->hold};
         memcpy(m.tenant, t->id, SK_ID_SIZE);
         process_send(p, SK_CONTROL_TENANT, &m, NULL);
     }

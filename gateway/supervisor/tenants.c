@@ -1,5 +1,5 @@
 /* The tenants folder: reading, compiling, putting in force. Two phases: nothing changes until all has been read. */
-#include "supervisor/supervisor.h"
+#include "supervisor/contracts.h"
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -353,6 +353,8 @@ static int read_tenant(struct supervisor *s, const struct sk_conf *conf, const s
     sk_image_tenant_id(parsed->service, parsed->tenant, t->id);
     (void)snprintf(t->name, sizeof(t->name), "%s", parsed->tenant);
     (void)snprintf(t->service, sizeof(t->service), "%s", parsed->service);
+    t->over = sk_conf_contract_over(conf, parsed, &t->recoverable);
+    t->hold = parsed->legal_hold;
     for (unsigned i = 0; i < parsed->users_count; i++) {
         t->pam |= parsed->users[i].backend == SK_BACKEND_PAM;
     }
@@ -487,6 +489,11 @@ static int load_file(struct supervisor *s, const struct sk_conf *conf, const str
     if (r) {
         return r;
     }
+    if (contract_over(fresh) && !find(&s->tenants, fresh->id)) {
+        r = contract_load(s, fresh); /* what is in force ends on its own */
+        tenant_free(s, fresh);
+        return r;
+    }
     const struct tenant *other = find(&s->fresh, fresh->id);
     r = other ? refuse_in(error, file->path, "tenant", fresh->name, other->file)
               : sk_table_add(&s->fresh, &fresh->node, sk_table_hash(sk_slice(fresh->id, SK_ID_SIZE)));
@@ -549,6 +556,7 @@ int tenants_load(struct supervisor *s, const struct sk_conf *conf)
 
 void tenants_rollback(struct supervisor *s)
 {
+    contracts_rollback(s);
     for (struct tenant **at = &s->list; *at;) {
         struct tenant *t = *at;
         if (t->changed) {
@@ -608,6 +616,20 @@ static void replace(struct supervisor *s, struct tenant *fresh, struct memory *m
     enter(s, fresh);
 }
 
+void tenant_end(struct supervisor *s, struct tenant *t, const char *detail)
+{
+    struct tenant **at = &s->list;
+    while (*at != t) {
+        at = &(*at)->next;
+    }
+    *at = t->next;
+    record_for(s, t, SK_AUDIT_CONFIG_CHANGED, detail);
+    announce_gone(s, t->id);
+    leave(s, t);
+    s->syncing = s->syncing == t ? NULL : s->syncing; /* its answer is nobody's */
+    tenant_free(s, t);
+}
+
 int tenants_commit(struct supervisor *s, unsigned *changed, unsigned *gone)
 {
     struct memory *memory = NULL;
@@ -619,6 +641,7 @@ int tenants_commit(struct supervisor *s, unsigned *changed, unsigned *gone)
     }
     for (struct tenant *t = s->list; t; t = t->next) {
         if (t->changed) {
+            contract_goes_on(s, t->id);
             replace(s, t, memory);
             ++*changed;
         }
@@ -629,15 +652,15 @@ int tenants_commit(struct supervisor *s, unsigned *changed, unsigned *gone)
             at = &t->next;
             continue;
         }
-        *at = t->next;
         if (find(&s->tenants, t->id) == t) {
-            record_for(s, t, SK_AUDIT_CONFIG_CHANGED, "the tenant is no more");
-            announce_gone(s, t->id);
-            leave(s, t);
+            tenant_end(s, t, "the tenant is no more");
             ++*gone;
+        } else {
+            *at = t->next;
+            tenant_free(s, t);
         }
-        tenant_free(s, t);
     }
+    contracts_commit(s);
     memory_unref(memory);
     s->syncing = NULL;
     return 0;

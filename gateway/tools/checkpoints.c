@@ -23,8 +23,7 @@ static int refuse(char *why, const char *what, uint64_t block)
     return 1;
 }
 
-/* The gateway's key signs under each origin's name. */
-static bool is_signed(const char *vkey, const struct sk_checkpoint *checkpoint, struct sk_slice note)
+bool sk_checkpoints_is_signed(const char *vkey, const struct sk_checkpoint *checkpoint, struct sk_slice note)
 {
     struct sk_buf named SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(1024);
     char node[SK_CHECKPOINT_ORIGIN], origin[SK_CHECKPOINT_ORIGIN];
@@ -44,7 +43,7 @@ static int add_note(struct sk_checkpoints *all, const char *path, struct sk_slic
     entry->path = path;
     entry->note = strndup(note.data, note.len);
     int r = !entry->note ? refuse(why, strerror(ENOMEM), 0) : sk_checkpoint_get(sk_note_text(note), &entry->is) ? refuse(why, "is no checkpoint", block) : 0;
-    if (r == 0 && all->vkey && !is_signed(all->vkey, &entry->is, note)) {
+    if (r == 0 && all->vkey && !sk_checkpoints_is_signed(all->vkey, &entry->is, note)) {
         r = refuse(why, "is not signed by the key that was given", block);
     }
     if (r == 0 && sk_table_add(&all->table, &entry->node, sk_table_hash(sk_slice(entry->is.tenant, SK_ID_SIZE)))) {

@@ -28,6 +28,9 @@ struct sk_checkpoints_result {
     const struct sk_checkpoints_entry *unmet;
 };
 
+/* Is the note, of this checkpoint, signed by the gateway's key, which signs under each origin's name? */
+bool sk_checkpoints_is_signed(const char *vkey, const struct sk_checkpoint *checkpoint, struct sk_slice note);
+
 /* Adds those of a file: the signer's, or one signed note. `path` must live on. 0; 1 with `why` (of 300). */
 int sk_checkpoints_add(struct sk_checkpoints *checkpoints, const char *path, char *why) sk_nodiscard;
 void sk_checkpoints_free(struct sk_checkpoints *checkpoints);

@@ -1,8 +1,10 @@
 /* Verifying evidence. Runs in the tools. */
 #include "tools/evidence.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "crypto/note.h"
+#include "journal/pruned.h"
 #include "journal/reader.h"
 #include "journal/record.h"
 
@@ -14,6 +16,7 @@
 #define SALT ((size_t)16)
 #define NUMBER_AT 124U /* of a header: the size, 11 octal digits */
 #define SUM_AT 148U
+#define AWAY (7200 * SK_SECOND) /* a gateway that was, erases what is due meanwhile */
 
 const char *const sk_evidence_names[SK_EVIDENCE_MEMBERS] = {"evidence", "checkpoint", "left", "tiles", "right", "salts", "records"};
 
@@ -23,6 +26,10 @@ struct verifying {
     const char *vkey;
     const struct sk_checkpoints *others;
     struct sk_journal_state state; /* of intents and outcomes */
+    struct sk_buf held;            /* struct sk_pruned of what is kept, however old */
+    uint32_t days;                 /* that records were kept, as the last word of it says; 0: there is none */
+    uint64_t unsound;              /* the first word of pruning that is not what it should be, */
+    const char *why;               /* and why; NULL: each is */
     void (*each)(void *context, const struct sk_audit_record *record);
     void *context;
 };
@@ -149,25 +156,14 @@ static int read_range(struct verifying *v)
 
 /* ---- the checkpoint ---- */
 
-static bool is_signed(struct verifying *v, struct sk_slice note, struct sk_checkpoint *checkpoint)
-{
-    struct sk_buf vkey SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(1024);
-    char origin[SK_CHECKPOINT_ORIGIN], node[SK_CHECKPOINT_ORIGIN];
-    struct sk_slice text, own = sk_slice_str(v->vkey);
-    if (sk_checkpoint_get(sk_note_text(note), checkpoint)) {
-        return false;
-    }
-    size_t len = sk_checkpoint_node(checkpoint->node, node);
-    return sk_slice_starts(own, sk_slice(node, len)) && own.data[len] == '+' &&
-           sk_note_vkey_as(own, sk_slice(origin, sk_checkpoint_origin(checkpoint, origin)), &vkey) == 0 && sk_note_verify(sk_buf_peek(&vkey), note, &text) == 0;
-}
-
 static int check_signature(struct verifying *v)
 {
-    if (!is_signed(v, v->members[SK_EVIDENCE_CHECKPOINT], &v->result->checkpoint)) {
+    struct sk_slice note = v->members[SK_EVIDENCE_CHECKPOINT];
+    struct sk_checkpoint *checkpoint = &v->result->checkpoint;
+    if (sk_checkpoint_get(sk_note_text(note), checkpoint) || !sk_checkpoints_is_signed(v->vkey, checkpoint, note)) {
         return fail(v, SK_EVIDENCE_SIGNATURE, NULL, "the checkpoint is none, or not signed by the key that was given");
     }
-    return v->result->end <= v->result->checkpoint.size ? 0 : fail(v, SK_EVIDENCE_TREE, NULL, "the range goes behind the checkpoint's size");
+    return v->result->end <= checkpoint->size ? 0 : fail(v, SK_EVIDENCE_TREE, NULL, "the range goes behind the checkpoint's size");
 }
 
 /* ---- trees ---- */
@@ -248,14 +244,91 @@ static bool closes(const struct sk_audit_record *record)
     return record->stage == SK_AUDIT_STAGE_OUTCOME || record->stage == SK_AUDIT_STAGE_END || record->stage == SK_AUDIT_STAGE_UNKNOWN;
 }
 
+/* `days=N`: so many, or 0. */
+static uint32_t read_days(struct sk_slice detail)
+{
+    uint64_t days = 0;
+    struct sk_slice name = SK_LIT("days="), digits = sk_slice_from(detail, name.len);
+    bool good = sk_slice_starts(detail, name) && digits.len && digits.data[0] != '0' && sk_slice_u64(digits, SK_PRUNED_DAYS, &days) == 0;
+    return good ? (uint32_t)days : 0;
+}
+
 static int follow(struct verifying *v, const struct sk_audit_record *record)
 {
     size_t open = v->state.opens.count;
     int r = sk_journal_follow(&v->state, record, 0);
     v->result->closed_before += closes(record) && record->request.len == SK_ID_SIZE && v->state.opens.count == open;
-    v->result->earliest = v->result->earliest && v->result->earliest < record->wall ? v->result->earliest : record->wall;
+    v->result->earliest = v->result->earliest < record->wall ? v->result->earliest : record->wall;
     v->result->latest = v->result->latest > record->wall ? v->result->latest : record->wall;
     return r;
+}
+
+/* What it says of pruning, if it does. */
+static int note_pruning(struct verifying *v, const struct sk_audit_record *record)
+{
+    bool is_pruned = record->op == SK_AUDIT_TRAIL_PRUNED;
+    struct sk_pruned pruned = {.first = 0};
+    if (record->op == SK_AUDIT_TRAIL_KEPT && !v->why) {
+        v->days = read_days(record->detail);
+        v->why = v->days ? NULL : "does not say in the form that it has for how many days records are kept";
+        v->unsound = record->seq;
+    }
+    if ((!is_pruned && record->op != SK_AUDIT_TRAIL_HELD) || v->why) {
+        return 0;
+    }
+    v->why = sk_pruned_get(record->detail, &pruned) || pruned.end > record->seq                ? "does not say in the form that it has what was pruned"
+             : is_pruned && (record->wall < pruned.until || record->wall - pruned.until < pruned.days * SK_DAY) ? "says that records were erased before they were due"
+                                                                                                                : NULL;
+    v->unsound = record->seq;
+    v->days = is_pruned ? pruned.days : v->days;
+    v->result->pruned = is_pruned ? pruned.end : v->result->pruned;
+    return is_pruned || v->why ? 0 : sk_buf_put(&v->held, sk_slice(&pruned, sizeof(pruned)));
+}
+
+static int by_first(const void *a, const void *b)
+{
+    uint64_t of_a = ((const struct sk_pruned *)a)->first, of_b = ((const struct sk_pruned *)b)->first;
+    return of_a < of_b ? -1 : of_a > of_b;
+}
+
+/* Up to which number all from `seq` on is held: `held` has those that begin behind it, in their order. */
+static uint64_t held_to(struct sk_slice *held, uint64_t seq, uint64_t before)
+{
+    struct sk_pruned next;
+    while (held->len && (memcpy(&next, held->data, sizeof(next)), next.first <= seq)) {
+        before = next.end > before ? next.end : before;
+        *held = sk_slice_from(*held, sizeof(next));
+    }
+    return before;
+}
+
+/* What was erased was due; and what was due is gone, or held. */
+static int check_pruning(struct verifying *v)
+{
+    struct sk_slice records = v->members[SK_EVIDENCE_RECORDS_CBOR];
+    struct sk_audit_record record;
+    uint64_t kept = (v->days + UINT64_C(1)) * SK_DAY + AWAY, signed_at = v->result->checkpoint.wall, time = 0;
+    if (v->why) {
+        return fail(v, SK_EVIDENCE_PRUNING, &v->unsound, "record %llu %s", (unsigned long long)v->unsound, v->why);
+    }
+    if (!v->days || v->result->end < v->result->checkpoint.size || signed_at < kept || v->result->earliest >= signed_at - kept) {
+        return 0;
+    }
+    struct sk_slice held = sk_buf_peek(&v->held);
+    uint64_t to = 0;
+    if (held.len) {
+        qsort(v->held.data, held.len / sizeof(struct sk_pruned), sizeof(struct sk_pruned), by_first);
+    }
+    for (uint64_t seq = v->result->first; seq < v->result->end; seq++) {
+        struct sk_slice cbor = sk_slice_cut(records, sk_record_length(records));
+        records = sk_slice_from(records, cbor.len);
+        to = held_to(&held, seq, to);
+        time = sk_record_decode(cbor, &record) == 0 && record.wall > time ? record.wall : time;
+        if (time < signed_at - kept && seq >= to) {
+            return fail(v, SK_EVIDENCE_PRUNING, &seq, "record %llu was kept for longer than %u days, and nothing says that it is held", (unsigned long long)seq, v->days);
+        }
+    }
+    return 0;
 }
 
 static int check_records(struct verifying *v)
@@ -273,6 +346,7 @@ static int check_records(struct verifying *v)
             return fail(v, SK_EVIDENCE_RECORDS, &seq, "record %llu is of another tenant, or has another number", (unsigned long long)seq);
         }
         r = follow(v, &record);
+        r = r ? r : note_pruning(v, &record);
         if (v->each) {
             v->each(v->context, &record);
         }
@@ -331,15 +405,17 @@ static int check_others(struct verifying *v)
 int sk_evidence_verify(struct sk_slice archive, const char *vkey, const struct sk_checkpoints *others, void (*each)(void *context, const struct sk_audit_record *record),
         void *context, struct sk_evidence_result *result)
 {
-    struct verifying v = {.result = result, .vkey = vkey, .others = others, .each = each, .context = context, .state = SK_JOURNAL_STATE_INIT};
-    *result = (struct sk_evidence_result){.first = 0};
+    struct verifying v = {.result = result, .vkey = vkey, .others = others, .each = each, .context = context, .state = SK_JOURNAL_STATE_INIT, .held = SK_BUF_INIT((size_t)16 << 20)};
+    *result = (struct sk_evidence_result){.earliest = UINT64_MAX};
     int r = read_members(&v, archive);
     r = r ? r : read_range(&v);
     r = r ? r : check_signature(&v);
     r = r ? r : check_tree(&v);
     r = r ? r : check_tiles(&v);
     r = r ? r : check_records(&v);
+    r = r ? r : check_pruning(&v);
     r = r ? r : check_others(&v);
+    sk_buf_free(&v.held);
     sk_journal_state_free(&v.state);
     return r;
 }
@@ -348,16 +424,19 @@ int sk_evidence_verify(struct sk_slice archive, const char *vkey, const struct s
 
 static void print_json(const struct sk_evidence_result *r, bool good, FILE *out)
 {
-    char tenant[2 * SK_ID_SIZE + 1], time[32], seq[24] = "null";
+    char tenant[2 * SK_ID_SIZE + 1], time[32], seq[24] = "null", pruned[24] = "null";
     struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
     sk_hex_encode(r->checkpoint.tenant, SK_ID_SIZE, tenant);
     sk_time_text(r->checkpoint.wall, time);
     if (r->has_seq) {
         (void)snprintf(seq, sizeof(seq), "%llu", (unsigned long long)r->seq);
     }
-    int failed = good ? sk_buf_printf(&text, "{\"good\":true,\"first\":%llu,\"end\":%llu,\"size\":%llu,\"tenant\":\"%s\",\"time\":\"%s\",\"records\":%llu,\"open\":%llu,\"closed_before\":%llu}",
+    if (r->pruned) {
+        (void)snprintf(pruned, sizeof(pruned), "%llu", (unsigned long long)r->pruned);
+    }
+    int failed = good ? sk_buf_printf(&text, "{\"good\":true,\"first\":%llu,\"end\":%llu,\"size\":%llu,\"tenant\":\"%s\",\"time\":\"%s\",\"records\":%llu,\"open\":%llu,\"closed_before\":%llu,\"pruned\":%s}",
                               (unsigned long long)r->first, (unsigned long long)r->end, (unsigned long long)r->checkpoint.size, tenant, time, (unsigned long long)(r->end - r->first),
-                              (unsigned long long)r->open, (unsigned long long)r->closed_before)
+                              (unsigned long long)r->open, (unsigned long long)r->closed_before, pruned)
                       : sk_buf_printf(&text, "{\"good\":false,\"step\":%d,\"seq\":%s,\"what\":", (int)r->step, seq);
     failed = failed || good ? failed : sk_json_put_string(&text, sk_slice_str(r->what));
     failed = failed || good ? failed : sk_buf_put(&text, SK_LIT("}"));
@@ -377,6 +456,11 @@ static void print_good(const struct sk_evidence_result *r, FILE *out)
     (void)fprintf(out, "signed  %s, when there were %llu; by the key that was given\n", time, size);
     if (count) {
         (void)fprintf(out, "range   numbers %llu to %llu, %s to %s: none was changed, left out, put in or moved\n", (unsigned long long)r->first, (unsigned long long)r->end - 1, earliest, latest);
+    }
+    if (r->first && r->first == r->pruned) {
+        (void)fprintf(out, "before  the %llu records before the range were erased when they were due, as a record in it proves\n", (unsigned long long)r->first);
+    } else if (r->first) {
+        (void)fprintf(out, "before  %llu records are before the range\n", (unsigned long long)r->first);
     }
     (void)fprintf(out, r->end == r->checkpoint.size ? "end     nothing was cut off up to the signature\n" : "end     %llu signed records are behind the range\n", size - r->end);
     (void)fprintf(out, "closed  %llu intents have no outcome in the range, %llu outcomes are of intents before it\n", (unsigned long long)r->open, (unsigned long long)r->closed_before);

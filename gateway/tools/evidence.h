@@ -10,7 +10,8 @@
 #include <stdio.h>
 
 /* The steps of verifying, as FORMAT.md numbers them; then other checkpoints. */
-enum sk_evidence_step { SK_EVIDENCE_ARCHIVE = 1, SK_EVIDENCE_SIGNATURE, SK_EVIDENCE_TREE, SK_EVIDENCE_TILES, SK_EVIDENCE_RECORDS, SK_EVIDENCE_CHECKPOINTS };
+enum sk_evidence_step { SK_EVIDENCE_ARCHIVE = 1, SK_EVIDENCE_SIGNATURE, SK_EVIDENCE_TREE, SK_EVIDENCE_TILES, SK_EVIDENCE_RECORDS,
+    SK_EVIDENCE_PRUNING, SK_EVIDENCE_CHECKPOINTS };
 
 #define SK_EVIDENCE_TILE 8U /* level of the largest subtree among the tiles */
 
@@ -25,6 +26,7 @@ struct sk_evidence_result {
     uint64_t earliest, latest; /* wall; 0: there is no record */
     uint64_t open;             /* intents without an outcome in the range */
     uint64_t closed_before;    /* outcomes whose intent is before it */
+    uint64_t pruned;           /* the record before which all was erased, as the last word of it in the range says; 0: there is none */
     size_t met;                /* other checkpoints */
     /* Where it failed. */
     enum sk_evidence_step step;

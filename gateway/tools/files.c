@@ -171,7 +171,23 @@ static int read_root_key(const char *path, uint8_t secret[SK_KEYS_SECRET], char 
     return r;
 }
 
-int sk_files_open(struct sk_files *files, const char *root_key, char *why)
+/* What was erased but for copies, which this private key opens. */
+static int recover(struct sk_files *files, const char *path, char *why)
+{
+    struct sk_slice pem;
+    (void)snprintf(files->at, sizeof(files->at), "%s", path);
+    int r = map_file(path, &pem);
+    struct sk_wrap_key *key = r ? NULL : sk_wrap_private(pem);
+    int recovered = key ? sk_keys_recover(files->keys, key) : 1;
+    (void)sk_wrap_free(key);
+    unmap(pem);
+    if (r || recovered) {
+        (void)snprintf(why, WHY, "%s", r ? strerror(-r) : recovered < 0 ? strerror(-recovered) : !key ? "no private RSA key in PEM" : "no tenant's key was left for this one");
+    }
+    return r || recovered;
+}
+
+int sk_files_open(struct sk_files *files, const char *root_key, const char *recovery_key, char *why)
 {
     uint8_t secret[SK_KEYS_SECRET];
     const char *first = files->entries[0].path, *name = strrchr(first, '/');
@@ -188,6 +204,7 @@ int sk_files_open(struct sk_files *files, const char *root_key, char *why)
     }
     sk_wipe(secret, sizeof(secret));
     unmap(bytes);
+    r = r == 0 && recovery_key ? recover(files, recovery_key, why) : r;
     return r != 0;
 }
 

@@ -36,8 +36,11 @@ struct sk_files_proof {
 int sk_files_add(struct sk_files *files, const char *path, char *why) sk_nodiscard;
 /* By number. 0; 1 with `why` filled: two have one number, or there is none. */
 int sk_files_sort(struct sk_files *files, char *why) sk_nodiscard;
-/* The keys beside the first of them, opened with the root key in this file. 0; 1 with `why` and files->at filled. */
-int sk_files_open(struct sk_files *files, const char *root_key, char *why) sk_nodiscard;
+/*
+ * The keys beside the first of them, opened with the root key in this file; and with the private recovery key in that one, NULL: without, those that were
+ * left for it. 0; 1 with `why` and files->at filled.
+ */
+int sk_files_open(struct sk_files *files, const char *root_key, const char *recovery_key, char *why) sk_nodiscard;
 void sk_files_free(struct sk_files *files);
 
 /* Where the tenants stood before the first file, as its snapshot says: unchecked until all is read. 0 or negative. */

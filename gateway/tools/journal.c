@@ -28,7 +28,7 @@ static void show(void *context, const struct sk_journal_read *read)
 {
     struct showing *s = context;
     const struct sk_audit_record *record = read->record;
-    if (s->failed || (s->filter && memcmp(record->tenant, s->tenant, SK_ID_SIZE) != 0)) {
+    if (s->failed || !record || (s->filter && memcmp(record->tenant, s->tenant, SK_ID_SIZE) != 0)) {
         return;
     }
     if (sk_record_json(record, &s->line) || sk_buf_put(&s->line, SK_LIT("\n"))) {
@@ -75,7 +75,7 @@ static int run(const struct sk_tool_values *operands, const struct sk_tool_value
     if (sk_files_sort(&files, why)) {
         return sk_tool_fail(operands->values[0], why, NULL);
     }
-    if (sk_files_open(&files, options[ROOT_KEY].values[0], why)) {
+    if (sk_files_open(&files, options[ROOT_KEY].values[0], NULL, why)) {
         return sk_tool_fail(files.at, why, NULL);
     }
     int r = sk_files_read(&files, &proof, show, &s);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "crypto/note.h"
 #include "journal/record.h"
+#include "tools/certificate.h"
 #include "tools/checkpoints.h"
 #include "tools/evidence.h"
 #include "tools/files.h"
@@ -30,19 +31,21 @@ struct verifying {
     struct sk_files files;
     struct sk_files_proof proof;
     struct sk_checkpoints checkpoints;
-    const char *root_key;
+    const char *root_key, *recovery_key;
     const struct sk_checkpoints_entry *wrong; /* the first that the records are not those of */
 };
 
 static int usage(FILE *out, int status)
 {
     (void)fputs("Usage: sekisho-verify [OPTION...] FOLDER|FILE...\n"
-                "       sekisho-verify --key KEY [OPTION...] EVIDENCE\n"
-                "Prove that a journal's files, or records that `sekisho audit export` wrote, are whole, unchanged and in one sequence.\n\nOptions:\n"
+                "       sekisho-verify --key KEY [OPTION...] EVIDENCE|CERTIFICATE\n"
+                "Prove that a journal's files, or records that `sekisho audit export` wrote, are whole, unchanged and in one sequence;\n"
+                "or that the gateway certified that a tenant's records are erased.\n\nOptions:\n"
                 "  --checkpoint FILE\n        the records must be those that were signed: the signer's file of checkpoints, a copy of it\n"
                 "        that was kept, or one checkpoint; may be given many times\n"
                 "  --key KEY\n        the checkpoints must be signed by this key: what `sekisho journal key` prints\n"
                 "  --root-key FILE\n        open the records, and check that they are what is signed: without it their hashes alone are looked at\n"
+                "  --recovery-key FILE\n        with --root-key: the private key for which copies of the keys of tenants whose contract is over were left\n"
                 "  --json\n        say the result as one JSON object\n"
                 "  --records\n        of evidence, or with --root-key: print every record as a JSON line; the result goes to standard error\n"
                 "  --tenant HEXID\n        with --records: this tenant's alone, by its id of 32 hex digits\n"
@@ -67,7 +70,7 @@ static void list(struct verifying *v, const struct sk_audit_record *record)
 static void on_record(void *context, const struct sk_journal_read *read)
 {
     struct verifying *v = context;
-    if (v->records) {
+    if (v->records && read->record) {
         list(v, read->record);
     }
     if (v->checkpoints.table.count && !v->wrong && sk_checkpoints_any(&v->checkpoints, read->frame->tenant, read->frame->seq + 1)) {
@@ -98,8 +101,8 @@ static void print_intact_json(const struct verifying *v, FILE *out, uint64_t gro
     if (v->root_key) {
         (void)snprintf(open, sizeof(open), "%zu", proof->state.opens.count);
     }
-    (void)fprintf(out, "\"first\":\"%s\",\"last\":\"%s\",\"open\":%s,\"torn\":%llu,\"head\":%s,\"opened\":%s,", first, last, open, number(proof->torn),
-            v->files.head.groups ? "true" : "false", v->root_key ? "true" : "false");
+    (void)fprintf(out, "\"first\":\"%s\",\"last\":\"%s\",\"open\":%s,\"torn\":%llu,\"head\":%s,\"opened\":%s,\"erased\":%llu,", first, last, open, number(proof->torn),
+            v->files.head.groups ? "true" : "false", v->root_key ? "true" : "false", number(proof->state.erased));
     (void)fprintf(out, "\"checkpoints\":%zu,\"checkpoints_met\":%zu,\"signatures\":%s,\"unsigned\":%llu}\n", v->checkpoints.table.count, is_signed->reached,
             v->checkpoints.vkey ? "true" : "false", number(is_signed->unsigned_records));
 }
@@ -138,6 +141,9 @@ static void print_intact(const struct verifying *v, FILE *out, const struct sk_c
     (void)fprintf(out, "time    %s to %s\n", first, last);
     if (v->root_key) {
         (void)fprintf(out, "opened  every record is what is hashed and signed; %zu intents are without an outcome\n", proof->state.opens.count);
+        if (proof->state.erased) {
+            (void)fprintf(out, "erased  %llu records cannot be opened any more: their keys were erased\n", number(proof->state.erased));
+        }
     } else {
         (void)fprintf(out, "opened  none: their hashes alone were looked at; give --root-key\n");
     }
@@ -203,8 +209,8 @@ static int check_options(const struct verifying *v)
         (void)fprintf(stderr, "sekisho-verify: --key: there is no --checkpoint that it could have signed\n");
         return USAGE;
     }
-    if (v->records && !v->root_key) {
-        (void)fprintf(stderr, "sekisho-verify: --records: needs --root-key, which opens them\n");
+    if ((v->records || v->recovery_key) && !v->root_key) {
+        (void)fprintf(stderr, "sekisho-verify: %s: needs --root-key, which opens them\n", v->records ? "--records" : "--recovery-key: keys");
         return USAGE;
     }
     return 0;
@@ -226,7 +232,7 @@ static int verify(struct verifying *v, char **paths, int count)
     if (sk_files_sort(&v->files, why)) {
         return fail(v, out, paths[0], why);
     }
-    if (v->root_key && sk_files_open(&v->files, v->root_key, why)) {
+    if (v->root_key && sk_files_open(&v->files, v->root_key, v->recovery_key, why)) {
         return fail(v, out, v->files.at, why);
     }
     const struct sk_checkpoints_entry *foreign = sk_checkpoints_foreign(&v->checkpoints, &v->files.entries[0].header);
@@ -252,8 +258,8 @@ static void on_proven(void *context, const struct sk_audit_record *record)
     list(context, record);
 }
 
-/* The one operand, when it is evidence; else the null slice. */
-static struct sk_slice map_evidence(char **paths, int count)
+/* The one operand, when it is evidence or a certificate; else the null slice. */
+static struct sk_slice map_single(char **paths, int count)
 {
     struct stat info = {0};
     int fd = count == 1 ? open(paths[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
@@ -263,20 +269,30 @@ static struct sk_slice map_evidence(char **paths, int count)
         (void)close(fd);
     }
     struct sk_slice bytes = at == MAP_FAILED ? SK_SLICE_NULL : sk_slice(at, (size_t)info.st_size);
-    if (bytes.data && !sk_evidence_is(bytes)) {
+    if (bytes.data && !sk_evidence_is(bytes) && !sk_certificate_is(bytes)) {
         (void)munmap(at, bytes.len);
         return SK_SLICE_NULL;
     }
     return bytes;
 }
 
+static int verify_certificate(const struct verifying *v, struct sk_slice file, const char *path)
+{
+    struct sk_erasure erasure;
+    if (v->records || v->checkpoints.table.count) {
+        (void)fprintf(stderr, "sekisho-verify: %s: a certificate is verified with --key alone\n", path);
+        return USAGE;
+    }
+    if (sk_certificate_verify(file, v->checkpoints.vkey, &erasure)) {
+        return fail(v, stdout, path, "no certificate of erasure, or not signed by the key that was given");
+    }
+    sk_certificate_print(&erasure, v->json, stdout);
+    return fflush(stdout) ? DAMAGED : INTACT;
+}
+
 static int verify_evidence(struct verifying *v, struct sk_slice archive, const char *path)
 {
     struct sk_evidence_result result;
-    if (!v->checkpoints.vkey || v->root_key) {
-        (void)fprintf(stderr, "sekisho-verify: %s: %s\n", path, v->root_key ? "evidence is not opened by a root key" : "evidence is verified with --key KEY, which `sekisho journal key` prints");
-        return USAGE;
-    }
     int r = sk_evidence_verify(archive, v->checkpoints.vkey, &v->checkpoints, v->records ? on_proven : NULL, v, &result);
     if (r < 0) {
         return fail(v, v->records ? stderr : stdout, path, strerror(-r));
@@ -284,6 +300,15 @@ static int verify_evidence(struct verifying *v, struct sk_slice archive, const c
     (void)fflush(stdout);
     sk_evidence_print(&result, r == 0, path, v->json, v->records ? stderr : stdout, stderr);
     return r ? DAMAGED : INTACT;
+}
+
+static int verify_single(struct verifying *v, struct sk_slice file, const char *path)
+{
+    if (!v->checkpoints.vkey || v->root_key) {
+        (void)fprintf(stderr, "sekisho-verify: %s: %s\n", path, v->root_key ? "it is not opened by a root key" : "it is verified with --key KEY, which `sekisho journal key` prints");
+        return USAGE;
+    }
+    return sk_certificate_is(file) ? verify_certificate(v, file, path) : verify_evidence(v, file, path);
 }
 
 /* 0; an exit status, with the error said. */
@@ -308,7 +333,7 @@ static int read_options(struct verifying *v, int argc, char **argv, char **check
 {
     static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {"records", no_argument, NULL, 'r'},
             {"tenant", required_argument, NULL, 't'}, {"checkpoint", required_argument, NULL, 'c'}, {"key", required_argument, NULL, 'k'},
-            {"root-key", required_argument, NULL, 'o'},
+            {"root-key", required_argument, NULL, 'o'}, {"recovery-key", required_argument, NULL, 'y'},
             {"version", no_argument, NULL, 'v'}, {"help", no_argument, NULL, 'h'}, {0}};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'h' || c == 'v') {
@@ -318,6 +343,7 @@ static int read_options(struct verifying *v, int argc, char **argv, char **check
         v->records = v->records || c == 'r';
         v->filter = v->filter || c == 't';
         v->root_key = c == 'o' ? optarg : v->root_key;
+        v->recovery_key = c == 'y' ? optarg : v->recovery_key;
         v->checkpoints.vkey = c == 'k' ? optarg : v->checkpoints.vkey;
         if (c == 'c') {
             checkpoints[(*count)++] = optarg;
@@ -341,8 +367,8 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     int status = checkpoints ? read_options(&v, argc, argv, checkpoints, &count) : DAMAGED;
     status = status ? status : add_checkpoints(&v, checkpoints, count);
-    struct sk_slice archive = status ? SK_SLICE_NULL : map_evidence(argv + optind, argc - optind);
-    status = status ? status : archive.data ? verify_evidence(&v, archive, argv[optind]) : verify(&v, argv + optind, argc - optind);
+    struct sk_slice single = status ? SK_SLICE_NULL : map_single(argv + optind, argc - optind);
+    status = status ? status : single.data ? verify_single(&v, single, argv[optind]) : verify(&v, argv + optind, argc - optind);
     free(checkpoints);
     sk_checkpoints_free(&v.checkpoints);
     sk_files_proof_free(&v.proof);

@@ -34,7 +34,11 @@
     X(PROCESS_DIED, 32, "process-died")                                                                      \
     X(CONFIG_CHANGED, 33, "config-changed")                                                                  \
     X(JOURNAL_RECOVERED, 34, "journal-recovered")                                                            \
-    X(TRAIL_READ, 40, "trail-read")
+    X(TRAIL_READ, 40, "trail-read")                                                                          \
+    X(TRAIL_PRUNED, 41, "trail-pruned")                                                                      \
+    X(TRAIL_HELD, 42, "trail-held")                                                                          \
+    X(TRAIL_ERASED, 43, "trail-erased")                                                                      \
+    X(TRAIL_KEPT, 44, "trail-kept")
 
 enum sk_audit_op {
 #define X(name, code, text) SK_AUDIT_##name = (code),

@@ -113,6 +113,13 @@
     X(INDEX_UNWRITTEN, "SK1412", WARN, "an index of the audit trail could not be written: it stays in memory",  \
         "The reader cannot write into DATA/index, for the reason that the line tells. Searching goes on, and takes more memory with each " \
         "file of the journal; it is tried again each minute. Make room, or give the folder back to the account sekisho-reader.") \
+    X(RETENTION_WAITS, "SK1413", WARN, "the clock jumped ahead: no record is erased for an hour",             \
+        "The machine's clock went ahead by more than an hour at once, or was so between two runs, and the machine did not run for so long. Records are erased " \
+        "by the clock, so that a wrong one would erase too early. See whether it is right (timedatectl); if it is not, set it right within the " \
+        "hour, and nothing is lost.")                                                                        \
+    X(RETENTION_FAILED, "SK1414", ERROR, "records that are due cannot be erased",                            \
+        "Their keys could not be overwritten in DATA/journal/keys, or files of DATA/journal not be read or removed, for the reason that the line " \
+        "tells. It is tried again every ten seconds. What is due can no longer be found, but stands on the disk until this works.") \
     X(FEED_DOWN, "SK1306", WARN, "a feed does not reach its receiver: records wait for it",                   \
         "The line names the feed and why. It tries again, at most half a minute apart, and goes on behind the last record that the receiver " \
         "has taken: nothing is lost as long as the journal has it, and nothing else waits. See to the receiver, its certificate and ca_file.") \

@@ -82,8 +82,8 @@ function keysOf(own) {
   return (tenant, day, run) => {
     const of = slots.find(({ kind, id }) => kind === 1 && id === tenant);
     const on = slots.find((slot) => slot.kind === 2 && slot.id === of.service && slot.day === day);
-    const both = Buffer.concat([on.key, of.key]);
-    return { record: derive(both, 'record', run), salt: derive(both, 'salt') };
+    const ofDay = derive(Buffer.concat([on.key, of.key]), 'day');
+    return { record: derive(ofDay, 'record', run), salt: derive(ofDay, 'salt') };
   };
 }
 

@@ -210,7 +210,7 @@ static int count_all(const struct follow *f, const struct question *question, ui
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < f->segments.count; i++) {
-        r = find_counts_in(&f->segments.all[i], question, step, counts);
+        r = find_counts_in(&f->segments.all[i], f->keys, question, step, counts);
     }
     return r;
 }

@@ -195,6 +195,9 @@ static void on_record(void *context, const struct sk_journal_read *read)
     const struct sk_audit_record *record = read->record;
     uint32_t request = 0;
     t->read++;
+    if (!record) {
+        return; /* erased */
+    }
     if (record->stage == SK_AUDIT_STAGE_UNKNOWN && record->request.len == SK_ID_SIZE) {
         memcpy(&request, record->request.data + 4, sizeof(request));
         t->unknown[request % TRAIL_RECORDS]++;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static char folder[64];
-static const char *const all[] = {"sekisho.yaml", "acme.yaml", "cert.pem", "key.pem", "ca.pem", "large.pem"};
+static const char *const all[] = {"sekisho.yaml", "acme.yaml", "cert.pem", "key.pem", "ca.pem", "large.pem", "recovery.pem"};
 
 const char files_conf[] = "listen: [\"127.0.0.1:8443\", \"[::1]:8443\"]\n"
                           "tenants: tenants\n"

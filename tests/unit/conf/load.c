@@ -2,6 +2,7 @@
 #include "files.h"
 
 #include "base/clock.h"
+#include "rsa.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -356,4 +357,127 @@ Test(conf_load, feeds_are_read_and_their_mistakes_named)
     }
     refused(FEEDS("{name: a, form: cef, to: file}, {name: b, form: cef, to: file}, {name: c, form: cef, to: file}, {name: d, form: cef, to: file}, {name: e, form: cef, to: file},"
                   "{name: f, form: cef, to: file}, {name: g, form: cef, to: file}, {name: h, form: cef, to: file}, {name: i, form: cef, to: file}"), 5, "at most 8");
+}
+
+/* ---- recovery ---- */
+
+/* The journal's keys in line 5, the service's in line 8. */
+static const char *with_recovery(const char *key, const char *days)
+{
+    static char text[512];
+    (void)snprintf(text, sizeof(text), "listen: [\"127.0.0.1:8443\"]\ntenants: tenants\ndata: /var/lib/sekisho\nroot_key_file: keys/root.key\njournal: {file_size: 2M%s%s}\nservices:\n  - name: dns\n    log_days: 9%s%s\n",
+            key ? ", recovery_key: " : "", key ? key : "", days ? "\n    recovery_days: " : "", days ? days : "");
+    return text;
+}
+
+static char pem[RSA_PEM];
+
+Test(conf_load, a_recovery_key_is_read_and_days_for_its_copies)
+{
+    struct sk_conf *conf;
+    rsa_public(3072, pem);
+    files_put("recovery.pem", pem);
+    cr_assert_eq(files_load(with_recovery("recovery.pem", "30"), &conf, &error), 0, "%u: %s", error.line, error.text);
+    cr_expect_str_eq(conf->is.recovery_key, pem);
+    cr_expect_eq(conf->services[0].recovery_days, 30);
+    (void)sk_conf_free(conf);
+    cr_assert_eq(files_load(with_recovery(files_path("recovery.pem"), "366"), &conf, &error), 0, "%u: %s", error.line, error.text);
+    cr_expect_str_eq(conf->is.recovery_key, pem);
+    cr_expect_eq(conf->services[0].recovery_days, 366);
+    (void)sk_conf_free(conf);
+    cr_assert_eq(files_load(with_recovery("recovery.pem", NULL), &conf, &error), 0, "%u: %s", error.line, error.text);
+    cr_expect_eq(conf->services[0].recovery_days, 0, "nothing is left unless somebody says so");
+    (void)sk_conf_free(conf);
+    cr_assert_eq(files_load(with_recovery(NULL, "0"), &conf, &error), 0, "%u: %s", error.line, error.text);
+    cr_expect_str_eq(conf->is.recovery_key, "");
+    (void)sk_conf_free(conf);
+}
+
+Test(conf_load, days_for_copies_are_a_number_and_need_a_key)
+{
+    static const char *const none[] = {"367", "-1", "010", "10k", "1.5", "30d", "4294967326"};
+    rsa_public(3072, pem);
+    files_put("recovery.pem", pem);
+    refused(with_recovery(NULL, "30"), 9, "services[0].recovery_days: there is no journal.recovery_key");
+    for (size_t i = 0; i < SK_COUNT(none); i++) {
+        refused(with_recovery("recovery.pem", none[i]), 9, "recovery_days");
+    }
+}
+
+Test(conf_load, what_is_no_recovery_key_is_refused)
+{
+    static struct rsa rsa;
+    refused(with_recovery("recovery.pem", "30"), 5, "journal.recovery_key: 'recovery.pem' cannot be read: No such file");
+    refused(with_recovery("recovery.pem", NULL), 5, "journal.recovery_key: 'recovery.pem' cannot be read: No such file");
+    refused(with_recovery("/tmp", NULL), 5, "cannot be read");
+    refused(with_recovery("key.pem", "30"), 5, "journal.recovery_key: 'key.pem' is no public RSA key of 3072 to 8192 bits");
+    rsa_make(&rsa, 3072);
+    files_put("recovery.pem", rsa.private);
+    refused(with_recovery("recovery.pem", "30"), 5, "has the private key in it");
+    files_put("recovery.pem", rsa.public);
+    cr_expect_eq(files_load(with_recovery("recovery.pem", "30"), NULL, &error), 0, "%s", error.text);
+    rsa_make_curve(&rsa);
+    files_put("recovery.pem", rsa.public);
+    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 to 8192 bits");
+    rsa_public(2048, pem);
+    files_put("recovery.pem", pem);
+    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 to 8192 bits");
+    rsa_public(8193, pem);
+    files_put("recovery.pem", pem);
+    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 to 8192 bits");
+    files_put("recovery.pem", "");
+    refused(with_recovery("recovery.pem", "30"), 5, "journal.recovery_key");
+}
+
+Test(conf_load, a_file_with_a_recovery_key_is_taken_whole_or_not_at_all)
+{
+    struct sk_conf *conf;
+    rsa_public(8192, pem);
+    memset(pem + strlen(pem), '\n', sizeof(pem) - strlen(pem));
+    pem[4094] = '\0';
+    files_put("recovery.pem", pem);
+    cr_assert_eq(files_load(with_recovery("recovery.pem", "30"), &conf, &error), 0, "%u: %s", error.line, error.text);
+    cr_expect_str_eq(conf->is.recovery_key, pem);
+    (void)sk_conf_free(conf);
+    pem[4094] = '\n';
+    pem[4096] = '\0';
+    files_put("recovery.pem", pem);
+    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 to 8192 bits");
+}
+
+/* It would be told to audit, whole. */
+Test(conf_load, a_recovery_keys_file_with_the_private_half_in_it_is_refused)
+{
+    static struct rsa rsa;
+    static char both[2 * RSA_PEM];
+    rsa_make(&rsa, 3072);
+    (void)snprintf(both, sizeof(both), "%s%s", rsa.private, rsa.public);
+    files_put("recovery.pem", both);
+    cr_expect_eq(files_load(with_recovery("recovery.pem", "30"), NULL, &error), 1, "the private half first");
+    (void)snprintf(both, sizeof(both), "%s%s", rsa.public, rsa.private);
+    files_put("recovery.pem", both);
+    cr_expect_eq(files_load(with_recovery("recovery.pem", "30"), NULL, &error), 1, "the public half first");
+}
+
+Test(conf_load, an_empty_recovery_keys_file_is_not_too_large)
+{
+    files_put("recovery.pem", "");
+    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 to 8192 bits");
+}
+
+/* A tenant's contract is compiled anew when it would be over otherwise. */
+Test(conf_load, services_with_other_days_for_copies_are_not_the_same)
+{
+    struct sk_conf *conf[3];
+    static const char *const days[] = {"30", "30", "31"};
+    rsa_public(3072, pem);
+    files_put("recovery.pem", pem);
+    for (size_t i = 0; i < SK_COUNT(conf); i++) {
+        cr_assert_eq(files_load(with_recovery("recovery.pem", days[i]), &conf[i], &error), 0, "%s", error.text);
+    }
+    cr_expect(sk_conf_same_services(conf[0], conf[1]));
+    cr_expect_not(sk_conf_same_services(conf[0], conf[2]));
+    for (size_t i = 0; i < SK_COUNT(conf); i++) {
+        (void)sk_conf_free(conf[i]);
+    }
 }

@@ -111,7 +111,7 @@ Test(journal_view_ocsf, every_op_has_its_class_and_activity)
             {SK_AUDIT_AUTHENTICATOR_ADDED, 300110}, {SK_AUDIT_AUTHENTICATOR_REMOVED, 300111}, {SK_AUDIT_CODES_MADE, 300110}, {SK_AUDIT_LINK_MADE, 300199},
             {SK_AUDIT_PASSWORD_CHANGED, 300103}, {SK_AUDIT_TOKEN_ISSUED, 300201}, {SK_AUDIT_TOKEN_REVOKED, 300202}, {SK_AUDIT_GATEWAY_STARTED, 600203},
             {SK_AUDIT_GATEWAY_STOPPED, 600204}, {SK_AUDIT_PROCESS_DIED, 600204}, {SK_AUDIT_CONFIG_CHANGED, 501901}, {SK_AUDIT_JOURNAL_RECOVERED, 100806},
-            {SK_AUDIT_TRAIL_READ, 100899}};
+            {SK_AUDIT_TRAIL_READ, 100899}, {SK_AUDIT_TRAIL_PRUNED, 100802}, {SK_AUDIT_TRAIL_HELD, 100899}, {SK_AUDIT_TRAIL_KEPT, 100899}, {SK_AUDIT_TRAIL_ERASED, 100802}};
     cr_assert_eq(view_ops_count, SK_COUNT(types), "a new op: say here what it is in OCSF");
     for (size_t i = 0; i < SK_COUNT(types); i++) {
         struct sk_audit_record record = view_full();

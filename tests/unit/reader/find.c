@@ -307,13 +307,12 @@ Test(reader_find, answers_are_those_of_a_search_through_all_records)
 Test(reader_find, answers_are_right_with_a_clock_that_was_set_back)
 {
     compare(true, false);
-    size_t unordered = 0, seals = 0;
+    size_t unordered = 0;
     for (size_t i = 0; i < follow.segments.count; i++) {
         const struct part *part = level_part(&follow.segments.all[i], (const uint8_t[SK_ID_SIZE]){1});
         unordered += part && !part->ordered;
-        seals += follow.segments.all[i].seals_count;
     }
-    cr_expect(unordered > 2 && seals > 2 * follow.segments.count, "%zu parts not in order, %zu seals", unordered, seals);
+    cr_expect_gt(unordered, 2, "%zu parts not in order", unordered);
 }
 
 static void begin_stored(void)

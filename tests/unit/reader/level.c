@@ -41,7 +41,7 @@ int level_count(const struct follow *f, const struct question *question, uint64_
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < f->segments.count; i++) {
-        r = find_counts_in(&f->segments.all[i], question, step, counts);
+        r = find_counts_in(&f->segments.all[i], f->keys, question, step, counts);
     }
     return r;
 }

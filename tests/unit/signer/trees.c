@@ -6,6 +6,7 @@
 #include "crypto/note.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,10 +32,14 @@ static void path_of(char out[64])
 
 static void teardown(void)
 {
-    char path[64];
     trees = sk_trees_free(trees);
-    path_of(path);
-    (void)unlink(path);
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
+        (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    if (dir) {
+        (void)closedir(dir);
+    }
     (void)rmdir(folder);
 }
 
@@ -396,4 +401,174 @@ Test(signer_trees, each_file_has_an_epoch_of_its_own_and_keeps_it)
     cr_assert_eq(unlink(path), 0);
     begin();
     cr_expect_arr_neq(first, sk_trees_epoch(trees), SK_ID_SIZE);
+}
+
+/* ---- erasures ---- */
+
+static int certify(uint8_t tenant, const char *contract)
+{
+    uint8_t id[SK_ID_SIZE] = {tenant};
+    return sk_trees_certify(trees, id, sk_slice_str(contract));
+}
+
+/* How many files there are beside the checkpoints, in all and of this name. */
+static size_t others(const char *name, size_t *of_name)
+{
+    size_t all = 0;
+    DIR *dir = opendir(folder);
+    cr_assert_not_null(dir);
+    *of_name = 0;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        all += entry->d_name[0] != '.' && strcmp(entry->d_name, SK_CHECKPOINTS_FILE) != 0;
+        *of_name += strcmp(entry->d_name, name) == 0;
+    }
+    (void)closedir(dir);
+    return all;
+}
+
+/* Leaves 0 to `size` of the tenant; its text into `note`. */
+static void expect_certificate(uint8_t tenant, uint64_t size, const char *contract, struct sk_buf *note)
+{
+    uint8_t root[SK_TREE_HASH], leaf[SK_TREE_HASH], id[SK_ID_SIZE] = {tenant};
+    struct sk_buf vkey SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(1024);
+    struct sk_tree tree = {.size = 0};
+    struct sk_erasure e;
+    struct sk_slice text;
+    char path[128], origin[SK_CHECKPOINT_ORIGIN], bytes[SK_ERASURE_NOTE + 1];
+    (void)snprintf(path, sizeof(path), "%s/erasure-%02x000000000000000000000000000000-%lu", folder, tenant, (unsigned long)size);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    cr_assert_geq(fd, 0, "%s", path);
+    ssize_t len = read(fd, bytes, sizeof(bytes));
+    (void)close(fd);
+    cr_assert(len > 0 && (size_t)len <= SK_ERASURE_NOTE);
+    sk_buf_take(note, sk_buf_len(note));
+    cr_assert_eq(sk_buf_put(note, sk_slice(bytes, (size_t)len)), 0);
+    cr_assert_eq(sk_erasure_get(sk_note_text(sk_buf_peek(note)), &e), 0);
+    struct sk_note_key *key = sk_note_key_new(secret);
+    cr_assert_eq(sk_note_vkey(key, sk_slice(origin, sk_checkpoint_origin(&e.was, origin)), &vkey), 0);
+    (void)sk_note_key_free(key);
+    cr_assert_eq(sk_note_verify(sk_buf_peek(&vkey), sk_buf_peek(note), &text), 0);
+    for (uint64_t seq = 0; seq < size; seq++) {
+        make_leaf(seq, leaf);
+        sk_tree_append(&tree, leaf);
+    }
+    sk_tree_root(&tree, root);
+    cr_expect_arr_eq(e.was.node, node, SK_ID_SIZE);
+    cr_expect_arr_eq(e.was.epoch, sk_trees_epoch(trees), SK_ID_SIZE);
+    cr_expect_arr_eq(e.was.tenant, id, SK_ID_SIZE);
+    cr_expect_eq(e.was.size, size);
+    cr_expect_arr_eq(e.was.root, root, SK_TREE_HASH);
+    cr_expect_str_eq(e.contract, contract);
+    cr_expect(e.was.wall <= sk_clock_wall() && e.was.wall > sk_clock_wall() - 60 * SK_SECOND);
+}
+
+Test(signer_trees, a_certificate_of_erasure_is_signed_and_says_how_far_the_tree_went)
+{
+    struct sk_buf note SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_ERASURE_NOTE);
+    size_t of_name;
+    begin();
+    cr_assert_eq(grow(3, 0, 5), 0);
+    cr_assert_eq(grow(4, 0, 300), 0);
+    cr_assert_eq(sk_trees_sign(trees), 0);
+    cr_assert_eq(certify(3, "acme@dns"), 0);
+    expect_certificate(3, 5, "acme@dns", &note);
+    cr_assert_eq(certify(4, "b@c"), 0);
+    expect_certificate(4, 300, "b@c", &note);
+    cr_expect_eq(others("new-erasure", &of_name), 2);
+    cr_expect_eq(of_name, 0);
+    cr_assert_eq(again(), 0, "certificates beside the checkpoints: %s", why);
+    cr_expect_eq(stands().of[3], 5);
+}
+
+Test(signer_trees, a_certificate_is_written_once_and_one_more_when_something_came_after)
+{
+    struct sk_buf first SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_ERASURE_NOTE), note SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_ERASURE_NOTE);
+    size_t of_name;
+    begin();
+    cr_assert_eq(grow(3, 0, 5), 0);
+    cr_assert_eq(sk_trees_sign(trees), 0);
+    cr_assert_eq(certify(3, "acme@dns"), 0);
+    expect_certificate(3, 5, "acme@dns", &first);
+    cr_expect_eq(certify(3, "beta@dns"), 0);
+    cr_assert_eq(again(), 0, "%s", why);
+    cr_expect_eq(certify(3, "acme@dns"), 0, "audit says it again after a start");
+    expect_certificate(3, 5, "acme@dns", &note);
+    cr_expect(sk_slice_eq(sk_buf_peek(&first), sk_buf_peek(&note)));
+    cr_expect_eq(others("", &of_name), 1);
+    cr_assert_eq(grow(3, 5, 7), 0);
+    cr_assert_eq(certify(3, "acme@dns"), 0);
+    expect_certificate(3, 7, "acme@dns", &note);
+    expect_certificate(3, 5, "acme@dns", &note);
+    cr_expect(sk_slice_eq(sk_buf_peek(&first), sk_buf_peek(&note)));
+    cr_expect_eq(others("", &of_name), 2);
+}
+
+Test(signer_trees, nobody_is_certified_who_is_not_known_or_has_no_name)
+{
+    char name[SK_ERASURE_NAME + 1];
+    struct sk_buf note SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_ERASURE_NOTE);
+    size_t of_name;
+    begin();
+    cr_assert_eq(grow(3, 0, 5), 0);
+    cr_expect_eq(certify(4, "acme@dns"), 1);
+    cr_expect_eq(certify(3, ""), 1);
+    cr_expect_eq(certify(3, NULL), 1);
+    memset(name, 'n', sizeof(name));
+    name[SK_ERASURE_NAME] = '\0';
+    cr_expect_eq(certify(3, name), 1);
+    cr_expect_eq(others("", &of_name), 0);
+    name[SK_ERASURE_NAME - 1] = '\0';
+    cr_expect_eq(certify(3, name), 0);
+    expect_certificate(3, 5, name, &note);
+}
+
+static void leave(const char *name, const char *text)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    (void)close(fd);
+}
+
+/* Of a machine that ended before it was whole; or of whoever would have the signer write elsewhere. */
+Test(signer_trees, what_was_left_of_another_certificate_is_not_in_the_next)
+{
+    static char old[4000];
+    struct sk_buf note SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_ERASURE_NOTE);
+    struct stat info;
+    char path[128], elsewhere[128];
+    size_t of_name;
+    begin();
+    cr_assert_eq(grow(3, 0, 5), 0);
+    memset(old, 'o', sizeof(old) - 1);
+    leave("new-erasure", old);
+    cr_assert_eq(certify(3, "acme@dns"), 0);
+    expect_certificate(3, 5, "acme@dns", &note);
+    cr_expect_eq(others("new-erasure", &of_name), 1);
+    cr_assert_eq(grow(3, 5, 6), 0);
+    leave("elsewhere", "mine");
+    (void)snprintf(path, sizeof(path), "%s/new-erasure", folder);
+    (void)snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", folder);
+    cr_assert_eq(symlink(elsewhere, path), 0);
+    cr_expect_lt(certify(3, "acme@dns"), 0);
+    cr_assert_eq(stat(elsewhere, &info), 0);
+    cr_expect_eq(info.st_size, 4);
+    cr_assert_eq(unlink(path), 0);
+    cr_expect_eq(certify(3, "acme@dns"), 0);
+    expect_certificate(3, 6, "acme@dns", &note);
+}
+
+Test(signer_trees, a_certificate_that_cannot_be_written_is_none_and_may_be_tried_again)
+{
+    struct sk_buf note SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_ERASURE_NOTE);
+    char away[64];
+    begin();
+    cr_assert_eq(grow(3, 0, 5), 0);
+    (void)snprintf(away, sizeof(away), "%s.away", folder);
+    cr_assert_eq(rename(folder, away), 0);
+    cr_expect_lt(certify(3, "acme@dns"), 0);
+    cr_assert_eq(rename(away, folder), 0);
+    cr_expect_eq(certify(3, "acme@dns"), 0);
+    expect_certificate(3, 5, "acme@dns", &note);
 }

@@ -46,7 +46,7 @@ keys_of_man() { plain "$1" | sed '/^\.SH ENVIRONMENT/,$d; /^\.SH EXAMPLE/,$d' | 
 of() { keys_of_schema | grep -E "^($1) " | cut -d ' ' -f 2; }
 [ "$(keys_of_schema | wc -l)" -gt 60 ] || fail "only $(keys_of_schema | wc -l) keys found in the schema"
 same 'keys of sekisho.yaml.5' "$(of 'sk_conf|conf|service|feed|timeouts|journal|sessions|regulation|limits')" "$(keys_of_man "$man/sekisho.yaml.5")"
-same 'keys of sekisho-tenant.5' "$(of 'tenant|certificate|network_source|app|health|inject|role_source|user|key|issuer|vouched|claim|fido2|clients|named|test|sessions|regulation|limits')" \
+same 'keys of sekisho-tenant.5' "$(of 'tenant|certificate|network_source|app|health|inject|role_source|user|key|issuer|vouched|claim|contract|fido2|clients|named|test|sessions|regulation|limits')" \
   "$(keys_of_man "$man/sekisho-tenant.5")"
 
 # Events: `names` and `ids` of the catalogue, in its order.

@@ -1,0 +1,11 @@
+/* The journal's files in their folder, as whoever reads them from there finds them. */
+#pragma once
+
+#include "sekisho/error.h"
+#include "sekisho/slice.h"
+
+/* Their numbers, ascending; owned by the caller. 0 or negative. */
+int files_list(int folder, uint64_t **numbers, size_t *count) sk_nodiscard;
+/* Maps a file whole, read-only. 0 or negative, with the null slice. */
+int files_map(int folder, uint64_t number, struct sk_slice *bytes) sk_nodiscard;
+void files_unmap(struct sk_slice bytes);
