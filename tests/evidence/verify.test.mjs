@@ -40,7 +40,7 @@ const parse = (line) => JSON.parse(line.replace(/("(?:[^"\\]|\\.)*")|(\d+)/g, (_
 function assertSaid({ name, expected }, { status, said }) {
   assert.equal(status, expected.good ? 0 : 1, `${name}: ${said}`);
   const found = parse(said);
-  assert.deepEqual(Object.keys(found), expected.good ? ['good', 'first', 'end', 'size', 'tenant', 'time', 'records', 'open', 'closed_before'] : ['good', 'step', 'what', 'seq'], name);
+  assert.deepEqual(Object.keys(found), expected.good ? ['good', 'first', 'end', 'size', 'tenant', 'time', 'records', 'open', 'closed_before', 'pruned'] : ['good', 'step', 'what', 'seq'], name);
   for (const [field, value] of Object.entries(expected)) {
     assert.equal(found[field], ['boolean', 'string'].includes(typeof value) || value === null ? value : String(value), `${name}: ${field} in ${said}`);
   }
@@ -64,7 +64,7 @@ describe('the second verifier', () => {
 
   test('each case has a name of its own, and each step its cases', () => {
     assert.equal(new Set(all.map(({ group, name }) => `${group}: ${name}`)).size, all.length);
-    assert.deepEqual([...new Set(all.map(({ expected }) => expected.step ?? 0))].sort(), [0, 1, 2, 3, 4, 5, 6]);
+    assert.deepEqual([...new Set(all.map(({ expected }) => expected.step ?? 0))].sort(), [0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
   test('each bit of an archive counts', () => {
@@ -113,7 +113,7 @@ describe('the second verifier', () => {
     const run = (...args) => spawnSync(RUN, args, { encoding: 'utf8' });
 
     test('says one line, and its status tells whether all is good', () => {
-      for (const step of [undefined, 1, 2, 3, 4, 5, 6]) {
+      for (const step of [undefined, 1, 2, 3, 4, 5, 6, 7]) {
         for (const one of all.filter(({ expected }) => expected.step === step).slice(-2)) {
           const { status, stdout, stderr } = run(...argumentsOf(one));
           assert.equal(stderr, '');

@@ -8,12 +8,14 @@ import { pathToFileURL } from 'node:url';
 const BLOCK = 512;
 const WINDOW = 1 << 18; // What is held of a file at a time.
 const NOTE_LIMIT = 1 << 20; // The sixteen signatures that a note may have by C2SP, and more, fit in it.
-const DEPTH_LIMIT = 256;
+const RECORD_LIMIT = 4096;
 const U64_MAX = (1n << 64n) - 1n;
 const MEMBERS = ['evidence', 'checkpoint', 'left', 'tiles', 'right', 'salts', 'records'];
 const TILE = 256n;
 const SALT = 16;
 const HASH = 32;
+const HOUR = 3_600_000_000_000n; // Times are in ns.
+const DAY = 24n * HOUR;
 
 // What was given is not what it should be, and where.
 class Failure extends Error {
@@ -227,6 +229,8 @@ function isTime(text: string): boolean {
   return !Number.isNaN(time.getTime()) && time.toISOString() === text;
 }
 
+const nanoseconds = (time: string): bigint => BigInt(Date.parse(time)) * 1_000_000n;
+
 function readCheckpoint(note: Buffer, key: GatewayKey, what: string): Checkpoint {
   const refuse = (why: string): never => { throw new Failure(2, `${what}: ${why}`); };
   let whole = '';
@@ -336,10 +340,7 @@ function readHead(source: Source, at: number, end: number): Head {
     return { major, info, argument: info, next: at + 1 };
   }
   if (info > 27) {
-    if (info < 31 || major < 2 || major === 6) {
-      throw new Malformed('a length of no meaning');
-    }
-    return { major, info, argument: 0, next: at + 1 };
+    throw new Malformed(info === 31 ? 'an indefinite length' : 'a length of no meaning');
   }
   const width = 1 << (info - 24);
   if (end - at - 1 < width) {
@@ -352,65 +353,37 @@ function readHead(source: Source, at: number, end: number): Head {
   return { major, info, argument, next: at + 1 + width };
 }
 
-// What an item that is not over yet waits for: so many items, or (less than none) a break.
-type Open = { major: number, left: number, odd: boolean };
-
-// Where the item ends that begins here, of whatever well-formed CBOR (RFC 8949, section 5.1 and appendix C).
+// Where the item ends that begins here, of whatever CBOR of definite lengths.
 function endOfItem(source: Source, start: number): number {
-  const open: Open[] = [];
   let at = start;
-  for (;;) {
-    const { major, info, argument, next } = readHead(source, at, source.size);
-    const top = open.at(-1);
-    const isString = major === 2 || major === 3;
+  for (let left = 1; left > 0; left--) {
+    const { major, argument, next } = readHead(source, at, source.size);
     at = next;
-    if (top?.left === -1 && top.major < 4 && !(major === top.major && info !== 31) && !(major === 7 && info === 31)) {
-      throw new Malformed('a string of other things than strings');
-    }
-    if (isString && info !== 31) {
+    if (major === 2 || major === 3) {
       if (argument > source.size - at) {
         throw new Malformed('it breaks off');
       }
       at += argument;
-    } else if (info === 31 && major === 7) {
-      if (top?.left !== -1 || top.odd) {
-        throw new Malformed('a break where none may be');
-      }
-      open.pop();
-    } else if (isString || major === 4 || major === 5 || major === 6) {
-      const left = info === 31 ? -1 : major === 6 ? 1 : major === 5 ? 2 * argument : argument;
-      if (left !== 0) {
-        if (open.length === DEPTH_LIMIT) {
-          throw new Malformed('nested deeper than any record');
-        }
-        open.push({ major, left, odd: false });
-        continue;
-      }
     }
-    // An item is over, and with it all that waited for nothing but it.
-    for (let last = open.at(-1); last && last.left > 0 && --last.left === 0; last = open.at(-1)) {
-      open.pop();
-    }
-    const waiting = open.at(-1);
-    if (!waiting) {
-      return at;
-    }
-    waiting.odd = waiting.left === -1 && waiting.major === 5 && !waiting.odd;
+    left += major === 4 ? argument : major === 5 ? 2 * argument : major === 6 ? 1 : 0;
   }
+  return at;
 }
 
-type Field = { major: number, sizes?: number[], limit?: number, values?: number[] };
+type Field = { major: number, sizes?: number[], limit?: number, values?: number[], below?: bigint };
 
 const unsigned = (...values: number[]): Field => ({ major: 0, ...values.length > 0 && { values } });
+const below = (limit: bigint): Field => ({ major: 0, below: limit });
 const bytes = (...sizes: number[]): Field => ({ major: 2, sizes });
 const text = (limit: number): Field => ({ major: 3, limit });
-const OPS = [1, 2, 3, 4, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 30, 31, 32, 33, 34, 40];
+const OPS = [1, 2, 3, 4, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44];
+const [PRUNED, HELD, KEPT] = [41n, 42n, 44n];
 
 const FIELDS = new Map<bigint, Field>([
   [1n, unsigned(1)], [2n, bytes(16)], [3n, unsigned()], [4n, bytes(16)], [5n, unsigned()], [6n, unsigned()], [9n, unsigned(...OPS)],
   [10n, unsigned(1, 2, 3, 4, 5, 6, 7, 8)], [12n, unsigned(1, 2, 3, 4)], [13n, text(64)], [15n, text(512)], [20n, text(128)], [22n, text(64)], [23n, text(128)],
-  [30n, bytes(4, 16)], [32n, unsigned()], [33n, text(128)], [40n, bytes(16)], [41n, text(32)], [42n, text(255)], [43n, text(1024)], [44n, text(64)],
-  [45n, text(256)], [46n, text(128)], [47n, unsigned()], [48n, unsigned()], [49n, unsigned()], [50n, unsigned()], [60n, text(512)], [70n, unsigned()],
+  [30n, bytes(4, 16)], [32n, below(1n << 16n)], [33n, text(128)], [40n, bytes(16)], [41n, text(32)], [42n, text(255)], [43n, text(1024)], [44n, text(64)],
+  [45n, text(256)], [46n, text(128)], [47n, below(1n << 16n)], [48n, unsigned()], [49n, unsigned()], [50n, unsigned()], [60n, text(512)], [70n, unsigned()],
   [90n, text(128)],
 ]);
 
@@ -418,71 +391,71 @@ const FIELDS = new Map<bigint, Field>([
 function readNumber(source: Source, at: number, head: Head): bigint {
   const value = head.info === 27 ? source.bytes(at + 1, 8).readBigUInt64BE() : BigInt(head.argument);
   const least = head.info < 24 ? 0n : head.info === 24 ? 24n : 1n << BigInt(8 << (head.info - 25));
-  if (head.info === 31 || value < least) {
-    throw new Malformed(head.info === 31 ? 'an indefinite length' : 'a number longer than it needs to be');
+  if (value < least) {
+    throw new Malformed('a number longer than it needs to be');
   }
   return value;
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
-function checkText(source: Source, at: number, count: number): void {
-  try {
-    if (count <= WINDOW) {
-      UTF8.decode(source.bytes(at, count));
-      return;
-    }
-    const decoder = new TextDecoder('utf-8', { fatal: true });
-    source.each(at, count, (chunk) => { decoder.decode(chunk, { stream: true }); });
-    decoder.decode();
-  } catch (error) {
-    throw error instanceof Misuse ? error : new Malformed('text that is not UTF-8');
+// Bytes or text of a record, behind its head.
+function readString(source: Source, { major, argument, next }: Head, end: number): Buffer {
+  if (argument > end - next) {
+    throw new Malformed('it breaks off');
   }
+  const string = source.bytes(next, argument);
+  try {
+    if (major === 3) {
+      UTF8.decode(string);
+    }
+  } catch {
+    throw new Malformed('text that is not UTF-8');
+  }
+  return string;
 }
 
-// What a value is, as a field of this key may be; of a key that the document does not name, a value of any type that it knows.
+// What a value is, as a field of this key may be.
 function readValue(source: Source, at: number, end: number, key: bigint): { value: bigint | Buffer, next: number } {
+  const field = FIELDS.get(key); // None, of a later version's key.
   const head = readHead(source, at, end);
-  const field = FIELDS.get(key);
   const refuse = (what: string): never => { throw new Malformed(`key ${key}: ${what}`); };
-  if (head.major !== (field?.major ?? head.major) || ![0, 2, 3].includes(head.major)) {
+  if (field ? head.major !== field.major : ![0, 2, 3].includes(head.major)) {
     refuse('a value of another type');
   }
   const number = readNumber(source, at, head);
-  if (number === 0n) {
+  if (field && number === 0n) {
     refuse('zero or empty, and present');
   }
   if (head.major === 0) {
-    if (field?.values && !field.values.includes(Number(number))) {
+    if (field?.values && !field.values.includes(Number(number)) || number >= (field?.below ?? U64_MAX + 1n)) {
       refuse('a number of no meaning');
     }
     return { value: number, next: head.next };
   }
-  const count = head.argument;
-  if (count > end - head.next) {
-    refuse('it breaks off');
-  }
-  if (field && (field.sizes ? !field.sizes.includes(count) : count > field.limit!)) {
+  if (field && (field.sizes ? !field.sizes.includes(head.argument) : head.argument > field.limit!)) {
     refuse('a value of another length');
   }
-  if (head.major === 3) {
-    checkText(source, head.next, count);
-  } else if (field && source.isZero(head.next, count)) {
-    refuse('zero or empty, and present');
+  const value = readString(source, head, end);
+  if ((key === 2n || key === 4n) && value.every((byte) => byte === 0)) {
+    refuse('an id of zeros, and present');
   }
-  return { value: field ? source.bytes(head.next, count) : Buffer.alloc(0), next: head.next + count };
+  return { value, next: head.next + value.length };
 }
 
-type Entry = { tenant: string, seq: bigint, stage: bigint, request: string };
+type Entry = { tenant: string, seq: bigint, time: bigint, op: bigint, stage: bigint, request: string, detail: string };
 
 // A record, which must be just as the document's section CBOR has it.
 function readRecord(source: Source, start: number, end: number): Entry {
+  if (end - start > RECORD_LIMIT) {
+    throw new Malformed('longer than any record');
+  }
   const map = readHead(source, start, end);
   if (map.major !== 5) {
     throw new Malformed('not a map');
   }
   const count = readNumber(source, start, map);
-  const entry: Entry = { tenant: '0'.repeat(32), seq: 0n, stage: 0n, request: '' };
+  const entry: Entry = { tenant: '0'.repeat(32), seq: 0n, time: 0n, op: 0n, stage: 0n, request: '', detail: '' };
   let at = map.next;
   let last = -1n;
   for (let i = 0n; i < count; i++) {
@@ -502,10 +475,16 @@ function readRecord(source: Source, start: number, end: number): Entry {
       entry.tenant = (value as Buffer).toString('hex');
     } else if (key === 3n) {
       entry.seq = value as bigint;
+    } else if (key === 5n) {
+      entry.time = value as bigint;
+    } else if (key === 9n) {
+      entry.op = value as bigint;
     } else if (key === 10n) {
       entry.stage = value as bigint;
     } else if (key === 40n) {
       entry.request = (value as Buffer).toString('latin1');
+    } else if (key === 60n) {
+      entry.detail = (value as Buffer).toString();
     }
     last = key;
     at = next;
@@ -538,17 +517,91 @@ class Pairs {
   }
 }
 
+// ---- Step 6: what was erased, and what should be
+
+type Erasing = { first: bigint, end: bigint, days: bigint };
+
+// What the range's trail-pruned, trail-held and trail-kept say, and the first that may not say it.
+class Erasings {
+  failure: Failure | null = null;
+  days: bigint | null = null;
+  pruned: Erasing | null = null;
+  held: Erasing[] = [];
+
+  add({ op, seq, time, detail }: Entry): void {
+    if (op !== PRUNED && op !== HELD && op !== KEPT || this.failure) {
+      return;
+    }
+    const refuse = (what: string): void => { this.failure = new Failure(6, `record ${seq}: ${what}`, seq); };
+    if (op === KEPT) {
+      const kept = /^days=([1-9][0-9]*)$/.exec(detail);
+      if (!kept || BigInt(kept[1]) > 36600n) {
+        return refuse('its detail says no number of days');
+      }
+      this.days = BigInt(kept[1]);
+      return;
+    }
+    const match = /^first=(0|[1-9][0-9]*) end=(0|[1-9][0-9]*) until=([0-9]{4}-[0-9]{2}-[0-9]{2}) days=([1-9][0-9]*)$/.exec(detail);
+    if (!match) {
+      return refuse('its detail does not say what was erased');
+    }
+    const [first, end, days] = [match[1], match[2], match[4]].map(BigInt);
+    const until = `${match[3]}T00:00:00.000Z`;
+    if (first >= end || end > seq) {
+      return refuse('its detail names no records before it');
+    }
+    if (!isTime(until) || until < '1971' || until >= '2400' || days > 36600n) {
+      return refuse('its detail names no day, or too many');
+    }
+    if (op === HELD) {
+      this.held.push({ first, end, days });
+    } else if (time < nanoseconds(until) + days * DAY) {
+      refuse(`erased before ${match[3]} and ${days} days`);
+    } else {
+      this.pruned = { first, end, days };
+      this.days = days;
+    }
+  }
+}
+
+// The first record of the range, all of which are right, that should have been erased when the checkpoint was made; of the latest time up to it.
+function checkAges(records: Source, first: bigint, end: bigint, { time, size }: Checkpoint, { days, held }: Erasings): void {
+  if (days === null || end < size) {
+    return;
+  }
+  const oldest = nanoseconds(time) - (days + 1n) * DAY - 2n * HOUR;
+  const holds = held.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
+  let [at, hold] = [0, 0];
+  let heldTo = 0n; // By the holds that begin at the record at hand, or before it.
+  let latest = 0n;
+  for (let seq = first; at < records.size; seq++) {
+    const next = endOfItem(records, at);
+    for (; holds[hold]?.first <= seq; hold++) {
+      heldTo = holds[hold].end > heldTo ? holds[hold].end : heldTo;
+    }
+    const { time: own } = readRecord(records, at, next);
+    latest = own > latest ? own : latest;
+    if (seq >= heldTo && latest < oldest) {
+      throw new Failure(6, `record ${seq}: kept for longer than ${days} days`, seq);
+    }
+    at = next;
+  }
+}
+
+// ---- Steps 4 and 5: all records
+
 type Evidence = { first: bigint, end: bigint, checkpoint: Checkpoint, left: Source, tiles: Source, salts: Source, records: Source };
 
 // Roots that the leaves of the range make, of the sizes that are asked for.
 type Roots = Map<bigint, Buffer>;
 
-function checkRecords(evidence: Evidence, asked: Set<bigint>): { pairs: Pairs, roots: Roots } {
+function checkRecords(evidence: Evidence, asked: Set<bigint>): { pairs: Pairs, erasings: Erasings, roots: Roots } {
   const { first, end, checkpoint, salts, records } = evidence;
   if (BigInt(salts.size) !== (end - first) * BigInt(SALT)) {
     throw new Failure(4, 'salts: not as many as the range has numbers');
   }
   const pairs = new Pairs();
+  const erasings = new Erasings();
   const roots: Roots = new Map();
   const before = new Tree(); // What goes before the tile at hand.
   addRoots(before, first, UNBOUNDED, evidence.left, 'left');
@@ -573,7 +626,7 @@ function checkRecords(evidence: Evidence, asked: Set<bigint>): { pairs: Pairs, r
       records.each(at, next - at, (chunk) => { hash.update(chunk); });
       tile.add(1n, hash.digest());
       note(tile);
-      recordFailure ??= checkRecord(records, at, next, checkpoint, seq, pairs);
+      recordFailure ??= checkRecord(records, at, next, checkpoint, seq, [pairs, erasings]);
       at = next;
     }
     if (!tile.root().equals(evidence.tiles.bytes(tileAt, HASH))) {
@@ -589,7 +642,7 @@ function checkRecords(evidence: Evidence, asked: Set<bigint>): { pairs: Pairs, r
   if (failure) {
     throw failure;
   }
-  return { pairs, roots };
+  return { pairs, erasings, roots };
 }
 
 function nextRecord(records: Source, at: number): number {
@@ -603,7 +656,7 @@ function nextRecord(records: Source, at: number): number {
   }
 }
 
-function checkRecord(records: Source, at: number, next: number, { tenant }: Checkpoint, seq: bigint, pairs: Pairs): Failure | null {
+function checkRecord(records: Source, at: number, next: number, { tenant }: Checkpoint, seq: bigint, uses: { add(entry: Entry): void }[]): Failure | null {
   try {
     const entry = readRecord(records, at, next);
     if (entry.tenant !== tenant) {
@@ -612,7 +665,7 @@ function checkRecord(records: Source, at: number, next: number, { tenant }: Chec
     if (entry.seq !== seq) {
       return new Failure(5, `record ${seq}: its number is another`, seq);
     }
-    pairs.add(entry);
+    uses.forEach((use) => use.add(entry));
     return null;
   } catch (error) {
     if (error instanceof Malformed) {
@@ -669,22 +722,27 @@ function verifyArchive(archive: Source, key: GatewayKey, others: string[]): stri
     throw new Failure(3, 'the tree has not the checkpoint\'s root');
   }
 
-  const { pairs, roots } = checkRecords({ first, end, checkpoint, left, tiles, salts, records }, new Set(further.map((other) => other.size)));
+  const { pairs, erasings, roots } = checkRecords({ first, end, checkpoint, left, tiles, salts, records }, new Set(further.map((other) => other.size)));
+  if (erasings.failure) {
+    throw erasings.failure;
+  }
+  checkAges(records, first, end, checkpoint, erasings);
+
   roots.set(size, checkpoint.root);
-  for (const other of further) {
+  for (const other of further.filter(({ tenant }) => tenant === checkpoint.tenant)) {
     if (other.origin !== checkpoint.origin) {
-      throw new Failure(6, `${other.path}: of another origin`);
+      throw new Failure(7, `${other.path}: of another journal`);
     }
     const root = roots.get(other.size);
     if (!root) {
-      throw new Failure(6, `${other.path}: of a size that the archive says nothing of`);
+      throw new Failure(7, `${other.path}: of a size that the archive says nothing of`);
     }
     if (!root.equals(other.root)) {
-      throw new Failure(6, `${other.path}: of another root than these records make`);
+      throw new Failure(7, `${other.path}: of another root than these records make`);
     }
   }
   return `{"good":true,"first":${first},"end":${end},"size":${size},"tenant":"${checkpoint.tenant}","time":"${checkpoint.time}",`
-    + `"records":${end - first},"open":${pairs.open},"closed_before":${pairs.closedBefore}}`;
+    + `"records":${end - first},"open":${pairs.open},"closed_before":${pairs.closedBefore},"pruned":${erasings.pruned?.end ?? null}}`;
 }
 
 // What is to be said of the arguments, and the exit status.
