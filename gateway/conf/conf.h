@@ -48,8 +48,12 @@ enum sk_conf_form { SK_FORM_SYSLOG, SK_FORM_CEF, SK_FORM_OCSF, SK_FORM_ECS };
 struct sk_conf_feed {
     const char *name;
     enum sk_conf_form form;
-    const char *to; /* "file", or syslog+tls://HOST:PORT */
+    const char *to; /* "file", syslog+tls://HOST:PORT, https://HOST/PATH, elastic+https://HOST/INDEX, splunk+https://HOST */
     const char *ca_file;
+    const char *authorization_file; /* the value of that header */
+    const char *cert_file, *key_file; /* that it shows to the server */
+    const char **tenants; /* NAME@SERVICE: these alone; none: all, and the operator */
+    unsigned tenants_count;
 };
 
 /* sekisho.yaml */

@@ -60,7 +60,9 @@ static const cyaml_schema_field_t journal_fields[] = {TEXT_OPTIONAL("file_size",
 static const cyaml_strval_t forms[] = {{"syslog", SK_FORM_SYSLOG}, {"cef", SK_FORM_CEF}, {"ocsf", SK_FORM_OCSF}, {"ecs", SK_FORM_ECS}};
 static const cyaml_schema_field_t feed_fields[] = {TEXT("name", struct sk_conf_feed, name),
         CYAML_FIELD_ENUM("form", CYAML_FLAG_STRICT, struct sk_conf_feed, form, forms, CYAML_ARRAY_LEN(forms)), TEXT("to", struct sk_conf_feed, to),
-        TEXT_OPTIONAL("ca_file", struct sk_conf_feed, ca_file), CYAML_FIELD_END};
+        TEXT_OPTIONAL("ca_file", struct sk_conf_feed, ca_file), TEXT_OPTIONAL("authorization_file", struct sk_conf_feed, authorization_file),
+        TEXT_OPTIONAL("cert_file", struct sk_conf_feed, cert_file), TEXT_OPTIONAL("key_file", struct sk_conf_feed, key_file),
+        TEXTS_OR_NONE("tenants", struct sk_conf_feed, tenants), CYAML_FIELD_END};
 static const cyaml_schema_value_t feed_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sk_conf_feed, feed_fields)};
 
 static const cyaml_schema_field_t conf_fields[] = {TEXTS("listen", struct sk_conf, listen),

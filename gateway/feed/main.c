@@ -42,7 +42,8 @@ struct batch {
 struct feed {
     struct sk_child child;
     struct sk_channel *reader;
-    char folder[4097], name[65], host[256];
+    char folder[4097], name[65], host[256], names[8192];
+    struct sk_slice of; /* names of tenants, comma between; empty: all, and the operator */
     int fd; /* of the folder */
     uint64_t form;
     struct receiver *receiver;
@@ -89,6 +90,17 @@ static void name_tenant(struct feed *feed, const struct sk_control_tenant *m)
     (void)snprintf(tenant->name, sizeof(tenant->name), "%.*s@%.*s", (int)m->name.len, m->name.data, (int)m->service.len, m->service.data);
 }
 
+/* Is it one of those that the feed is of? */
+static bool is_named(const struct feed *feed, const char *name)
+{
+    for (struct sk_slice rest = feed->of; rest.len;) {
+        if (sk_slice_eq(sk_slice_split(&rest, ','), sk_slice_str(name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- sending ---- */
 
 static void put_row(struct feed *feed, struct sk_slice cbor)
@@ -98,10 +110,13 @@ static void put_row(struct feed *feed, struct sk_slice cbor)
         return;
     }
     const struct tenant *tenant = find_tenant(feed, record.tenant);
+    if (feed->of.len && !(tenant && is_named(feed, tenant->name))) {
+        return;
+    }
     const struct sk_view_context context = {.node = sk_slice_str(feed->host), .version = SK_LIT(SEKISHO_VERSION), .tenant = sk_slice_str(tenant ? tenant->name : NULL)};
     sk_buf_take(&feed->view, sk_buf_len(&feed->view));
     int r = views[feed->form](&record, &context, &feed->view);
-    r = r ? r : receiver_put(feed->receiver, sk_buf_peek(&feed->view));
+    r = r ? r : receiver_put(feed->receiver, &record, sk_buf_peek(&feed->view));
     feed->dropped = feed->dropped || r != 0; /* it comes again */
 }
 
@@ -131,6 +146,16 @@ static void put_done(struct feed *feed, const struct sk_feed_at *m)
     }
 }
 
+/* Something was taken. */
+static void note_up(struct feed *feed)
+{
+    if (feed->down) {
+        sk_log(SK_EVENT_FEED_UP, SK_TEXT("feed", feed->name));
+    }
+    feed->down = false;
+    feed->wait = 0;
+}
+
 /* Moves the cursor behind what was taken. */
 static void note_taken(struct feed *feed)
 {
@@ -140,6 +165,9 @@ static void note_taken(struct feed *feed)
         feed->taken = feed->batches[feed->first++ % BATCHES].place;
     }
     bool moved = before.file != feed->taken.file || before.at != feed->taken.at || before.skip != feed->taken.skip;
+    if (moved) {
+        note_up(feed);
+    }
     int r = moved ? cursor_write(feed->fd, feed->name, &feed->taken) : 0;
     if (r) {
         sk_log(SK_EVENT_FEED_DOWN, SK_TEXT("feed", feed->name), SK_TEXT("error", strerror(-r)));
@@ -159,11 +187,6 @@ static bool open_receiver(struct feed *feed)
     }
     begin_again(feed);
     if (receiver_open(feed->receiver, why) == 0) {
-        if (feed->down) {
-            sk_log(SK_EVENT_FEED_UP, SK_TEXT("feed", feed->name));
-        }
-        feed->down = false;
-        feed->wait = 0;
         return true;
     }
     if (!feed->down) {
@@ -204,6 +227,12 @@ static void on_changed(void *context)
     sk_timer_set(&feed->look, 0);
 }
 
+static void on_refused(void *context, uint64_t records, const char *why)
+{
+    const struct feed *feed = context;
+    sk_log(SK_EVENT_FEED_REFUSED, SK_TEXT("feed", feed->name), SK_NUMBER("records", records), SK_TEXT("error", why));
+}
+
 /* ---- reader ---- */
 
 static void from_reader(struct sk_channel *channel sk_unused, uint16_t code, const void *message, const int *fds sk_unused, void *context)
@@ -236,15 +265,19 @@ static void reader_ended(struct sk_channel *channel, bool bad, void *context)
 
 static void begin(struct feed *feed, const struct sk_control_feed *m)
 {
-    char to[300];
+    char to[400], authorization[4096];
     (void)snprintf(feed->name, sizeof(feed->name), "%.*s", (int)m->name.len, m->name.data);
     (void)snprintf(feed->host, sizeof(feed->host), "%.*s", (int)m->host.len, m->host.data);
     (void)snprintf(to, sizeof(to), "%.*s", (int)m->to.len, m->to.data);
-    const struct receiver_settings set = {.name = feed->name, .to = to, .ca = m->ca, .folder = feed->fd};
+    (void)snprintf(authorization, sizeof(authorization), "%.*s", (int)m->authorization.len, m->authorization.data);
+    (void)snprintf(feed->names, sizeof(feed->names), "%.*s", (int)m->tenants.len, m->tenants.data);
+    feed->of = sk_slice_str(feed->names);
+    const struct receiver_settings set = {.name = feed->name, .to = to, .authorization = authorization, .ca = m->ca, .certificate = m->certificate, .key = m->key, .folder = feed->fd};
     int r = cursor_read(feed->fd, feed->name, &feed->taken);
     feed->form = m->form < SK_COUNT(views) ? m->form : 0;
     feed->next = feed->taken;
-    feed->receiver = r < 0 ? NULL : receiver_new(feed->child.loop, &set, on_changed, feed);
+    feed->receiver = r < 0 ? NULL : receiver_new(feed->child.loop, &set, on_changed, on_refused, feed);
+    sk_wipe(authorization, sizeof(authorization));
     if (!feed->receiver) {
         sk_log(SK_EVENT_FEED_DOWN, SK_TEXT("feed", feed->name), SK_TEXT("error", r < 0 ? "its cursor cannot be read" : "it has nowhere to send to"));
         sk_loop_stop(feed->child.loop);

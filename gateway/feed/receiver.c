@@ -1,79 +1,66 @@
-/* Receivers. Runs in feed. */
-#include "feed/receiver.h"
+/* Receivers of all kinds. Runs in feed. */
+#include "feed/receiver_impl.h"
 
 #include "base/clock.h"
 
-#include <curl/curl.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define ROOM ((size_t)1 << 20)
-#define CONNECT_SECONDS 10L
-#define MARKS 256U /* batches that are put and not taken */
+static const struct {
+    const char *scheme;
+    const struct receiver_kind *kind;
+} kinds[] = {{"file", &receiver_file}, {"syslog+tls://", &receiver_syslog}, {"https://", &receiver_https}, {"elastic+https://", &receiver_https},
+        {"splunk+https://", &receiver_https}};
 
-/* A batch. */
-struct mark {
-    uint64_t end;   /* byte of the connection behind it */
-    uint64_t since; /* boot time at which all of it was acknowledged; 0: not yet */
-};
-
-struct receiver {
-    struct sk_loop *loop;
-    struct receiver_settings set;
-    char name[80], url[300];
-    struct sk_buf ca, out;
-    void (*changed)(void *context);
-    void *context;
-    bool server;
-    CURL *curl; /* of a server, while it is open */
-    int fd;     /* the file, or the connection's; negative: not open */
-    struct sk_io io;
-    uint64_t put, sent; /* bytes, of this connection or file */
-    struct mark marks[MARKS];
-    uint64_t marked, taken; /* numbers of marks, from 1 */
-};
-
-struct receiver *receiver_new(struct sk_loop *loop, const struct receiver_settings *set, void (*changed)(void *context), void *context)
+const char *receiver_after(const struct receiver *r, const char *scheme)
 {
-    struct receiver *r = calloc(1, sizeof(*r));
-    struct sk_slice to = sk_slice_str(set->to);
-    bool server = sk_slice_starts(to, SK_LIT("syslog+tls://"));
-    if (!r || (!server && !sk_slice_eq(to, SK_LIT("file")))) {
-        free(r);
-        return NULL;
-    }
-    *r = (struct receiver){.loop = loop, .set = *set, .ca = SK_BUF_INIT((size_t)1 << 20), .out = SK_BUF_INIT(ROOM), .changed = changed, .context = context, .server = server, .fd = -1};
-    (void)snprintf(r->name, sizeof(r->name), "%s.log", set->name);
-    (void)snprintf(r->url, sizeof(r->url), "https://%s", server ? set->to + sizeof("syslog+tls://") - 1 : "");
-    return sk_buf_put(&r->ca, set->ca) ? receiver_free(r) : r;
+    size_t len = strlen(scheme);
+    return strncmp(r->to, scheme, len) == 0 ? r->to + len : NULL;
 }
 
-static void close_it(struct receiver *r)
+struct receiver *receiver_new(struct sk_loop *loop, const struct receiver_settings *set, void (*changed)(void *context),
+        void (*refused)(void *context, uint64_t records, const char *why), void *context)
 {
-    if (r->fd >= 0 && r->server) {
-        sk_io_want(&r->io, 0);
-    } else if (r->fd >= 0) {
-        (void)close(r->fd);
+    struct receiver *r = calloc(1, sizeof(*r));
+    if (!r) {
+        return NULL;
     }
-    curl_easy_cleanup(r->curl);
-    r->curl = NULL;
-    r->fd = -1;
+    *r = (struct receiver){.loop = loop, .folder = set->folder, .ca = SK_BUF_INIT(1U << 20), .certificate = SK_BUF_INIT(1U << 20), .key = SK_BUF_INIT(1U << 20),
+            .out = SK_BUF_INIT(RECEIVER_ROOM), .changed = changed, .refused = refused, .context = context};
+    (void)snprintf(r->to, sizeof(r->to), "%s", set->to);
+    for (size_t i = 0; i < SK_COUNT(kinds); i++) {
+        r->kind = receiver_after(r, kinds[i].scheme) ? kinds[i].kind : r->kind;
+    }
+    (void)snprintf(r->name, sizeof(r->name), "%s.log", set->name);
+    (void)snprintf(r->authorization, sizeof(r->authorization), "%s", set->authorization);
+    bool failed = !r->kind || sk_buf_put(&r->ca, set->ca) || sk_buf_put(&r->certificate, set->certificate) || sk_buf_put(&r->key, set->key);
+    return failed ? receiver_free(r) : r;
+}
+
+void receiver_close(struct receiver *r)
+{
+    if (r->kind) {
+        r->kind->close(r);
+    }
+    r->open = false;
     r->put = r->sent = 0;
-    r->marked = r->taken; /* what is above is put again */
+    r->marked = r->taken;
     sk_buf_take(&r->out, sk_buf_len(&r->out));
 }
 
 struct receiver *receiver_free(struct receiver *r)
 {
     if (r) {
-        close_it(r);
+        receiver_close(r);
+        if (r->own && r->kind->free) {
+            r->kind->free(r);
+        }
+        free(r->own);
+        sk_wipe(r->authorization, sizeof(r->authorization));
+        sk_wipe(r->key.data, r->key.size);
         sk_buf_free(&r->ca);
+        sk_buf_free(&r->certificate);
+        sk_buf_free(&r->key);
         sk_buf_free(&r->out);
         free(r);
     }
@@ -82,165 +69,49 @@ struct receiver *receiver_free(struct receiver *r)
 
 bool receiver_is_open(const struct receiver *r)
 {
-    return r->fd >= 0;
+    return r->open;
 }
-
-/* ---- a server ---- */
-
-/* It has nothing to say: when there is something to read, it is the end. */
-static void on_ready(struct sk_io *io, int events)
-{
-    struct receiver *r = SK_CONTAINER(io, struct receiver, io);
-    char byte[256];
-    size_t n = 0;
-    CURLcode code = events & SK_READ ? curl_easy_recv(r->curl, byte, sizeof(byte), &n) : CURLE_AGAIN;
-    if ((code == CURLE_OK && n == 0) || (code != CURLE_OK && code != CURLE_AGAIN)) {
-        close_it(r);
-    }
-    r->changed(r->context);
-}
-
-static int connect_server(struct receiver *r, char why[256])
-{
-    struct sk_slice pem = sk_buf_peek(&r->ca);
-    struct curl_blob ca = {(void *)(uintptr_t)pem.data, pem.len, CURL_BLOB_COPY};
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    char error[CURL_ERROR_SIZE] = "";
-    CURL *c = r->curl = curl_easy_init();
-    bool good = c && curl_easy_setopt(c, CURLOPT_URL, r->url) == CURLE_OK && curl_easy_setopt(c, CURLOPT_CONNECT_ONLY, 1L) == CURLE_OK;
-    good = good && curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK && curl_easy_setopt(c, CURLOPT_SSL_ENABLE_ALPN, 0L) == CURLE_OK;
-    good = good && (!pem.len || (curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &ca) == CURLE_OK && curl_easy_setopt(c, CURLOPT_CAPATH, (char *)NULL) == CURLE_OK));
-    good = good && curl_easy_setopt(c, CURLOPT_PROXY, "") == CURLE_OK && curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
-    good = good && curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS) == CURLE_OK && curl_easy_setopt(c, CURLOPT_ERRORBUFFER, error) == CURLE_OK;
-    CURLcode code = good ? curl_easy_perform(c) : CURLE_OUT_OF_MEMORY;
-    code = code ? code : curl_easy_getinfo(c, CURLINFO_ACTIVESOCKET, &fd);
-    if (code || fd == CURL_SOCKET_BAD) {
-        (void)snprintf(why, 256, "%s", error[0] ? error : curl_easy_strerror(code));
-        close_it(r);
-        return 1;
-    }
-    r->fd = fd;
-    sk_io_init(&r->io, r->loop, fd, on_ready);
-    sk_io_want(&r->io, SK_READ);
-    return 0;
-}
-
-static void send_to_server(struct receiver *r)
-{
-    struct sk_slice bytes = sk_buf_peek(&r->out);
-    CURLcode code = CURLE_OK;
-    while (code == CURLE_OK && bytes.len) {
-        size_t n = 0;
-        code = curl_easy_send(r->curl, bytes.data, bytes.len, &n);
-        sk_buf_take(&r->out, n);
-        r->sent += n;
-        bytes = sk_buf_peek(&r->out);
-    }
-    if (code != CURLE_OK && code != CURLE_AGAIN) {
-        close_it(r);
-    } else {
-        sk_io_want(&r->io, SK_READ | (bytes.len ? SK_WRITE : 0));
-    }
-}
-
-/* Has its machine every byte? Of what is sent only in part nobody asks. */
-static bool is_acknowledged(const struct receiver *r)
-{
-    int left = 1;
-    return ioctl(r->fd, SIOCOUTQ, &left) == 0 && left == 0;
-}
-
-static void look_at_server(struct receiver *r)
-{
-    uint64_t now = sk_clock_boot();
-    send_to_server(r);
-    bool acknowledged = r->fd >= 0 && is_acknowledged(r);
-    for (uint64_t i = r->taken + 1; r->fd >= 0 && i <= r->marked; i++) {
-        struct mark *m = &r->marks[i % MARKS];
-        m->since = m->since ? m->since : acknowledged && m->end <= r->sent ? now : 0;
-        r->taken = m->since && now - m->since >= RECEIVER_SETTLES && r->taken + 1 == i ? i : r->taken;
-    }
-}
-
-/* ---- a file ---- */
-
-static int open_file(struct receiver *r, char why[256])
-{
-    r->fd = openat(r->set.folder, r->name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (r->fd < 0) {
-        (void)snprintf(why, 256, "%s: %s", r->name, strerror(errno));
-    }
-    return r->fd < 0;
-}
-
-/* Who turns logs over moves the file away: the next lines go to a new one. */
-static bool is_in_place(const struct receiver *r)
-{
-    struct stat by_fd, by_name;
-    return fstat(r->fd, &by_fd) == 0 && fstatat(r->set.folder, r->name, &by_name, AT_SYMLINK_NOFOLLOW) == 0 && by_fd.st_ino == by_name.st_ino && by_fd.st_dev == by_name.st_dev;
-}
-
-static void write_to_file(struct receiver *r)
-{
-    while (r->fd >= 0 && sk_buf_len(&r->out)) {
-        struct sk_slice bytes = sk_buf_peek(&r->out);
-        ssize_t n = write(r->fd, bytes.data, bytes.len);
-        if (n <= 0) {
-            close_it(r); /* what of it is there nobody knows: it comes again */
-            return;
-        }
-        sk_buf_take(&r->out, (size_t)n);
-        r->sent += (size_t)n;
-    }
-    if (r->fd >= 0 && r->marked > r->taken && fdatasync(r->fd) == 0) {
-        r->taken = r->marked;
-    }
-    if (r->fd >= 0 && !is_in_place(r)) {
-        close_it(r);
-    }
-}
-
-/* ---- both ---- */
 
 int receiver_open(struct receiver *r, char why[256])
 {
     why[0] = '\0';
-    return r->fd >= 0 ? 0 : r->server ? connect_server(r, why) : open_file(r, why);
+    r->open = r->open || r->kind->open(r, why) == 0;
+    return !r->open;
 }
 
-int receiver_put(struct receiver *r, struct sk_slice message)
+int receiver_put(struct receiver *r, const struct sk_audit_record *record, struct sk_slice message)
 {
-    char count[24];
-    int len = r->server ? snprintf(count, sizeof(count), "%zu ", message.len) : 0;
-    if (r->fd < 0 || sk_buf_room(&r->out) < message.len + sizeof(count)) {
+    const size_t frame = 512;
+    if (!r->open || sk_buf_room(&r->out) < message.len + frame) {
         return 1;
     }
-    int failed = sk_buf_put(&r->out, sk_slice(count, (size_t)len));
-    failed = failed ? failed : sk_buf_put(&r->out, message);
-    failed = failed || r->server ? failed : sk_buf_put(&r->out, SK_LIT("\n"));
-    r->put += (size_t)len + message.len + !r->server;
-    if (failed) {
-        close_it(r);
+    size_t before = sk_buf_len(&r->out);
+    if (r->kind->put(r, record, message)) {
+        receiver_close(r);
+        return 1;
     }
-    return failed != 0;
+    r->put += sk_buf_len(&r->out) - before;
+    return 0;
 }
 
 uint64_t receiver_mark(struct receiver *r)
 {
-    if (r->marked - r->taken < MARKS - 1) {
-        r->marks[++r->marked % MARKS] = (struct mark){.end = r->put};
-    } else {
-        r->marks[r->marked % MARKS] = (struct mark){.end = r->put}; /* the last one gets longer */
-    }
+    r->marked += r->marked - r->taken < RECEIVER_MARKS - 1; /* else the last one gets longer */
+    r->batches[r->marked % RECEIVER_MARKS] = (struct receiver_batch){.end = r->put};
     return r->marked;
+}
+
+void receiver_take_sent(struct receiver *r)
+{
+    while (r->taken < r->marked && r->batches[(r->taken + 1) % RECEIVER_MARKS].end <= r->sent) {
+        r->taken++;
+    }
 }
 
 uint64_t receiver_taken(struct receiver *r)
 {
-    if (r->fd >= 0 && r->server) {
-        look_at_server(r);
-    } else if (r->fd >= 0) {
-        write_to_file(r);
+    if (r->open) {
+        r->kind->look(r);
     }
     return r->taken;
 }

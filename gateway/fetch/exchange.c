@@ -108,7 +108,7 @@ static bool start(struct exchange *e, struct sk_slice ca, const struct sk_fetch_
 {
     struct sk_buf form SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)64 << 10), login SK_CLEANUP(sk_buf_free) = SK_BUF_INIT((size_t)16 << 10);
     if (put_form(&form, m) == 0 && put_login(&login, m) == 0) {
-        const struct transfer_request request = {.url = e->url, .ca = ca, .most = ANSWER_MAX, .form = sk_buf_peek(&form), .login = sk_buf_peek(&login).data};
+        const struct transfer_request request = {.url = e->url, .ca = ca, .most = ANSWER_MAX, .body = sk_buf_peek(&form), .login = sk_buf_peek(&login).data};
         e->transfer = transfer_start(e->fetch->transfers, &request, answered, e);
     }
     sk_wipe(form.data, form.size);

@@ -3,7 +3,7 @@
 
 #include "base/table.h"
 #include "fetch/document.h"
-#include "fetch/transfer.h"
+#include "transfer/transfer.h"
 #include "ipc/child.h"
 #include "ipc/control.h"
 

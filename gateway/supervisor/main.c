@@ -259,12 +259,21 @@ static bool same_listeners(const struct sk_conf *a, const struct sk_conf *b)
     return same;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
 static bool same_feeds(const struct sk_conf *a, const struct sk_conf *b)
 {
     bool same = a->feeds_count == b->feeds_count;
     for (unsigned i = 0; same && i < a->feeds_count; i++) {
         const struct sk_conf_feed *x = &a->feeds[i], *y = &b->feeds[i];
-        same = x->form == y->form && strcmp(x->name, y->name) == 0 && strcmp(x->to, y->to) == 0 && strcmp(x->ca_file ? x->ca_file : "", y->ca_file ? y->ca_file : "") == 0;
+        same = x->form == y->form && strcmp(x->name, y->name) == 0 && strcmp(x->to, y->to) == 0 && same_text(x->ca_file, y->ca_file) && same_text(x->authorization_file, y->authorization_file) &&
+               same_text(x->cert_file, y->cert_file) && same_text(x->key_file, y->key_file) && x->tenants_count == y->tenants_count;
+        for (unsigned j = 0; same && j < x->tenants_count; j++) {
+            same = strcmp(x->tenants[j], y->tenants[j]) == 0;
+        }
     }
     return same;
 }

@@ -357,17 +357,39 @@ static void connect_audit(struct supervisor *s, struct process *audit)
     }
 }
 
+/* It was there when the configuration was read: when it is not any more, nothing is sent, least of all with other authorities. */
+static bool read_for_feed(struct supervisor *s, const char *name, struct sk_buf *out, struct sk_slice *text)
+{
+    struct sk_conf_error error;
+    char path[4096];
+    int r = !name ? 0 : sk_conf_path(s->conf_file, name, path) ? -ENAMETOOLONG : sk_conf_read_file(path, out);
+    *text = sk_buf_peek(out);
+    if (r && sk_conf_refuse(&error, s->conf_file, SK_SLICE_NULL, "feeds", "'%s' cannot be read any more: %s", name, strerror(-r))) {
+        s->complain(&error);
+    }
+    return r == 0;
+}
+
 static void connect_feed(struct supervisor *s, struct process *p)
 {
     const struct sk_conf_feed *conf = &s->conf->feeds[p->index];
-    struct sk_buf ca SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(32768);
-    char host[256] = "", path[4096];
+    struct sk_buf ca SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536), authorization SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536);
+    struct sk_buf certificate SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536), key SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536), names SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(16384);
+    char host[256] = "";
     (void)gethostname(host, sizeof(host) - 1);
     struct sk_control_feed m = {.name = sk_slice_str(conf->name), .form = conf->form, .to = sk_slice_str(conf->to), .host = sk_slice_str(host[0] ? host : "-")};
-    if (conf->ca_file && sk_conf_path(s->conf_file, conf->ca_file, path) == 0 && sk_conf_read_file(path, &ca) == 0) {
-        m.ca = sk_buf_peek(&ca);
+    bool good = read_for_feed(s, conf->ca_file, &ca, &m.ca) && read_for_feed(s, conf->authorization_file, &authorization, &m.authorization) &&
+                read_for_feed(s, conf->cert_file, &certificate, &m.certificate) && read_for_feed(s, conf->key_file, &key, &m.key);
+    m.authorization = sk_slice_split(&m.authorization, '\n');
+    for (unsigned i = 0; i < conf->tenants_count; i++) {
+        (void)!sk_buf_printf(&names, "%s%s", i ? "," : "", conf->tenants[i]);
     }
-    process_send(p, SK_CONTROL_FEED, &m, NULL);
+    m.tenants = sk_buf_peek(&names);
+    if (good) {
+        process_send(p, SK_CONTROL_FEED, &m, NULL);
+    }
+    sk_wipe(key.data, key.size);
+    sk_wipe(authorization.data, authorization.size);
     for (const struct tenant *t = s->list; t; t = t->next) {
         announce_tenant(s, p, t);
     }

@@ -127,6 +127,9 @@
         "The end of SK1306. Some records may come twice; each has its tenant's number.")                     \
     X(FEED_GAP, "SK1308", ERROR, "a feed goes on behind records that the journal has no more",               \
         "Its receiver was away for so long that what it had not got has been erased, or the file of its cursor is of another journal.") \
+    X(FEED_REFUSED, "SK1309", ERROR, "a feed's receiver refuses records for good: they are passed over",       \
+        "The line names the feed, how many, and what the receiver says of the last one: its mapping or its schema does not take the form. The journal has them; " \
+        "set the receiver right, and export what it lacks (sekisho audit search).")                          \
     X(STORE_FAILED, "SK1501", ERROR, "store operation failed",                                               \
         "What was asked of the store was not done: a login fails, a session is not kept. With the operation open the " \
         "store ends, is started again, and the gate is shut. With the operation sync users and secrets of a tenant " \

@@ -340,6 +340,8 @@ Test(conf_load, a_file_is_read_whole_up_to_its_limit)
 Test(conf_load, feeds_are_read_and_their_mistakes_named)
 {
     struct sk_conf *conf;
+    files_put("ca.pem", "authorities");
+    files_put("auth", "Bearer x");
     cr_assert_eq(files_load(FEEDS("{name: siem, form: ocsf, to: \"syslog+tls://siem.example:6514\", ca_file: ca.pem}, {name: l, form: cef, to: file}"), &conf, &error), 0, "%s", error.text);
     cr_expect(conf->feeds_count == 2 && conf->feeds[0].form == SK_FORM_OCSF && conf->feeds[1].form == SK_FORM_CEF);
     cr_expect_str_eq(conf->feeds[0].to, "syslog+tls://siem.example:6514");
@@ -349,12 +351,28 @@ Test(conf_load, feeds_are_read_and_their_mistakes_named)
     refused(FEEDS("{name: a/b, form: cef, to: file}"), 5, "feeds[0].name");
     refused(FEEDS("{name: a, form: cef, to: file}, {name: a, form: ecs, to: file}"), 5, "feeds[1].name");
     refused(FEEDS("{name: a, form: xml, to: file}"), 5, "xml");
-    static const char *const wrong[] = {"files", "syslog://h:1", "syslog+tls://h", "syslog+tls://:6514", "syslog+tls://h:0", "syslog+tls://h:65536", "syslog+tls://u@h:1", "syslog+tls://h/x:1", ""};
+    static const char *const wrong[] = {"files", "syslog://h:1", "syslog+tls://h", "syslog+tls://:6514", "syslog+tls://h:0", "syslog+tls://h:65536", "syslog+tls://u@h:1", "syslog+tls://h/x:1", "",
+            "http://h/x", "https://", "https:///x", "https://u:p@h/x", "https://h:0/x", "https://h/a b", "https://h/x#y", "elastic+https://h", "elastic+https://h/", "elastic+https://h/a/b", "elastic+https://h/a?b",
+            "splunk+https://h/x"};
     for (size_t i = 0; i < SK_COUNT(wrong); i++) {
         char text[128];
-        (void)snprintf(text, sizeof(text), "feeds: [{name: a, form: cef, to: \"%s\"}]\ntimeouts:", wrong[i]);
+        (void)snprintf(text, sizeof(text), "feeds: [{name: a, form: ecs, to: \"%s\"}]\ntimeouts:", wrong[i]);
         refused(files_with(files_conf, "timeouts:", text), 5, "feeds[0].to");
     }
+    static const char *const right[] = {"https://h", "https://h/", "https://[::1]:8443/x?y=%20z", "https://h.example:8088/a/b", "elastic+https://h:9200/audit-1", "splunk+https://h:8088", "splunk+https://h"};
+    for (size_t i = 0; i < SK_COUNT(right); i++) {
+        char text[128];
+        (void)snprintf(text, sizeof(text), "feeds: [{name: a, form: ecs, to: \"%s\"}]\ntimeouts:", right[i]);
+        cr_expect_eq(files_load(files_with(files_conf, "timeouts:", text), NULL, &error), 0, "%s: %s", right[i], error.text);
+    }
+    refused(FEEDS("{name: a, form: cef, to: \"https://h/x\"}"), 5, "feeds[0].form: over HTTPS");
+    refused(FEEDS("{name: a, form: cef, to: file, authorization_file: auth}"), 5, "feeds[0].authorization_file");
+    refused(FEEDS("{name: a, form: ecs, to: \"https://h/x\", authorization_file: none}"), 5, "feeds[0].authorization_file: 'none' cannot be read");
+    refused(FEEDS("{name: a, form: ecs, to: \"https://h/x\", ca_file: none}"), 5, "feeds[0].ca_file");
+    refused(FEEDS("{name: a, form: ecs, to: \"https://h/x\", cert_file: ca.pem}"), 5, "feeds[0].key_file: cert_file and key_file go together");
+    refused(FEEDS("{name: a, form: cef, to: file, tenants: [acme]}"), 5, "feeds[0].tenants[0]");
+    refused(FEEDS("{name: a, form: cef, to: file, tenants: []}"), 5, "the list is empty");
+    cr_expect_eq(files_load(FEEDS("{name: a, form: ecs, to: \"https://h/x\", authorization_file: auth, cert_file: ca.pem, key_file: ca.pem, tenants: [acme@dns, \"beta@web site\"]}"), NULL, &error), 0, "%s", error.text);
     refused(FEEDS("{name: a, form: cef, to: file}, {name: b, form: cef, to: file}, {name: c, form: cef, to: file}, {name: d, form: cef, to: file}, {name: e, form: cef, to: file},"
                   "{name: f, form: cef, to: file}, {name: g, form: cef, to: file}, {name: h, form: cef, to: file}, {name: i, form: cef, to: file}"), 5, "at most 8");
 }

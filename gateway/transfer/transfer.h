@@ -1,7 +1,7 @@
 /*
- * One HTTP exchange with a server that a tenant file names, over libcurl and the event loop. HTTPS with TLS 1.2 or newer, its
+ * One HTTP exchange with a server that the configuration names, over libcurl and the event loop. HTTPS with TLS 1.2 or newer, its
  * certificate verified by the system's authorities, or by `ca` alone; plain HTTP where the caller lets it, for what is signed
- * anyway. No redirect is followed, no proxy is used, nothing but the answer of the named URL counts. Runs in fetch.
+ * anyway. No redirect is followed, no proxy is used, nothing but the answer of the named URL counts. Runs in fetch and feed.
  */
 #pragma once
 
@@ -17,8 +17,11 @@ struct transfer_request {
     bool plain;         /* http:// is good enough */
     size_t most;        /* bytes of an answer */
     uint64_t since;     /* Unix seconds: an answer that did not change since then need not come; 0: any */
-    struct sk_slice form; /* a body to POST, x-www-form-urlencoded; empty: GET */
+    struct sk_slice body; /* to POST; empty: GET */
+    const char *type;   /* of the body; NULL: application/x-www-form-urlencoded */
     const char *login;  /* "ID:SECRET" for HTTP Basic; NULL: none */
+    const char *authorization; /* that header's value; NULL: none */
+    struct sk_slice certificate, key; /* of the client, PEM; empty: none */
 };
 
 struct transfer_answer {

@@ -1,9 +1,10 @@
-/* libcurl's multi interface on the event loop. Runs in fetch. */
-#include "fetch/transfer.h"
+/* libcurl's multi interface on the event loop. Runs in fetch and feed. */
+#include "transfer/transfer.h"
 
 #include "base/clock.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ struct transfers {
 struct transfer {
     struct transfers *transfers;
     CURL *easy;
+    struct curl_slist *headers;
     struct sk_buf body;
     bool too_long;
     char error[CURL_ERROR_SIZE];
@@ -41,6 +43,7 @@ static void transfer_free(struct transfer *t)
 {
     (void)curl_multi_remove_handle(t->transfers->multi, t->easy);
     curl_easy_cleanup(t->easy);
+    curl_slist_free_all(t->headers);
     sk_wipe(t->body.data, t->body.size); /* it may have had a token in it */
     sk_buf_free(&t->body);
     free(t);
@@ -51,6 +54,17 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
     struct transfer *t = context;
     t->too_long = sk_buf_put(&t->body, sk_slice(bytes, size * count)) != 0;
     return t->too_long ? 0 : size * count;
+}
+
+/* An empty value: the header that libcurl would send is not sent. */
+static bool add_header(struct transfer *t, const char *name, const char *value)
+{
+    char line[4400];
+    bool fits = (size_t)snprintf(line, sizeof(line), *value ? "%s: %s" : "%s:", name, value) < sizeof(line);
+    struct curl_slist *longer = fits ? curl_slist_append(t->headers, line) : NULL;
+    sk_wipe(line, sizeof(line));
+    t->headers = longer ? longer : t->headers;
+    return longer != NULL;
 }
 
 static bool set_up(struct transfer *t, const struct transfer_request *r)
@@ -77,9 +91,16 @@ static bool set_up(struct transfer *t, const struct transfer_request *r)
         good = good && curl_easy_setopt(easy, CURLOPT_TIMECONDITION, (long)CURL_TIMECOND_IFMODSINCE) == CURLE_OK;
         good = good && curl_easy_setopt(easy, CURLOPT_TIMEVALUE_LARGE, (curl_off_t)r->since) == CURLE_OK;
     }
-    if (r->form.len) {
-        good = good && curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)r->form.len) == CURLE_OK;
-        good = good && curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, r->form.data) == CURLE_OK;
+    if (r->body.len) {
+        good = good && curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len) == CURLE_OK;
+        good = good && curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, r->body.data) == CURLE_OK;
+        good = good && add_header(t, "Expect", "") && (!r->type || add_header(t, "Content-Type", r->type));
+    }
+    good = good && (!r->authorization || add_header(t, "Authorization", r->authorization));
+    good = good && curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK;
+    if (r->certificate.len) {
+        struct curl_blob certificate = {(void *)(uintptr_t)r->certificate.data, r->certificate.len, CURL_BLOB_COPY}, key = {(void *)(uintptr_t)r->key.data, r->key.len, CURL_BLOB_COPY};
+        good = good && curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate) == CURLE_OK && curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key) == CURLE_OK;
     }
     if (r->login) {
         good = good && curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC) == CURLE_OK;
@@ -98,6 +119,7 @@ struct transfer *transfer_start(struct transfers *transfers, const struct transf
     *t = (struct transfer){.transfers = transfers, .easy = curl_easy_init(), .body = SK_BUF_INIT(request->most), .done = done, .context = context};
     if (!t->easy || !set_up(t, request) || curl_multi_add_handle(transfers->multi, t->easy) != CURLM_OK) {
         curl_easy_cleanup(t->easy);
+        curl_slist_free_all(t->headers);
         free(t);
         return NULL;
     }
