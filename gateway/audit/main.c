@@ -2,6 +2,7 @@
  * The audit program: takes records from the workers' and auth's rings, writes them to the journal in groups, and says
  * when they are durable. It alone decides a record's place and time. Runs as its own uid, sees its folder alone.
  */
+#include "audit/floods.h"
 #include "audit/retention.h"
 #include "audit/serving.h"
 #include "audit/signing.h"
@@ -57,6 +58,7 @@ struct audit {
     struct signing signing;
     struct serving serving;
     struct retention retention;
+    struct floods floods;
     struct sk_buf told; /* by the supervisor, of what concerns the journal, and not taken yet: code, length, message */
     struct sk_writer *writer;
     struct sk_writer_settings settings;
@@ -157,7 +159,9 @@ static bool take(struct audit *audit, struct source *source)
         source_bad(source, "record");
         return false;
     }
-    int refused = sk_writer_add_sent(audit->writer, &record, sk_slice(source->entry, (size_t)len), owner_of(source));
+    unsigned owner = owner_of(source);
+    bool counted = floods_may(&record) && sk_writer_may_add(audit->writer, &record, owner) == 0 && floods_take(&audit->floods, &record);
+    int refused = counted ? 0 : sk_writer_add_sent(audit->writer, &record, sk_slice(source->entry, (size_t)len), owner);
     if (refused) {
         if (!hold(source, refused, len)) {
             source_bad(source, refused == 2 ? "tenant" : refused == 3 ? "open" : "record");
@@ -196,6 +200,11 @@ static void gather(struct audit *audit)
         }
     }
     audit->first = audit->used ? (audit->first + 1) % audit->used : 0;
+}
+
+static bool has_added(const struct audit *audit)
+{
+    return sk_writer_added(audit->writer) || audit->floods.open;
 }
 
 static void set_failed(struct audit *audit, bool failed, int error)
@@ -243,7 +252,8 @@ static void tell_sources(struct audit *audit)
 /* Commits what was taken and tells each source. Without success nothing is acknowledged, and nothing more is taken. */
 static bool commit(struct audit *audit)
 {
-    int r = sk_writer_commit(audit->writer);
+    int flushed = floods_flush(&audit->floods, audit->writer), r = sk_writer_commit(audit->writer);
+    r = r ? r : flushed; /* what had no room is given with the next group, and nothing is acknowledged before */
     set_failed(audit, r != 0, r);
     for (size_t i = 0; i < audit->used; i++) {
         struct source *source = &audit->sources[i];
@@ -281,7 +291,7 @@ static void before_sleep(struct sk_idle *idle)
             return;
         }
         gather(audit);
-        if (!sk_writer_added(audit->writer) ? !kept_awake(audit) : !commit(audit)) {
+        if (!has_added(audit) ? !kept_awake(audit) : !commit(audit)) {
             return;
         }
     }
@@ -344,8 +354,7 @@ static void add_source(struct audit *audit, const struct sk_control_ring *m, con
     }
 }
 
-/* Workers and auth may record for this tenant until then. */
-/* `what`: the tenant's id, and its service's, if it is not gone. */
+/* Workers and auth may record for this tenant until then. `what`: the tenant's id, and its service's, if it is not gone. */
 static void set_tenant(struct audit *audit, struct sk_slice what, uint64_t until)
 {
     const uint8_t *id = (const uint8_t *)what.data;
@@ -619,7 +628,7 @@ static void on_stop(struct sk_child *child)
     struct audit *audit = child->context;
     for (int i = 0; audit->writer && i < GROUPS_AT_STOP; i++) {
         gather(audit);
-        if (!sk_writer_added(audit->writer) || !commit(audit)) {
+        if (!has_added(audit) || !commit(audit)) {
             break;
         }
     }
@@ -627,6 +636,7 @@ static void on_stop(struct sk_child *child)
         (void)!sk_writer_note(audit->writer); /* it says less then, nothing wrong */
     }
     retention_free(&audit->retention);
+    floods_free(&audit->floods);
     signing_stop(&audit->signing);
 }
 

@@ -61,6 +61,8 @@ int sk_writer_tenant(struct sk_writer *writer, const uint8_t id[SK_ID_SIZE], con
  * much open; negative: memory, or the group is full.
  */
 int sk_writer_add(struct sk_writer *writer, struct sk_audit_record *record, unsigned owner) sk_nodiscard;
+/* Would an owner's record be taken? 0, 2 or 3 as above. */
+int sk_writer_may_add(const struct sk_writer *writer, const struct sk_audit_record *record, unsigned owner) sk_nodiscard;
 /* The same for one that was decoded from `sent` as it is. */
 int sk_writer_add_sent(struct sk_writer *writer, struct sk_audit_record *record, struct sk_slice sent, unsigned owner) sk_nodiscard;
 /*

@@ -82,6 +82,9 @@ static void print_row(const json_t *record)
     sk_api_print(stdout, what[1], 0);
     (void)printf(said ? " (" : "");
     sk_api_print(stdout, said ? what[2] : "", 0);
+    if (strcmp(what[2], "aggregate") == 0) {
+        (void)printf(" of %lld", (long long)json_integer_value(json_object_get(record, "count")));
+    }
     (void)printf(said ? ")\n" : "\n");
 }
 

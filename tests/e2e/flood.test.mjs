@@ -1,0 +1,49 @@
+// A flood of refusals: each is answered and counted, and what is recorded of it leaves room for everybody else's records.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { openTenant, startGateway } from './lib/gateway.mjs';
+import { startUpstream } from './lib/upstream.mjs';
+
+const COUNT = 6000;
+let gateway, upstream;
+
+before(async () => {
+  upstream = await startUpstream();
+  gateway = await startGateway({ tenants: [openTenant('acme', upstream.url), openTenant('beta', upstream.url)], settings: { workers: 2 } });
+});
+after(async () => {
+  await gateway?.stop();
+  await upstream?.close();
+});
+
+test('each refusal is answered and counted, many of them together, and nothing of others is missing', async () => {
+  const agent = gateway.agent({ keepAlive: true, maxSockets: 200 });
+  const statuses = new Map();
+  let sent = 0, others = 0;
+  const attack = async () => {
+    while (sent < COUNT) {
+      sent++;
+      const { status } = await gateway.request({ host: 'acme.test', agent, path: '/nobody' });
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    }
+  };
+  const work = async () => {
+    while (sent < COUNT) {
+      const { status } = await gateway.request({ host: 'beta.test', agent, path: `/work/${others}`, headers: { authorization: gateway.basic('hanako') } });
+      assert.equal(status, 200);
+      others++;
+    }
+  };
+  await Promise.all([...Array.from({ length: 100 }, attack), work()]);
+  assert.deepEqual([...statuses], [[401, COUNT]]);
+  const records = gateway.records();
+  const refused = records.filter(({ host, op, decision }) => host === 'acme.test' && op === 'request' && decision !== 'allow');
+  const counted = refused.reduce((sum, { count = 1 }) => sum + count, 0);
+  assert.equal(counted, COUNT, 'each is counted');
+  const together = refused.filter(({ stage }) => stage === 'aggregate');
+  assert.ok(together.length > 0 && together.every(({ count, status, address }) => count > 0 && status === 401 && address === '127.0.0.1'));
+  assert.ok(refused.length < 0.95 * COUNT, `${refused.length} records of ${COUNT}: as many as there were groups to write`);
+  assert.equal(records.filter(({ path }) => path?.startsWith('/work/')).length, others, 'of who works each is whole');
+  const { status, text } = gateway.verify('--json');
+  assert.equal(status, 0, text);
+});
