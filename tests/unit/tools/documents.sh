@@ -67,7 +67,8 @@ example "$man/sekisho-tenant.5" >"$work/tenant.yaml"
 "$sekisho" policy test "$work/tenant.yaml" | grep -qx '1 passed, 0 failed' || fail "the example of sekisho-tenant.5"
 
 # So are those of the README, with the files they name; its table of tests holds.
-readme() { awk -v want="$1" '/^```$/ { code = 0 } code == want { print } /^```yaml$/ { code = ++n }' "$source/README.md"; }
+block() { awk -v want="$2" '/^```$/ { code = 0 } code == want { print } /^```yaml$/ { code = ++n }' "$source/$1"; }
+readme() { block README.md "$1"; }
 mkdir -p "$work/readme/tenants"
 readme 1 >"$work/readme/sekisho.yaml"
 readme 2 >"$work/readme/tenants/acme.yaml"
@@ -79,6 +80,15 @@ said=$("$sekisho" config check "$work/readme/sekisho.yaml" 2>&1) || fail "the co
 grep -q '1 services, 1 tenants, 1 hosts, 2 apps, 2 users$' <<<"$said" || fail "the configuration of the README: $said"
 said=$("$sekisho" policy test "$work/readme/tenants/acme.yaml" 2>&1)
 grep -qx '2 passed, 0 failed' <<<"$said" || fail "the tests in the README's tenant file: $said"
+
+# And each example of how long records are kept, in place of what the README's configuration says of that.
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 2>/dev/null | openssl pkey -pubout -out "$work/readme/recovery.pem" 2>/dev/null
+examples=$(grep -c '^```yaml$' "$source/deploy/retention/README.md")
+for ((i = 1; i <= examples; i++)); do
+  { sed '/^services:/,/^[a-z]/{/^services:/d;/^ /d}; /^journal:/,/^[a-z]/{/^journal:/d;/^ /d}' "$work/readme/sekisho.yaml" && block deploy/retention/README.md "$i"; } >"$work/readme/kept.yaml"
+  said=$("$sekisho" config check "$work/readme/kept.yaml" 2>&1) || fail "example $i of deploy/retention: $said"
+done
+[ "$examples" -gt 3 ] || fail "deploy/retention has $examples examples"
 if command -v groff >/dev/null; then
   for page in "$man"/*.[1-8] "$events"; do
     warnings=$(groff -man -ww -Tutf8 -z "$page" 2>&1)
