@@ -278,6 +278,9 @@ int sk_writer_open(const struct sk_writer_settings *settings, struct sk_writer *
     r = r ? r : read_files(w, numbers, count, found);
     w->first = count ? numbers[0] : 1;
     w->day = w->state.day;
+    bool goes_on = w->state.wall && sk_clock_boot() >= w->state.boot; /* else the machine was started since: nobody knows */
+    w->clock.wall = goes_on || sk_clock_wall() < w->state.wall ? w->state.wall : sk_clock_wall();
+    w->clock.boot = goes_on ? w->state.boot : sk_clock_boot();
     w->records_in_file = count > 0; /* or a snapshot alone: then the day begins another for nothing */
     r = r ? r : resume(w, count, found);
     w->leaves_durable = sk_buf_len(&w->leaves);

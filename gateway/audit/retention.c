@@ -10,6 +10,7 @@
 #define LAST_WORDS (5 * SK_SECOND) /* a tenant's processes say how its requests ended */
 #define AGAIN (10 * SK_SECOND)     /* after a failure */
 #define KEYS_A_STEP 64U
+#define LOOK_AGAIN (3600 * SK_SECOND) /* whether what was too young is due: the clock may have been wrong */
 
 static const struct sk_keys *keys_of(const struct retention *r)
 {
@@ -98,7 +99,7 @@ static void look_at(void *context, const struct sk_keys_day *day)
     const uint8_t *service = day->held ? sk_keys_service(keys_of(r), day->id) : day->id;
     const struct tenure_service *told = service ? tenure_find_service(&r->tenure, service) : NULL;
     uint32_t days = service ? tenure_days(&r->tenure, keys_of(r), service) : 0;
-    if (!is_over(day->day, days, l->today) || (told && sk_clock_wall() < told->not_before) || (day->held && is_held(r, day->id))) {
+    if (!is_over(day->day, days, l->today) || sk_clock_wall() < (told ? told->not_before : r->not_before) || (day->held && is_held(r, day->id))) {
         return;
     }
     enum retention_what what = day->held ? RETENTION_RELEASED : RETENTION_SERVICE;
@@ -207,8 +208,8 @@ static void survey_over(struct retention *r)
     struct tenure_service *service = id ? tenure_find_service(&r->tenure, id) : NULL;
     uint64_t due = job->last + job->days * SK_DAY;
     int error = job->what == RETENTION_SERVICE ? find_tenants(r, true, &r->job.held) : 0;
-    if (service && sk_clock_wall() < due) {
-        service->not_before = due;
+    if (sk_clock_wall() < due) {
+        *(service ? &service->not_before : &r->not_before) = sk_clock_wall() + (due - sk_clock_wall() < LOOK_AGAIN ? due - sk_clock_wall() : LOOK_AGAIN);
         end(r, 0);
     } else if (error) {
         end(r, error);
@@ -223,17 +224,15 @@ static void thread_over(struct retention *r)
         return;
     }
     (void)pthread_join(r->thread, NULL);
-    if (r->result) {
-        end(r, r->result);
-    } else if (r->state == RETENTION_SURVEYS) {
+    if (r->state == RETENTION_SURVEYS && r->result == 0) {
         survey_over(r);
-    } else {
-        if (r->job.first) {
-            sk_writer_set_first(r->writer, r->job.first);
-        }
-        r->swept = true;
-        end(r, 0);
+        return;
     }
+    if (r->job.first) {
+        sk_writer_set_first(r->writer, r->job.first);
+    }
+    r->swept = r->state == RETENTION_SWEEPS ? r->result == 0 : r->swept;
+    end(r, r->result);
 }
 
 /* ---- step by step ---- */
@@ -244,7 +243,8 @@ static void begin(struct retention *r)
         return; /* what is counted is on disk */
     }
     r->job.changes = r->tenure.changes;
-    int error = tenure_say(&r->tenure, r->writer);
+    int error = sk_writer_erase_again(r->writer); /* of a job that ended meanwhile */
+    error = error ? error : tenure_say(&r->tenure, r->writer);
     if (error == 0 && find_kept(r)) {
         error = find_tenants(r, false, &r->job.found);
         r->state = RETENTION_RECORDS;
@@ -439,8 +439,10 @@ static int erase_next(struct retention *r)
     if (job->next > job->to) {
         return 1;
     }
+    uint64_t before = sk_keys_count_erased(keys_of(r));
     result = job->what == RETENTION_RELEASED ? sk_writer_release(r->writer, job->id, job->next) : sk_writer_erase_day(r->writer, job->id, job->next);
-    job->next++; /* what it could not overwrite is forgotten all the same, and overwritten first of all */
+    /* What it could not overwrite is forgotten all the same, and overwritten first of all. */
+    job->next += result >= 0 || sk_keys_count_erased(keys_of(r)) != before;
     return result < 0 ? result : 0;
 }
 

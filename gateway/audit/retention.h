@@ -61,6 +61,7 @@ struct retention {
     int result;      /* its */
     uint64_t wall, boot; /* when it last looked */
     uint64_t doubt;      /* boot time until which the clock is not believed */
+    uint64_t not_before; /* of services that nobody names any more, as of one */
     uint64_t again;      /* boot time before which nothing is tried: it failed */
     bool swept;          /* once since the start */
     void (*doubted)(struct retention *retention); /* the clock jumped */
@@ -72,5 +73,5 @@ void retention_init(struct retention *retention, struct sk_writer *writer, int f
 /* Waits for its thread. */
 void retention_free(struct retention *retention);
 
-/* Goes a step on, as far as that is possible without waiting for long. Once a second, while records are committed and signed. */
+/* Goes a step on, as far as that is possible without waiting for long. Once a second, and more often while there is something to do, as long as records are committed and signed. */
 void retention_step(struct retention *retention);

@@ -107,7 +107,7 @@ static int walk_next(struct walking *w)
     if (w->at > w->end || w->end - w->at < SK_FRAME_BLOCK) {
         return 1;
     }
-    int r = read_at(w, w->at, header, sizeof(header));
+    int r = read_at(w, w->at, header, sizeof(header)) != 0; /* a bad sector is damage, and holds up nothing else */
     r = r ? r : sk_frame_get_group(header, &w->group) || w->group.file != w->header.number || sk_frame_group_size(w->group.body) > w->end - w->at;
     w->at += r ? 0 : sk_frame_group_size(w->group.body);
     return r;
@@ -129,6 +129,7 @@ struct listed {
     uint64_t number;
     bool any, begins; /* it has records; and where all stood when it was begun */
     uint32_t day;     /* of the records */
+    uint64_t wall;    /* when its first group was written */
     uint8_t previous[SK_FRAME_HASH];
 };
 
@@ -138,6 +139,7 @@ static int look_at(const struct survey *s, struct listed *file)
     int r = walk_open(s, file->number, &w);
     memcpy(file->previous, w.header.previous, SK_FRAME_HASH);
     r = r ? r : walk_next(&w);
+    file->wall = r == 0 ? w.group.wall : 0;
     file->begins = r == 0 && (w.group.kind != SK_FRAME_RECORDS || file->number == 1);
     while (r == 0 && w.group.kind != SK_FRAME_RECORDS) {
         r = walk_next(&w);
@@ -174,7 +176,7 @@ static int look_through(const struct survey *s, const struct listed *file, uint6
     struct walking w;
     int r = walk_open(s, file->number, &w);
     for (r = r ? r : walk_next(&w); r == 0; r = walk_next(&w)) {
-        *wall = w.group.wall > *wall ? w.group.wall : *wall;
+        *wall = w.group.wall;
     }
     *whole = r == 1 && memcmp(w.group.hash, file[1].previous, SK_FRAME_HASH) == 0;
     walk_close(&w);
@@ -257,12 +259,15 @@ int survey_days(const struct survey *s, uint32_t from, uint32_t to, struct surve
     for (size_t i = 0; r == 0 && i < count; i++) {
         const struct listed *file = &files[i];
         bool whole, newest = i + 1 == count;
+        uint64_t wall = 0;
         if (!file->any || file->day < from || file->day > to) {
             continue;
         }
         r = file->begins && !newest && file[1].begins ? add_between(s, file, found) : add_groups(s, file, found);
         if (r == 0 && (newest || file[1].day != file->day)) {
-            r = look_through(s, file, last, &whole);
+            r = look_through(s, file, &wall, &whole);
+            wall = !newest && file[1].wall < wall ? file[1].wall : wall; /* else the clock was ahead, and is right again */
+            *last = wall > *last ? wall : *last;
         }
     }
     free(files);
@@ -300,8 +305,8 @@ int survey_sweep(const struct survey *s, uint32_t day, uint64_t *first)
         char name[40];
         sk_journal_file_name(files[i].number, name);
         r = unlinkat(s->folder, name, 0) ? -errno : 0;
+        *first = r ? *first : files[i + 1].number;
     }
-    *first = r == 0 && count ? files[over].number : *first;
     r = r || !over || fsync(s->folder) == 0 ? r : -errno;
     free(files);
     return r;

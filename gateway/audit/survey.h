@@ -38,7 +38,7 @@ int survey_days(const struct survey *survey, uint32_t from, uint32_t to, struct 
 
 /*
  * Removes the oldest files as long as all that they hold is sealed for days before `day`, they are whole, and the next one can be begun with. `first`: the
- * oldest that is left. 0 or negative.
+ * oldest that is left, when some were removed, also when not all could be. 0 or negative.
  */
 int survey_sweep(const struct survey *survey, uint32_t day, uint64_t *first) sk_nodiscard;
 

@@ -87,9 +87,14 @@ int tenure_tenant(struct tenure *t, const uint8_t id[SK_ID_SIZE], struct sk_slic
 
 int tenure_recovery(struct tenure *t, struct sk_slice pem)
 {
-    t->recovery = sk_wrap_free(t->recovery);
-    t->recovery = pem.len ? sk_wrap_public(pem) : NULL;
-    t->changes++;
+    uint8_t hash[SK_SHA256_SIZE];
+    sk_digest_sha256(pem, hash);
+    if (memcmp(hash, t->recovery_hash, sizeof(hash)) != 0) {
+        memcpy(t->recovery_hash, hash, sizeof(hash));
+        t->recovery = sk_wrap_free(t->recovery);
+        t->recovery = pem.len ? sk_wrap_public(pem) : NULL;
+        t->changes++;
+    }
     return pem.len && !t->recovery;
 }
 

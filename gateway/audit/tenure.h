@@ -35,6 +35,7 @@ struct tenure_tenant {
 struct tenure {
     struct sk_table services, tenants;
     struct sk_wrap_key *recovery; /* copies are left for it; NULL: none are */
+    uint8_t recovery_hash[32]; /* SHA-256 of its text */
     uint64_t changes; /* how often something else was said */
     bool told;        /* all that is to be known before something is erased */
     bool unsaid;      /* some of it is not on disk yet */

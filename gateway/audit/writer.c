@@ -57,12 +57,23 @@ int sk_writer_tenant(struct sk_writer *w, const uint8_t id[SK_ID_SIZE], const ui
     return r;
 }
 
-/* It goes with the clock; back only when that has stayed behind for a while: what was set back for a moment makes nothing older than it is. */
+/*
+ * It goes with the clock, but back only with one that went as time does, or that has been elsewhere for an hour: what was set back for a moment makes nothing
+ * older than it is, and what was ahead for a moment is as if it had not been.
+ */
 static uint32_t day_of(struct sk_writer *w)
 {
-    uint64_t today = sk_clock_wall() / SK_DAY, boot = sk_clock_boot();
-    w->behind = today >= w->day ? 0 : w->behind ? w->behind : boot;
-    return w->behind && boot - w->behind < SK_WRITER_DOUBT ? w->day : (uint32_t)today;
+    uint64_t wall = sk_clock_wall(), boot = sk_clock_boot(), expected = w->clock.wall + (boot - w->clock.boot);
+    uint64_t off = wall > expected ? wall - expected : expected - wall;
+    uint32_t today = (uint32_t)(wall / SK_DAY);
+    w->elsewhere = off < SK_WRITER_DOUBT ? 0 : w->elsewhere ? w->elsewhere : boot;
+    if (!w->elsewhere || boot - w->elsewhere >= SK_WRITER_DOUBT) {
+        w->clock.wall = wall;
+        w->clock.boot = boot;
+        w->elsewhere = 0;
+        return today;
+    }
+    return today < w->day ? w->day : today;
 }
 
 /*
@@ -99,15 +110,15 @@ static int ready(struct sk_writer *w, struct sk_journal_tenant *tenant)
     return r ? -ENOMEM : 0;
 }
 
-/* What an owner may not add: what a process says is not believed, and may cost no more than so much. */
-static int check_owner(const struct sk_writer *w, const struct sk_audit_record *record, unsigned owner)
+/* What a process says is not believed, and may cost no more than so much. */
+int sk_writer_may_add(const struct sk_writer *w, const struct sk_audit_record *record, unsigned owner)
 {
     const struct sk_journal_tenant *tenant = sk_journal_find_tenant(&w->state, record->tenant);
     bool opens = record->stage == SK_AUDIT_STAGE_INTENT || record->stage == SK_AUDIT_STAGE_START;
-    if (!tenant || tenant->until < sk_clock_boot()) {
+    if (owner && (!tenant || tenant->until < sk_clock_boot())) {
         return 2;
     }
-    return opens && w->state.owned[owner] >= SK_WRITER_OPENS_MAX ? 3 : 0;
+    return owner && opens && w->state.owned[owner] >= SK_WRITER_OPENS_MAX ? 3 : 0;
 }
 
 int writer_put_leaf(struct sk_writer *w, const uint8_t tenant[SK_ID_SIZE], uint64_t seq, const uint8_t leaf[SK_TREE_HASH])
@@ -159,7 +170,7 @@ int sk_writer_add(struct sk_writer *w, struct sk_audit_record *record, unsigned 
 int sk_writer_add_sent(struct sk_writer *w, struct sk_audit_record *record, struct sk_slice sent, unsigned owner)
 {
     uint8_t cbor[SK_AUDIT_RECORD_MAX] sk_uninitialized;
-    int refused = owner ? check_owner(w, record, owner) : 0;
+    int refused = sk_writer_may_add(w, record, owner);
     if (refused) {
         return refused;
     }
@@ -243,6 +254,7 @@ static int write_group(struct sk_writer *w, int fd, uint64_t file, size_t at, en
         memcpy(w->state.hash, group.hash, SK_FRAME_HASH);
         w->state.group++;
         w->state.wall = group.wall;
+        w->state.boot = group.boot;
         w->state.day = group.day;
     }
     return r;

@@ -23,7 +23,10 @@ struct sk_writer {
     size_t block_size;
     bool records_in_file; /* the current one has some */
     bool turn;            /* of a day that is over: the next file begins when it is ready */
-    uint64_t behind;      /* boot time since when the clock is before the day that records are sealed for; 0: it is not */
+    struct {
+        uint64_t wall, boot;
+    } clock;            /* as it was last, when it went as time does */
+    uint64_t elsewhere; /* boot time since when it does not; 0: it does */
     bool broken;         /* the current file failed: never write to it again */
     uint64_t noted;      /* the next group's number when `head` was last written */
     /* The spare, made by another thread: 0 none, 1 being made, 2 ready. */

@@ -40,6 +40,7 @@ struct sk_conf_journal {
 };
 
 #define SK_CONF_FEEDS_MAX 8U
+#define SK_CONF_FEED_TENANTS 256U /* that one feed names */
 
 /* As journal/view.h has them. */
 enum sk_conf_form { SK_FORM_SYSLOG, SK_FORM_CEF, SK_FORM_OCSF, SK_FORM_ECS };

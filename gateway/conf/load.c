@@ -200,7 +200,7 @@ static int recovery_key(const struct loading *l, struct sk_conf *conf)
     struct sk_wrap_key *key = text.len < sizeof(conf->is.recovery_key) ? sk_wrap_public(text) : NULL;
     if (!key) {
         return sk_conf_refuse(l->error, l->file, l->text, "journal.recovery_key",
-                "'%s' is no public RSA key of 3072 to 8192 bits in PEM, such as `openssl pkey -pubout` makes of the private one, which is kept elsewhere", name);
+                "'%s' is no public RSA key of 3072 bits in PEM, such as `openssl pkey -pubout` makes of the private one, which is kept elsewhere", name);
     }
     (void)sk_wrap_free(key);
     memcpy(conf->is.recovery_key, text.data ? text.data : "", text.len);
@@ -270,7 +270,8 @@ static bool is_receiver(struct sk_slice to)
         if (!sk_slice_starts(to, kinds[i].scheme)) {
             continue;
         }
-        bool good = is_host(host, kinds[i].port) && (kinds[i].index ? rest.len > 0 : kinds[i].path || !rest.len);
+        bool slash = host.len < to.len - kinds[i].scheme.len;
+        bool good = is_host(host, kinds[i].port) && (kinds[i].index ? rest.len > 0 : kinds[i].path || !slash);
         for (size_t j = 0; good && j < rest.len; j++) {
             good = rest.data[j] > ' ' && rest.data[j] < 0x7f && rest.data[j] != '#' && (kinds[i].path || !strchr("/?%", rest.data[j]));
         }
@@ -321,18 +322,17 @@ static int feed(const struct loading *l, const struct sk_conf *conf, unsigned i)
     if (feed->authorization_file && !https) {
         return sk_conf_refuse(l->error, l->file, l->text, path, "that is for HTTPS alone");
     }
-    size_t names = 0;
     for (unsigned j = 0; j < feed->tenants_count; j++) {
+        const char *at = strchr(feed->tenants[j], '@');
         (void)snprintf(path, sizeof(path), "feeds[%u].tenants[%u]", i, j);
-        names += strlen(feed->tenants[j]) + 1;
-        if (!strchr(feed->tenants[j], '@') || strchr(feed->tenants[j], ',') || names > 8000) {
-            return sk_conf_refuse(l->error, l->file, l->text, path, "NAME@SERVICE, such as acme@dns; 8000 bytes in all");
+        if (!at || at == feed->tenants[j] || at - feed->tenants[j] > 64 || !name_ok(at + 1) || j == SK_CONF_FEED_TENANTS) {
+            return sk_conf_refuse(l->error, l->file, l->text, path, "NAME@SERVICE, such as acme@dns, of at most %u tenants", SK_CONF_FEED_TENANTS);
         }
     }
-    int r = feed_file(l, i, "ca_file", feed->ca_file, 32768);
+    int r = feed_file(l, i, "ca_file", feed->ca_file, 24576);
     r = r ? r : feed_file(l, i, "authorization_file", feed->authorization_file, 4000);
-    r = r ? r : feed_file(l, i, "cert_file", feed->cert_file, 32768);
-    return r ? r : feed_file(l, i, "key_file", feed->key_file, 16384);
+    r = r ? r : feed_file(l, i, "cert_file", feed->cert_file, 16384);
+    return r ? r : feed_file(l, i, "key_file", feed->key_file, 8192);
 }
 
 static int feeds(const struct loading *l, const struct sk_conf *conf)

@@ -8,8 +8,6 @@
 #include <openssl/rsa.h>
 #include <stdlib.h>
 
-enum { BITS_LEAST = 3072, BITS_MOST = 8 * SK_WRAP_MAX };
-
 struct sk_wrap_key {
     EVP_PKEY *pkey;
 };
@@ -26,7 +24,7 @@ static struct sk_wrap_key *load(struct sk_slice pem, read_pem read, pem_password
 {
     BIO *bio = pem.len <= INT_MAX ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
     EVP_PKEY *pkey = bio ? read(bio, NULL, ask, NULL) : NULL;
-    bool fit = pkey && EVP_PKEY_is_a(pkey, "RSA") && EVP_PKEY_get_bits(pkey) >= BITS_LEAST && EVP_PKEY_get_bits(pkey) <= BITS_MOST;
+    bool fit = pkey && EVP_PKEY_is_a(pkey, "RSA") && EVP_PKEY_get_bits(pkey) == SK_WRAP_BITS;
     struct sk_wrap_key *key = fit ? malloc(sizeof(*key)) : NULL;
     BIO_free(bio);
     if (!key) {
@@ -70,8 +68,8 @@ static bool set_oaep(EVP_PKEY_CTX *ctx, const char *label)
 
 int sk_wrap(const struct sk_wrap_key *key, const char *label, struct sk_slice secret, struct sk_buf *out)
 {
-    size_t len = SK_WRAP_MAX;
-    uint8_t *to = (uint8_t *)sk_buf_reserve(out, SK_WRAP_MAX);
+    size_t len = SK_WRAP_SIZE;
+    uint8_t *to = (uint8_t *)sk_buf_reserve(out, SK_WRAP_SIZE);
     EVP_PKEY_CTX *ctx = to ? EVP_PKEY_CTX_new(key->pkey, NULL) : NULL;
     bool ok = ctx && EVP_PKEY_encrypt_init(ctx) > 0 && set_oaep(ctx, label) && EVP_PKEY_encrypt(ctx, to, &len, (const uint8_t *)secret.data, secret.len) > 0;
     EVP_PKEY_CTX_free(ctx);
@@ -83,8 +81,8 @@ int sk_wrap(const struct sk_wrap_key *key, const char *label, struct sk_slice se
 
 int sk_unwrap(const struct sk_wrap_key *key, const char *label, struct sk_slice wrapped, struct sk_buf *out)
 {
-    size_t len = SK_WRAP_MAX;
-    uint8_t *to = (uint8_t *)sk_buf_reserve(out, SK_WRAP_MAX);
+    size_t len = SK_WRAP_SIZE;
+    uint8_t *to = (uint8_t *)sk_buf_reserve(out, SK_WRAP_SIZE);
     EVP_PKEY_CTX *ctx = to ? EVP_PKEY_CTX_new(key->pkey, NULL) : NULL;
     bool ready = ctx && EVP_PKEY_decrypt_init(ctx) > 0 && set_oaep(ctx, label);
     bool ok = ready && EVP_PKEY_decrypt(ctx, to, &len, (const uint8_t *)wrapped.data, wrapped.len) > 0;

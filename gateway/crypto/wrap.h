@@ -6,11 +6,12 @@
 
 #include "base/buf.h"
 
-#define SK_WRAP_MAX ((size_t)1024) /* most bytes of a wrapped secret: RSA of 8192 bits */
+#define SK_WRAP_BITS 3072
+#define SK_WRAP_SIZE ((size_t)SK_WRAP_BITS / 8) /* bytes of a wrapped secret */
 
 struct sk_wrap_key;
 
-/* Of PEM, with RSA of 3072 to 8192 bits; NULL when it is none. A private one may be encrypted: its passphrase is asked for at the terminal. */
+/* Of PEM, with RSA of SK_WRAP_BITS; NULL when it is none. A private one may be encrypted: its passphrase is asked for at the terminal. */
 struct sk_wrap_key *sk_wrap_public(struct sk_slice pem);
 struct sk_wrap_key *sk_wrap_private(struct sk_slice pem);
 struct sk_wrap_key *sk_wrap_free(struct sk_wrap_key *key);

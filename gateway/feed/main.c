@@ -42,8 +42,9 @@ struct batch {
 struct feed {
     struct sk_child child;
     struct sk_channel *reader;
-    char folder[4097], name[65], host[256], names[8192];
-    struct sk_slice of; /* names of tenants, comma between; empty: all, and the operator */
+    char folder[4097], name[65], host[256];
+    uint8_t of[256][SK_ID_SIZE]; /* the tenants whose records are sent; */
+    size_t of_count;             /* 0: all, and the operator's */
     int fd; /* of the folder */
     uint64_t form;
     struct receiver *receiver;
@@ -91,14 +92,14 @@ static void name_tenant(struct feed *feed, const struct sk_control_tenant *m)
 }
 
 /* Is it one of those that the feed is of? */
-static bool is_named(const struct feed *feed, const char *name)
+static bool is_of(const struct feed *feed, const uint8_t tenant[SK_ID_SIZE])
 {
-    for (struct sk_slice rest = feed->of; rest.len;) {
-        if (sk_slice_eq(sk_slice_split(&rest, ','), sk_slice_str(name))) {
+    for (size_t i = 0; i < feed->of_count; i++) {
+        if (memcmp(feed->of[i], tenant, SK_ID_SIZE) == 0) {
             return true;
         }
     }
-    return false;
+    return feed->of_count == 0;
 }
 
 /* ---- sending ---- */
@@ -106,13 +107,10 @@ static bool is_named(const struct feed *feed, const char *name)
 static void put_row(struct feed *feed, struct sk_slice cbor)
 {
     struct sk_audit_record record;
-    if (sk_record_decode(cbor, &record)) {
+    if (sk_record_decode(cbor, &record) || !is_of(feed, record.tenant)) {
         return;
     }
     const struct tenant *tenant = find_tenant(feed, record.tenant);
-    if (feed->of.len && !(tenant && is_named(feed, tenant->name))) {
-        return;
-    }
     const struct sk_view_context context = {.node = sk_slice_str(feed->host), .version = SK_LIT(SEKISHO_VERSION), .tenant = sk_slice_str(tenant ? tenant->name : NULL)};
     sk_buf_take(&feed->view, sk_buf_len(&feed->view));
     int r = views[feed->form](&record, &context, &feed->view);
@@ -120,9 +118,12 @@ static void put_row(struct feed *feed, struct sk_slice cbor)
     feed->dropped = feed->dropped || r != 0; /* it comes again */
 }
 
-/* From the last one that was taken. */
+/* From the last one that was taken. What was put since is sent, and comes twice. */
 static void begin_again(struct feed *feed)
 {
+    if (receiver_is_open(feed->receiver)) {
+        (void)receiver_mark(feed->receiver);
+    }
     feed->next = feed->taken;
     feed->first = feed->last;
     feed->dropped = feed->ticket != 0;
@@ -270,8 +271,8 @@ static void begin(struct feed *feed, const struct sk_control_feed *m)
     (void)snprintf(feed->host, sizeof(feed->host), "%.*s", (int)m->host.len, m->host.data);
     (void)snprintf(to, sizeof(to), "%.*s", (int)m->to.len, m->to.data);
     (void)snprintf(authorization, sizeof(authorization), "%.*s", (int)m->authorization.len, m->authorization.data);
-    (void)snprintf(feed->names, sizeof(feed->names), "%.*s", (int)m->tenants.len, m->tenants.data);
-    feed->of = sk_slice_str(feed->names);
+    feed->of_count = m->tenants.len / SK_ID_SIZE < SK_COUNT(feed->of) ? m->tenants.len / SK_ID_SIZE : SK_COUNT(feed->of);
+    memcpy(feed->of, feed->of_count ? m->tenants.data : "", feed->of_count * SK_ID_SIZE);
     const struct receiver_settings set = {.name = feed->name, .to = to, .authorization = authorization, .ca = m->ca, .certificate = m->certificate, .key = m->key, .folder = feed->fd};
     int r = cursor_read(feed->fd, feed->name, &feed->taken);
     feed->form = m->form < SK_COUNT(views) ? m->form : 0;

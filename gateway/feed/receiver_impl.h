@@ -3,7 +3,7 @@
 
 #include "feed/receiver.h"
 
-#define RECEIVER_ROOM ((size_t)1 << 20)
+#define RECEIVER_ROOM ((size_t)3 << 20) /* what waits, and an answer of SK_FEED_ROWS of the longest */
 #define RECEIVER_MARKS 256U /* batches that are put and not taken */
 
 /* A batch. */

@@ -99,7 +99,7 @@ static bool read_items(struct receiver *r, const json_t *items, char why[256])
         long long status = json_integer_value(json_object_get(item, "status"));
         const char *says = json_string_value(json_object_get(json_object_get(item, "error"), "reason"));
         bool good = (status >= 200 && status < 300) || status == 409;
-        bool again = !good && (status == 429 || status >= 500 || status < 400);
+        bool again = !good && status != 400 && status != 413; /* those are of the record itself */
         refused += !good && !again;
         later = later || again;
         if (!good) {

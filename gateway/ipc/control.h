@@ -39,8 +39,9 @@ enum sk_peer { SK_PEER_AUTH = 1, SK_PEER_STORE, SK_PEER_FACTOR, SK_PEER_PAM, SK_
     I(tenant) T(name, 64) T(user_claim, 64) T(scopes, 520) T(acr_values, 512) T(factors, 1024) T(authorization, 2048) T(end_session, 2048) U(iss)
 #define SK_CONTROL_FIDO2_FIELDS(U, I, T)                                                                     \
     I(tenant) T(rp_id, 253) U(policy) U(verification) T(roots, 24576) T(allow, 4096) T(deny, 4096) U(most)
-/* To feed: what it is. `form`: enum sk_conf_form; `host`: this machine's name; `tenants`: NAME@SERVICE, comma between; none: all, and the operator. */
-#define SK_CONTROL_FEED_FIELDS(U, I, T) T(name, 64) U(form) T(to, 380) T(ca, 32768) T(host, 255) T(authorization, 4000) T(certificate, 32768) T(key, 16384) T(tenants, 8000)
+/* To feed: what it is. `form`: enum sk_conf_form; `host`: this machine's name; `tenants`: ids, of 16
+ * bytes each; none: all, and the operator. */
+#define SK_CONTROL_FEED_FIELDS(U, I, T) T(name, 64) U(form) T(to, 380) T(ca, 24576) T(host, 255) T(authorization, 4000) T(certificate, 16384) T(key, 8192) T(tenants, 4096)
 /* To fetch: a document to have at hand and keep new (ipc/fetch.h, ipc/tenant.h); and one that nobody wants any more. */
 #define SK_CONTROL_SOURCE_FIELDS(U, I, T) I(id) I(tenant) U(kind) T(url, 2048) T(ca, 32768)
 #define SK_CONTROL_UNSOURCE_FIELDS(U, I, T) I(id)

@@ -13,16 +13,17 @@
 
 #define WHY 160
 #define IDENTITY ((size_t)48) /* what a slot is of, and what its key is sealed for */
-#define COPY_SIZE (sizeof(uint64_t) + sizeof(uint32_t) + SK_WRAP_MAX)
+#define COPY_SIZE (sizeof(uint64_t) + SK_WRAP_SIZE)
 #define RECOVERY "sekisho/recovery"
 
 enum kind { TENANT = 1, DAY = 2, HELD = 3, COPY = 4, HOLD = SK_KEYS_HOLD, DAYS = SK_KEYS_DAYS };
 
+_Static_assert(IDENTITY + COPY_SIZE + SK_SEAL_OVERHEAD <= 512, "what a slot says is in one sector: it is written whole, or not at all");
+
 /* When it is to be erased, and the tenant's key as it was wrapped. */
 struct copy {
     uint64_t due;
-    uint32_t len;
-    uint8_t wrapped[SK_WRAP_MAX];
+    uint8_t wrapped[SK_WRAP_SIZE];
 };
 
 struct key {
@@ -96,11 +97,8 @@ static struct sk_slice plain_of(const struct key *key, uint8_t room[COPY_SIZE])
         return sk_slice(key->secret, SK_KEYS_SECRET);
     }
     uint64_t due = htole64(key->copy->due);
-    uint32_t len = htole32(key->copy->len);
-    memset(room, 0, COPY_SIZE);
     memcpy(room, &due, sizeof(due));
-    memcpy(room + sizeof(due), &len, sizeof(len));
-    memcpy(room + sizeof(due) + sizeof(len), key->copy->wrapped, key->copy->len);
+    memcpy(room + sizeof(due), key->copy->wrapped, SK_WRAP_SIZE);
     return sk_slice(room, COPY_SIZE);
 }
 
@@ -149,23 +147,16 @@ static int get_erased(const struct sk_keys *keys, const uint8_t slot[SK_KEYS_SLO
     return memcmp(slot, again, SK_KEYS_SLOT) != 0;
 }
 
-/* 0; 1 it is none; negative. */
 static int get_copy(const uint8_t plain[COPY_SIZE], struct key *key)
 {
     uint64_t due;
-    uint32_t len;
     memcpy(&due, plain, sizeof(due));
-    memcpy(&len, plain + sizeof(due), sizeof(len));
-    if (le32toh(len) > SK_WRAP_MAX) {
-        return 1;
-    }
     key->copy = calloc(1, sizeof(*key->copy));
     if (!key->copy) {
         return -ENOMEM;
     }
     key->copy->due = le64toh(due);
-    key->copy->len = le32toh(len);
-    memcpy(key->copy->wrapped, plain + sizeof(due) + sizeof(len), key->copy->len);
+    memcpy(key->copy->wrapped, plain + sizeof(due), SK_WRAP_SIZE);
     return 0;
 }
 
@@ -475,23 +466,21 @@ int sk_keys_release(struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], uint
 
 int sk_keys_copy(struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], const struct sk_wrap_key *recovery, uint64_t due, struct sk_buf *slots)
 {
-    struct sk_buf wrapped SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_WRAP_MAX);
+    struct sk_buf wrapped SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_WRAP_SIZE);
     const struct key *of = find_live(keys, TENANT, tenant, 0);
     struct key key = {.kind = COPY};
     if (!of) {
         return 1;
     }
     int r = sk_wrap(recovery, RECOVERY, sk_slice(of->secret, SK_KEYS_SECRET), &wrapped);
-    key.copy = r ? NULL : calloc(1, sizeof(*key.copy));
+    key.copy = r || !wrapped.data ? NULL : calloc(1, sizeof(*key.copy));
     if (!key.copy) {
         return r ? r : -ENOMEM;
     }
-    struct sk_slice bytes = sk_buf_peek(&wrapped);
     memcpy(key.id, tenant, SK_ID_SIZE);
     memcpy(key.service, of->service, SK_ID_SIZE);
     key.copy->due = due;
-    key.copy->len = (uint32_t)bytes.len;
-    memcpy(key.copy->wrapped, bytes.data ? bytes.data : "", bytes.len);
+    memcpy(key.copy->wrapped, wrapped.data, SK_WRAP_SIZE);
     return make(keys, &key, slots);
 }
 
@@ -564,8 +553,8 @@ uint32_t sk_keys_said(const struct sk_keys *keys, enum sk_keys_said what, const 
 
 static int recover(struct sk_keys *keys, const struct key *copy, const struct sk_wrap_key *recovery)
 {
-    struct sk_buf secret SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_WRAP_MAX);
-    int r = sk_unwrap(recovery, RECOVERY, sk_slice(copy->copy->wrapped, copy->copy->len), &secret);
+    struct sk_buf secret SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_WRAP_SIZE);
+    int r = sk_unwrap(recovery, RECOVERY, sk_slice(copy->copy->wrapped, SK_WRAP_SIZE), &secret);
     struct key *key = find(keys, TENANT, copy->id, 0);
     if (r || !key || !secret.data || sk_buf_len(&secret) != SK_KEYS_SECRET) {
         return r ? r : 1;

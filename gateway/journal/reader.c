@@ -403,6 +403,7 @@ static int check_group(struct reading *r, struct sk_slice file)
         r->state->begun = r->state->begun || !r->parts;
         r->state->group = r->group.number + 1;
         r->state->wall = r->group.wall;
+        r->state->boot = r->group.boot;
         r->state->day = r->group.day;
         memcpy(r->state->hash, r->group.hash, SK_FRAME_HASH);
     }

@@ -39,7 +39,7 @@ struct sk_journal_state {
     uint64_t group; /* next group number */
     uint8_t hash[SK_FRAME_HASH]; /* of the last group */
     uint64_t records;
-    uint64_t wall; /* of the last group */
+    uint64_t wall, boot; /* of the last group */
     uint32_t day;  /* of it, too */
     uint64_t erased; /* of `records`, those whose keys are no more: which intents are open is known from snapshots alone, since */
     bool begun;

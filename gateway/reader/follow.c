@@ -200,6 +200,9 @@ int follow_stored(struct follow *f)
 {
     int r = storing_end(f->storing);
     f->storing = NULL;
+    if (r) {
+        segments_forget(&f->segments, SIZE_MAX); /* of this one, too, what was erased meanwhile */
+    }
     f->store_at = r ? sk_clock_boot() + STORE_AGAIN : f->store_at;
     if (r == 0) {
         segment_take_stored(&f->segments, &f->segments.all[f->stores], last_hash(f, f->stores));

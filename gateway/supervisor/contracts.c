@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define EVERY SK_SECOND
+#define AGAIN (60 * SK_SECOND)
 
 bool contract_over(const struct tenant *t)
 {
@@ -24,6 +26,12 @@ static void tell(struct supervisor *s, const struct over *over)
     }
 }
 
+static void over_free(struct over *over)
+{
+    free(over->file);
+    free(over);
+}
+
 void contract_goes_on(struct supervisor *s, const uint8_t id[SK_ID_SIZE])
 {
     struct over **at = &s->over;
@@ -33,16 +41,29 @@ void contract_goes_on(struct supervisor *s, const uint8_t id[SK_ID_SIZE])
     struct over *over = *at;
     if (over) {
         *at = over->next;
-        free(over);
+        over_free(over);
     }
+}
+
+const char *contract_loaded(const struct supervisor *s, const uint8_t id[SK_ID_SIZE])
+{
+    const struct over *over = s->over_fresh;
+    while (over && memcmp(over->id, id, SK_ID_SIZE) != 0) {
+        over = over->next;
+    }
+    return over ? over->file : NULL;
 }
 
 int contract_load(struct supervisor *s, const struct tenant *t)
 {
     struct over *over = calloc(1, sizeof(*over));
-    if (!over) {
+    char *file = strdup(t->file);
+    if (!over || !file) {
+        free(over);
+        free(file);
         return -ENOMEM;
     }
+    over->file = file;
     memcpy(over->id, t->id, SK_ID_SIZE);
     (void)snprintf(over->name, sizeof(over->name), "%s@%s", t->name, t->service);
     over->hold = t->hold;
@@ -70,7 +91,7 @@ void contracts_rollback(struct supervisor *s)
     while (s->over_fresh) {
         struct over *over = s->over_fresh;
         s->over_fresh = over->next;
-        free(over);
+        over_free(over);
     }
 }
 
@@ -105,8 +126,9 @@ static void on_turn(struct sk_timer *timer)
         sync_start(s);
     }
     for (struct over *over = s->over; over; over = over->next) {
-        back = back || (!over->doubted && sk_clock_wall() < over->ends);
-        over->doubted = sk_clock_wall() < over->ends;
+        bool due = sk_clock_wall() < over->ends && sk_clock_boot() >= over->again;
+        back = back || due;
+        over->again = due ? sk_clock_boot() + AGAIN : over->again;
     }
     sk_timer_set(timer, EVERY);
     if (back) {

@@ -374,19 +374,28 @@ static void connect_feed(struct supervisor *s, struct process *p)
 {
     const struct sk_conf_feed *conf = &s->conf->feeds[p->index];
     struct sk_buf ca SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536), authorization SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536);
-    struct sk_buf certificate SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536), key SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536), names SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(16384);
+    struct sk_buf certificate SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536), key SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(65536), ids SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4096);
     char host[256] = "";
     (void)gethostname(host, sizeof(host) - 1);
     struct sk_control_feed m = {.name = sk_slice_str(conf->name), .form = conf->form, .to = sk_slice_str(conf->to), .host = sk_slice_str(host[0] ? host : "-")};
     bool good = read_for_feed(s, conf->ca_file, &ca, &m.ca) && read_for_feed(s, conf->authorization_file, &authorization, &m.authorization) &&
                 read_for_feed(s, conf->cert_file, &certificate, &m.certificate) && read_for_feed(s, conf->key_file, &key, &m.key);
-    m.authorization = sk_slice_split(&m.authorization, '\n');
-    for (unsigned i = 0; i < conf->tenants_count; i++) {
-        (void)!sk_buf_printf(&names, "%s%s", i ? "," : "", conf->tenants[i]);
+    while (m.authorization.len && strchr("\r\n \t", m.authorization.data[m.authorization.len - 1])) {
+        m.authorization.len--;
     }
-    m.tenants = sk_buf_peek(&names);
+    for (unsigned i = 0; i < conf->tenants_count; i++) {
+        char name[65];
+        uint8_t id[SK_ID_SIZE];
+        const char *service = strchr(conf->tenants[i], '@'); /* it was checked that there is one */
+        (void)snprintf(name, sizeof(name), "%.*s", (int)(service - conf->tenants[i]), conf->tenants[i]);
+        sk_image_tenant_id(service + 1, name, id);
+        good = good && sk_buf_put(&ids, sk_slice(id, sizeof(id))) == 0;
+    }
+    m.tenants = sk_buf_peek(&ids);
     if (good) {
         process_send(p, SK_CONTROL_FEED, &m, NULL);
+    } else {
+        process_kill(p); /* it is started again, a while later each time */
     }
     sk_wipe(key.data, key.size);
     sk_wipe(authorization.data, authorization.size);

@@ -489,13 +489,14 @@ static int load_file(struct supervisor *s, const struct sk_conf *conf, const str
     if (r) {
         return r;
     }
-    if (contract_over(fresh) && !find(&s->tenants, fresh->id)) {
+    const struct tenant *other = find(&s->fresh, fresh->id);
+    const char *twice = other ? other->file : contract_loaded(s, fresh->id);
+    if (!twice && contract_over(fresh) && !find(&s->tenants, fresh->id)) {
         r = contract_load(s, fresh); /* what is in force ends on its own */
         tenant_free(s, fresh);
         return r;
     }
-    const struct tenant *other = find(&s->fresh, fresh->id);
-    r = other ? refuse_in(error, file->path, "tenant", fresh->name, other->file)
+    r = twice ? refuse_in(error, file->path, "tenant", fresh->name, twice)
               : sk_table_add(&s->fresh, &fresh->node, sk_table_hash(sk_slice(fresh->id, SK_ID_SIZE)));
     if (r) {
         tenant_free(s, fresh);

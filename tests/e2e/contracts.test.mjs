@@ -13,7 +13,7 @@ let gateway, upstream, folder;
 const day = (days) => new Date(Date.now() + days * 24 * 3600 * 1000).toISOString().slice(0, 10);
 const tenant = (name, own = {}) => openTenant(name, upstream.url, own);
 const pass = (name, at) => gateway.request({ host: `${name}.test`, path: at, headers: { authorization: gateway.basic('hanako') } });
-const shown = (name) => gateway.records().filter(({ host }) => host === `${name}.test`).length;
+const shown = (name) => gateway.records().filter(({ host, op }) => host === `${name}.test` && op !== 'connection-refused').length; // that is in the operator's trail
 const setClock = (offset) => fs.writeFileSync(path.join(folder, 'clock'), offset);
 const answers = (name) => pass(name, '/').then(({ status }) => status === 200, () => false);
 
@@ -68,4 +68,17 @@ test('a clock that is wrong for a moment ends no contract: the tenant is back wh
   await until(() => answers('beta'), 'it is back', 20000);
   await end('omega');
   assert.ok(shown('beta') >= 6);
+});
+
+test('a file of a contract that is over, beside one of the same tenant that goes on, is refused', async () => {
+  const file = (name, own) => fs.writeFileSync(path.join(gateway.folder, 'tenants', `${name}.yaml`), JSON.stringify({ ...JSON.parse(fs.readFileSync(path.join(gateway.folder, 'tenants/acme.yaml'), 'utf8')), ...own }));
+  assert.equal((await pass('acme', '/twice')).status, 200);
+  const line = await gateway.reload(() => file('acme-2020', { contract: { ends: day(-300) } }));
+  assert.equal(line.id, 'SK1101');
+  await gateway.stop({ keep: true });
+  await assert.rejects(gateway.run());
+  fs.unlinkSync(path.join(gateway.folder, 'tenants/acme-2020.yaml'));
+  await gateway.run();
+  await end('beta');
+  assert.ok(shown('acme') >= 1);
 });

@@ -428,7 +428,7 @@ Test(conf_load, what_is_no_recovery_key_is_refused)
     refused(with_recovery("recovery.pem", "30"), 5, "journal.recovery_key: 'recovery.pem' cannot be read: No such file");
     refused(with_recovery("recovery.pem", NULL), 5, "journal.recovery_key: 'recovery.pem' cannot be read: No such file");
     refused(with_recovery("/tmp", NULL), 5, "cannot be read");
-    refused(with_recovery("key.pem", "30"), 5, "journal.recovery_key: 'key.pem' is no public RSA key of 3072 to 8192 bits");
+    refused(with_recovery("key.pem", "30"), 5, "journal.recovery_key: 'key.pem' is no public RSA key of 3072 bits");
     rsa_make(&rsa, 3072);
     files_put("recovery.pem", rsa.private);
     refused(with_recovery("recovery.pem", "30"), 5, "has the private key in it");
@@ -436,13 +436,13 @@ Test(conf_load, what_is_no_recovery_key_is_refused)
     cr_expect_eq(files_load(with_recovery("recovery.pem", "30"), NULL, &error), 0, "%s", error.text);
     rsa_make_curve(&rsa);
     files_put("recovery.pem", rsa.public);
-    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 to 8192 bits");
+    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 bits");
     rsa_public(2048, pem);
     files_put("recovery.pem", pem);
-    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 to 8192 bits");
+    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 bits");
     rsa_public(8193, pem);
     files_put("recovery.pem", pem);
-    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 to 8192 bits");
+    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 bits");
     files_put("recovery.pem", "");
     refused(with_recovery("recovery.pem", "30"), 5, "journal.recovery_key");
 }
@@ -450,7 +450,7 @@ Test(conf_load, what_is_no_recovery_key_is_refused)
 Test(conf_load, a_file_with_a_recovery_key_is_taken_whole_or_not_at_all)
 {
     struct sk_conf *conf;
-    rsa_public(8192, pem);
+    rsa_public(3072, pem);
     memset(pem + strlen(pem), '\n', sizeof(pem) - strlen(pem));
     pem[4094] = '\0';
     files_put("recovery.pem", pem);
@@ -460,7 +460,7 @@ Test(conf_load, a_file_with_a_recovery_key_is_taken_whole_or_not_at_all)
     pem[4094] = '\n';
     pem[4096] = '\0';
     files_put("recovery.pem", pem);
-    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 to 8192 bits");
+    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 bits");
 }
 
 /* It would be told to audit, whole. */
@@ -480,7 +480,7 @@ Test(conf_load, a_recovery_keys_file_with_the_private_half_in_it_is_refused)
 Test(conf_load, an_empty_recovery_keys_file_is_not_too_large)
 {
     files_put("recovery.pem", "");
-    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 to 8192 bits");
+    refused(with_recovery("recovery.pem", "30"), 5, "is no public RSA key of 3072 bits");
 }
 
 /* A tenant's contract is compiled anew when it would be over otherwise. */

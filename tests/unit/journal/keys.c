@@ -741,7 +741,7 @@ Test(journal_keys_copies, no_bit_of_its_slot_may_be_changed)
 {
     copy(acme, NOW + 5);
     char *slot = file.data + file.start + 7 * SK_KEYS_SLOT;
-    size_t sealed = 8 * (48 + 12 + 8 + 4 + SK_WRAP_MAX + 16);
+    size_t sealed = 8 * (48 + 12 + 8 + SK_WRAP_SIZE + 16);
     for (size_t bit = 0; bit < 8 * SK_KEYS_SLOT; bit += bit < sealed ? 1 : 61) {
         slot[bit / 8] ^= (char)(1 << bit % 8);
         cr_assert_eq(reread(), 1, "bit %zu", bit);
