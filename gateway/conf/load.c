@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX ((size_t)16 << 20)
 #define NAMES_MAX 8192 /* as ipc/store.h and ipc/auth.h carry them */
 #define SCOPE_MAX 1024 /* bytes of one user's or issuer's */
 #define ISSUER_NAMES_MAX 2048
@@ -29,11 +28,11 @@ int sk_conf_read_file(const char *path, struct sk_buf *out)
     }
     /* One reservation for all of it: growing would leave a copy behind, of a secret too. */
     struct stat info = {0};
-    size_t room = fstat(fd, &info) == 0 && info.st_size > 0 && info.st_size < (off_t)FILE_MAX ? (size_t)info.st_size + 1 : 16384;
+    size_t room = fstat(fd, &info) == 0 && info.st_size > 0 && info.st_size < (off_t)SK_CONF_FILE_MAX ? (size_t)info.st_size + 1 : 16384;
     ssize_t n = 1;
     int r = 0;
     while (n > 0 && r == 0) {
-        char *to = sk_buf_len(out) > FILE_MAX ? NULL : sk_buf_reserve(out, room);
+        char *to = sk_buf_len(out) > SK_CONF_FILE_MAX ? NULL : sk_buf_reserve(out, room);
         if (!to) {
             r = -EFBIG;
             break;
@@ -58,13 +57,7 @@ int sk_conf_path(const char *file, const char *name, char out[4096])
     return len < 0 || len >= 4096;
 }
 
-struct loading {
-    const char *file;
-    struct sk_slice text;
-    struct sk_conf_error *error;
-};
-
-static int duration(const struct loading *l, const char *path, const char *text, const char *otherwise, uint64_t *out)
+static int duration(const struct sk_conf_loading *l, const char *path, const char *text, const char *otherwise, uint64_t *out)
 {
     if (sk_duration_parse(sk_slice_str(text ? text : otherwise), out) || *out == 0) {
         return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not a duration such as 500ms, 30s, 5m, 12h", text);
@@ -72,7 +65,7 @@ static int duration(const struct loading *l, const char *path, const char *text,
     return 0;
 }
 
-static int size(const struct loading *l, const char *path, const char *text, const char *otherwise, uint64_t *out)
+static int size(const struct sk_conf_loading *l, const char *path, const char *text, const char *otherwise, uint64_t *out)
 {
     if (sk_size_parse(sk_slice_str(text ? text : otherwise), out)) {
         return sk_conf_refuse(l->error, l->file, l->text, path, "'%s' is not a size such as 64k, 16M, 1G", text);
@@ -80,7 +73,7 @@ static int size(const struct loading *l, const char *path, const char *text, con
     return 0;
 }
 
-static int addresses(const struct loading *l, struct sk_conf *conf)
+static int addresses(const struct sk_conf_loading *l, struct sk_conf *conf)
 {
     char path[64];
     if (conf->listen_count > SK_COUNT(conf->is.listen)) {
@@ -106,7 +99,7 @@ static int addresses(const struct loading *l, struct sk_conf *conf)
     return 0;
 }
 
-static int session_times(const struct loading *l, const char *where, const struct sk_conf_sessions *sessions)
+static int session_times(const struct sk_conf_loading *l, const char *where, const struct sk_conf_sessions *sessions)
 {
     uint64_t ignored;
     char path[128];
@@ -117,7 +110,7 @@ static int session_times(const struct loading *l, const char *where, const struc
 }
 
 /* 1 to 64 bytes without control bytes: an id is a hash of two names with a line feed between. */
-static bool name_ok(const char *name)
+bool sk_conf_name_ok(const char *name)
 {
     size_t len = strlen(name);
     for (size_t i = 0; i < len; i++) {
@@ -128,13 +121,13 @@ static bool name_ok(const char *name)
     return len > 0 && len <= 64;
 }
 
-static int number(const struct loading *l, const char *path, uint64_t value, const char *what)
+static int number(const struct sk_conf_loading *l, const char *path, uint64_t value, const char *what)
 {
     bool good = value == 0 || (value <= UINT32_MAX && sk_conf_says(l->text, path, value)); /* one below zero comes as a large one */
     return good ? 0 : sk_conf_refuse(l->error, l->file, l->text, path, "a whole number from 0%s to %u", what, UINT32_MAX);
 }
 
-static int counts(const struct loading *l, const char *where, const struct sk_conf_limits *limits)
+static int counts(const struct sk_conf_loading *l, const char *where, const struct sk_conf_limits *limits)
 {
     char path[128];
     (void)snprintf(path, sizeof(path), "%s.connections", where);
@@ -143,7 +136,7 @@ static int counts(const struct loading *l, const char *where, const struct sk_co
     return r ? r : number(l, path, limits->requests_per_second, " (no limit)");
 }
 
-static int regulation(const struct loading *l, const char *where, const struct sk_conf_regulation *regulation)
+static int regulation(const struct sk_conf_loading *l, const char *where, const struct sk_conf_regulation *regulation)
 {
     uint64_t ignored;
     char path[128];
@@ -157,13 +150,13 @@ static int regulation(const struct loading *l, const char *where, const struct s
     return r ? r : duration(l, path, regulation->ban_time, "5m", &ignored);
 }
 
-static int days(const struct loading *l, const char *path, uint64_t value)
+static int days(const struct sk_conf_loading *l, const char *path, uint64_t value)
 {
     bool good = value == 0 || (value <= SK_CONF_LOG_DAYS_MOST && sk_conf_says(l->text, path, value));
     return good ? 0 : sk_conf_refuse(l->error, l->file, l->text, path, "a whole number of days from 1 to %u; 0 is the default, %u", SK_CONF_LOG_DAYS_MOST, SK_CONF_LOG_DAYS);
 }
 
-static int zone(const struct loading *l, const char *path, const char *name)
+static int zone(const struct sk_conf_loading *l, const char *path, const char *name)
 {
     uint64_t ignored;
     return sk_conf_day_over("2000-01-01", 0, name, &ignored)
@@ -171,7 +164,7 @@ static int zone(const struct loading *l, const char *path, const char *name)
                    : 0;
 }
 
-static int recovery_days(const struct loading *l, const char *path, uint64_t value, const char *key)
+static int recovery_days(const struct sk_conf_loading *l, const char *path, uint64_t value, const char *key)
 {
     if (value > SK_CONF_RECOVERY_DAYS_MOST || !sk_conf_says(l->text, path, value)) {
         return sk_conf_refuse(l->error, l->file, l->text, path, "a whole number of days from 0 to %u; 0 is the default: nothing is left for recovery", SK_CONF_RECOVERY_DAYS_MOST);
@@ -180,10 +173,10 @@ static int recovery_days(const struct loading *l, const char *path, uint64_t val
 }
 
 /* Who has the private half may read what a contract that is over has left, for some time. */
-static int recovery_key(const struct loading *l, struct sk_conf *conf)
+static int recovery_key(const struct sk_conf_loading *l, struct sk_conf *conf)
 {
     const char *name = conf->journal.recovery_key;
-    struct sk_buf pem SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(FILE_MAX * 2);
+    struct sk_buf pem SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_CONF_FILE_MAX * 2);
     char path[4096];
     if (!name) {
         return 0;
@@ -207,14 +200,14 @@ static int recovery_key(const struct loading *l, struct sk_conf *conf)
     return 0;
 }
 
-static int services(const struct loading *l, const struct sk_conf *conf)
+static int services(const struct sk_conf_loading *l, const struct sk_conf *conf)
 {
     int r = 0;
     for (unsigned i = 0; r == 0 && i < conf->services_count; i++) {
         uint64_t ignored;
         char path[96];
         (void)snprintf(path, sizeof(path), "services[%u].name", i);
-        if (!name_ok(conf->services[i].name)) {
+        if (!sk_conf_name_ok(conf->services[i].name)) {
             return sk_conf_refuse(l->error, l->file, l->text, path, "a service's name has 1 to 64 bytes, none of them a control byte");
         }
         (void)snprintf(path, sizeof(path), "services[%u].sessions", i);
@@ -235,116 +228,7 @@ static int services(const struct loading *l, const struct sk_conf *conf)
     return r;
 }
 
-/* It names files of a folder. */
-static bool feed_name_ok(const char *name)
-{
-    size_t len = strlen(name);
-    return len >= 1 && len <= 48 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
-}
-
-/* HOST:PORT, or HOST alone where there is a usual port; of an IPv6 address in brackets. */
-static bool is_host(struct sk_slice host, bool port_needed)
-{
-    size_t colon = host.len;
-    uint64_t port = 0;
-    while (colon && host.data[colon - 1] != ':' && host.data[colon - 1] != ']') {
-        colon--;
-    }
-    bool has_port = colon && host.data[colon - 1] == ':';
-    bool plain = has_port ? colon > 1 && sk_slice_u64(sk_slice_from(host, colon), UINT16_MAX, &port) == 0 && port : host.len && !port_needed;
-    for (size_t i = 0; plain && i < host.len; i++) {
-        plain = host.data[i] > ' ' && host.data[i] < 0x7f && !strchr("/@?#\\", host.data[i]);
-    }
-    return plain;
-}
-
-/* What is behind a feed's scheme. An index has a name and nothing else; a path may be any. */
-static bool is_receiver(struct sk_slice to)
-{
-    static const struct {
-        struct sk_slice scheme;
-        bool port, index, path;
-    } kinds[] = {{{"syslog+tls://", 13}, true, false, false}, {{"https://", 8}, false, false, true}, {{"elastic+https://", 16}, false, true, false}, {{"splunk+https://", 15}, false, false, false}};
-    for (size_t i = 0; i < SK_COUNT(kinds); i++) {
-        struct sk_slice rest = sk_slice_from(to, kinds[i].scheme.len), host = sk_slice_split(&rest, '/');
-        if (!sk_slice_starts(to, kinds[i].scheme)) {
-            continue;
-        }
-        bool slash = host.len < to.len - kinds[i].scheme.len;
-        bool good = is_host(host, kinds[i].port) && (kinds[i].index ? rest.len > 0 : kinds[i].path || !slash);
-        for (size_t j = 0; good && j < rest.len; j++) {
-            good = rest.data[j] > ' ' && rest.data[j] < 0x7f && rest.data[j] != '#' && (kinds[i].path || !strchr("/?%", rest.data[j]));
-        }
-        return good && to.len < 380;
-    }
-    return sk_slice_eq(to, SK_LIT("file"));
-}
-
-/* A file that the feed names, relative to the configuration's. */
-static int feed_file(const struct loading *l, unsigned i, const char *key, const char *name, size_t most)
-{
-    char where[96], path[4096];
-    struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(FILE_MAX * 2);
-    int r = !name ? 0 : sk_conf_path(l->file, name, path) ? -ENAMETOOLONG : sk_conf_read_file(path, &text);
-    size_t len = sk_buf_len(&text);
-    sk_wipe(text.data, text.size);
-    (void)snprintf(where, sizeof(where), "feeds[%u].%s", i, key);
-    return r            ? sk_conf_refuse(l->error, l->file, l->text, where, "'%s' cannot be read: %s", name, strerror(-r))
-           : len > most ? sk_conf_refuse(l->error, l->file, l->text, where, "'%s' is larger than %zu bytes", name, most)
-                        : 0;
-}
-
-static int feed(const struct loading *l, const struct sk_conf *conf, unsigned i)
-{
-    const struct sk_conf_feed *feed = &conf->feeds[i];
-    char path[96];
-    bool twice = false, https = strstr(feed->to, "https://") != NULL;
-    for (unsigned j = 0; j < i; j++) {
-        twice |= strcmp(feed->name, conf->feeds[j].name) == 0;
-    }
-    (void)snprintf(path, sizeof(path), "feeds[%u].name", i);
-    if (!feed_name_ok(feed->name) || twice) {
-        return sk_conf_refuse(l->error, l->file, l->text, path, "a feed's name is its own and has 1 to 48 lower-case letters, digits and hyphens");
-    }
-    (void)snprintf(path, sizeof(path), "feeds[%u].to", i);
-    if (!is_receiver(sk_slice_str(feed->to))) {
-        return sk_conf_refuse(l->error, l->file, l->text, path, "file, syslog+tls://HOST:PORT, https://HOST/PATH, elastic+https://HOST/INDEX or splunk+https://HOST");
-    }
-    (void)snprintf(path, sizeof(path), "feeds[%u].form", i);
-    if (https && feed->form != SK_FORM_OCSF && feed->form != SK_FORM_ECS) {
-        return sk_conf_refuse(l->error, l->file, l->text, path, "over HTTPS the form is ocsf or ecs");
-    }
-    (void)snprintf(path, sizeof(path), "feeds[%u].key_file", i);
-    if (!feed->cert_file != !feed->key_file) {
-        return sk_conf_refuse(l->error, l->file, l->text, path, "cert_file and key_file go together");
-    }
-    (void)snprintf(path, sizeof(path), "feeds[%u].authorization_file", i);
-    if (feed->authorization_file && !https) {
-        return sk_conf_refuse(l->error, l->file, l->text, path, "that is for HTTPS alone");
-    }
-    for (unsigned j = 0; j < feed->tenants_count; j++) {
-        const char *at = strchr(feed->tenants[j], '@');
-        (void)snprintf(path, sizeof(path), "feeds[%u].tenants[%u]", i, j);
-        if (!at || at == feed->tenants[j] || at - feed->tenants[j] > 64 || !name_ok(at + 1) || j == SK_CONF_FEED_TENANTS) {
-            return sk_conf_refuse(l->error, l->file, l->text, path, "NAME@SERVICE, such as acme@dns, of at most %u tenants", SK_CONF_FEED_TENANTS);
-        }
-    }
-    int r = feed_file(l, i, "ca_file", feed->ca_file, 24576);
-    r = r ? r : feed_file(l, i, "authorization_file", feed->authorization_file, 4000);
-    r = r ? r : feed_file(l, i, "cert_file", feed->cert_file, 16384);
-    return r ? r : feed_file(l, i, "key_file", feed->key_file, 8192);
-}
-
-static int feeds(const struct loading *l, const struct sk_conf *conf)
-{
-    int r = conf->feeds_count > SK_CONF_FEEDS_MAX ? sk_conf_refuse(l->error, l->file, l->text, "feeds", "at most %u", SK_CONF_FEEDS_MAX) : 0;
-    for (unsigned i = 0; r == 0 && i < conf->feeds_count; i++) {
-        r = feed(l, conf, i);
-    }
-    return r;
-}
-
-static int derive(const struct loading *l, struct sk_conf *conf)
+static int derive(const struct sk_conf_loading *l, struct sk_conf *conf)
 {
     int r = addresses(l, conf);
     r = r ? r : duration(l, "timeouts.handshake", conf->timeouts.handshake, "10s", &conf->is.handshake);
@@ -369,7 +253,7 @@ static int derive(const struct loading *l, struct sk_conf *conf)
     r = r ? r : days(l, "journal.operator_days", conf->journal.operator_days);
     r = r ? r : recovery_key(l, conf);
     r = r ? r : services(l, conf);
-    r = r ? r : feeds(l, conf);
+    r = r ? r : sk_conf_feeds(l, conf);
     bool long_paths = r == 0 && (sk_conf_path(l->file, conf->tenants, conf->is.tenants) || sk_conf_path(l->file, conf->data, conf->is.data) ||
                                         sk_conf_path(l->file, conf->root_key_file, conf->is.root_key_file) ||
                                         (conf->pam_services && sk_conf_path(l->file, conf->pam_services, conf->is.pam_services)));
@@ -400,7 +284,7 @@ static int environment(struct sk_conf *conf)
 
 int sk_conf_load(const char *file, struct sk_conf **out, struct sk_conf_error *error)
 {
-    struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(FILE_MAX * 2);
+    struct sk_buf text SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(SK_CONF_FILE_MAX * 2);
     void *data = NULL;
     int r = sk_conf_read_file(file, &text);
     if (r < 0) {
@@ -415,7 +299,7 @@ int sk_conf_load(const char *file, struct sk_conf **out, struct sk_conf_error *e
     }
     struct sk_conf *conf = data;
     r = environment(conf);
-    r = r ? r : derive(&(struct loading){file, sk_buf_peek(&text), error}, conf);
+    r = r ? r : derive(&(struct sk_conf_loading){file, sk_buf_peek(&text), error}, conf);
     if (r) {
         (void)sk_conf_free(conf);
         return r;
@@ -468,7 +352,7 @@ struct user_name {
 };
 
 /* 0; 1 two users have one name; negative. */
-static int check_user_names(const struct loading *l, const struct sk_conf_tenant *t)
+static int check_user_names(const struct sk_conf_loading *l, const struct sk_conf_tenant *t)
 {
     struct user_name *names = calloc(t->users_count + 1U, sizeof(*names));
     struct sk_table table = SK_TABLE_INIT;
@@ -506,7 +390,7 @@ static bool key_name_ok(const char *name)
     return strlen(name) <= 64 && name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")] == '\0';
 }
 
-static int check_keys(const struct loading *l, const struct sk_conf_tenant *t, const struct sk_conf_user *user, unsigned n)
+static int check_keys(const struct sk_conf_loading *l, const struct sk_conf_tenant *t, const struct sk_conf_user *user, unsigned n)
 {
     char path[96];
     (void)snprintf(path, sizeof(path), "users[%u]", n);
@@ -546,7 +430,7 @@ static int check_keys(const struct loading *l, const struct sk_conf_tenant *t, c
 }
 
 /* "APP METHOD[,METHOD]": the app is one of the file's. `where`: "users[3]". */
-static int check_scope(const struct loading *l, const struct sk_conf_tenant *t, const char *where, const char **scope, unsigned count)
+static int check_scope(const struct sk_conf_loading *l, const struct sk_conf_tenant *t, const char *where, const char **scope, unsigned count)
 {
     char path[96];
     size_t len = 0;
@@ -585,7 +469,7 @@ static bool is_network(const struct sk_conf_tenant *t, const char *name)
 }
 
 /* Roles and networks that somebody is given by name are of the file. `most`: bytes of either list. */
-static int check_names(const struct loading *l, const struct sk_conf_tenant *t, const char *where, const char **roles, unsigned roles_count,
+static int check_names(const struct sk_conf_loading *l, const struct sk_conf_tenant *t, const char *where, const char **roles, unsigned roles_count,
         const char **from, unsigned from_count, size_t most)
 {
     char path[96];
@@ -629,7 +513,7 @@ static bool url_ok(const char *url, const char *scheme)
     return good;
 }
 
-static int check_clients(const struct loading *l, const struct sk_conf_clients *clients)
+static int check_clients(const struct sk_conf_loading *l, const struct sk_conf_clients *clients)
 {
     char path[64];
     if (clients->crl_urls_count > SK_CONF_CRL_URLS_MAX) {
@@ -645,7 +529,7 @@ static int check_clients(const struct loading *l, const struct sk_conf_clients *
 }
 
 /* What issuers of programs' tokens and identity providers have in common. */
-static int check_signer(const struct loading *l, const struct sk_conf_tenant *t, const struct sk_conf_issuer *list, unsigned n, const char *where)
+static int check_signer(const struct sk_conf_loading *l, const struct sk_conf_tenant *t, const struct sk_conf_issuer *list, unsigned n, const char *where)
 {
     const struct sk_conf_issuer *issuer = &list[n];
     char path[96];
@@ -684,7 +568,7 @@ static int check_signer(const struct loading *l, const struct sk_conf_tenant *t,
     return check_names(l, t, where, issuer->roles, issuer->roles_count, issuer->from, issuer->from_count, ISSUER_NAMES_MAX);
 }
 
-static int check_issuer(const struct loading *l, const struct sk_conf_tenant *t, unsigned n)
+static int check_issuer(const struct sk_conf_loading *l, const struct sk_conf_tenant *t, unsigned n)
 {
     const struct sk_conf_issuer *issuer = &t->issuers[n];
     char where[64], path[96];
@@ -713,7 +597,7 @@ static bool is_vouched(const char *name)
     return factor >= 0 && factor != SK_POLICY_FACTOR_KEY && factor != SK_POLICY_FACTOR_TOKEN && factor != SK_POLICY_FACTOR_RECOVERY;
 }
 
-static int check_sign_in(const struct loading *l, const struct sk_conf_tenant *t, unsigned n)
+static int check_sign_in(const struct sk_conf_loading *l, const struct sk_conf_tenant *t, unsigned n)
 {
     const struct sk_conf_issuer *provider = &t->sign_in[n];
     char where[64], path[96];
@@ -745,7 +629,7 @@ static int check_sign_in(const struct loading *l, const struct sk_conf_tenant *t
     return 0;
 }
 
-static int check_users(const struct loading *l, const struct sk_conf_tenant *t)
+static int check_users(const struct sk_conf_loading *l, const struct sk_conf_tenant *t)
 {
     char path[96];
     for (unsigned i = 0; i < t->users_count; i++) {
@@ -778,7 +662,7 @@ static bool header_ok(const char *name)
     return *name && name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~")] == '\0';
 }
 
-static int check_app(const struct loading *l, const struct sk_conf_app *app, unsigned n)
+static int check_app(const struct sk_conf_loading *l, const struct sk_conf_app *app, unsigned n)
 {
     char path[96];
     uint64_t ignored;
@@ -803,14 +687,14 @@ static int check_app(const struct loading *l, const struct sk_conf_app *app, uns
     return r;
 }
 
-static int check_tenant(const struct loading *l, const struct sk_conf_tenant *t)
+static int check_tenant(const struct sk_conf_loading *l, const struct sk_conf_tenant *t)
 {
     char path[96];
     uint64_t ignored;
-    if (!name_ok(t->tenant)) {
+    if (!sk_conf_name_ok(t->tenant)) {
         return sk_conf_refuse(l->error, l->file, l->text, "tenant", "a tenant's name has 1 to 64 bytes, none of them a control byte");
     }
-    if (!name_ok(t->service)) {
+    if (!sk_conf_name_ok(t->service)) {
         return sk_conf_refuse(l->error, l->file, l->text, "service", "a service's name has 1 to 64 bytes, none of them a control byte");
     }
     for (unsigned i = 0; i < t->hosts_count; i++) {
@@ -849,7 +733,7 @@ int sk_conf_tenant_load(const char *file, struct sk_slice text, struct sk_conf_t
     if (r) {
         return r;
     }
-    r = check_tenant(&(struct loading){file, text, error}, data);
+    r = check_tenant(&(struct sk_conf_loading){file, text, error}, data);
     if (r) {
         (void)sk_conf_tenant_free(data);
         return r;
