@@ -29,7 +29,7 @@ test('each refusal is answered and counted, many of them together, and nothing o
   };
   const work = async () => {
     while (sent < COUNT) {
-      const { status } = await gateway.request({ host: 'beta.test', agent, path: `/work/${others}`, headers: { authorization: gateway.basic('hanako') } });
+      const { status } = await gateway.request({ host: 'beta.test', agent, path: `/others/${others}`, headers: { authorization: gateway.basic('hanako') } });
       assert.equal(status, 200);
       others++;
     }
@@ -43,7 +43,7 @@ test('each refusal is answered and counted, many of them together, and nothing o
   const together = refused.filter(({ stage }) => stage === 'aggregate');
   assert.ok(together.length > 0 && together.every(({ count, status, address }) => count > 0 && status === 401 && address === '127.0.0.1'));
   assert.ok(refused.length < 0.95 * COUNT, `${refused.length} records of ${COUNT}: as many as there were groups to write`);
-  assert.equal(records.filter(({ path }) => path?.startsWith('/work/')).length, others, 'of who works each is whole');
+  assert.equal(records.filter(({ path }) => path?.startsWith('/others/')).length, others, 'of who works each is whole');
   const { status, text } = gateway.verify('--json');
   assert.equal(status, 0, text);
 });
