@@ -45,7 +45,6 @@ struct retention_job {
     struct survey survey;
     struct survey_tenants found, held; /* whom it concerns; those of a service's tenants that are on hold */
     const struct sk_table_node *at; /* of `found`: on record up to here */
-    bool said;                      /* in the operator's trail */
     bool copied;                    /* the tenant's key */
     uint64_t last, mark, first;
     uint32_t oldest; /* days that are left begin here */

@@ -81,7 +81,7 @@ int receiver_open(struct receiver *r, char why[256])
 
 int receiver_put(struct receiver *r, const struct sk_audit_record *record, struct sk_slice message)
 {
-    const size_t frame = 512;
+    const size_t frame = 512; /* longer than what any kind puts around a message */
     if (!r->open || sk_buf_room(&r->out) < message.len + frame) {
         return 1;
     }
