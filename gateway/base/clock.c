@@ -53,9 +53,9 @@ static void from_kernel(void *out, size_t len)
 
 void sk_random(void *out, size_t len)
 {
-    /* Identifiers are made for every request: the kernel is asked once for many. What was given is wiped. */
-    static uint8_t pool[1024];
-    static size_t left;
+    /* Identifiers are made for every request: the kernel is asked once for many. What was given is wiped. No two threads get the same. */
+    static _Thread_local uint8_t pool[1024];
+    static _Thread_local size_t left;
     if (len == 0 || len > sizeof(pool) / 4) {
         from_kernel(out, len);
         return;

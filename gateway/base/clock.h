@@ -19,7 +19,7 @@ uint64_t sk_clock_boot(void);
 void sk_clock_advance(int64_t nanoseconds);
 void sk_clock_step(int64_t nanoseconds);
 
-/* Fills `out` from the kernel's generator. A process must not fork and go on with it in both: ours exec. Ends the process when the kernel has none: there is no going on without. */
+/* Fills `out` from the kernel's generator. A process must not fork and go on with it in both: ours exec. Any thread may. Ends the process when the kernel has none: there is no going on without. */
 void sk_random(void *out, size_t len);
 
 /* Overwrites in a way that the compiler keeps. */

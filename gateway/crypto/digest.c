@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
+#include <threads.h>
 
 #define CHECK(holds)                                                                                         \
     do {                                                                                                     \
@@ -15,22 +16,29 @@
         }                                                                                                    \
     } while (0)
 
-static const EVP_MD *sha256(void)
+/* Threads hash as well: each has a context of its own, until it ends. */
+static const EVP_MD *sha256;
+static tss_t contexts;
+
+static void free_context(void *ctx)
 {
-    static EVP_MD *md;
-    if (!md) {
-        md = EVP_MD_fetch(NULL, "SHA256", NULL);
-        CHECK(md != NULL);
-    }
-    return md;
+    EVP_MD_CTX_free(ctx);
+}
+
+static void prepare(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    CHECK(sha256 && tss_create(&contexts, free_context) == thrd_success);
 }
 
 static EVP_MD_CTX *context(void)
 {
-    static EVP_MD_CTX *ctx;
+    static once_flag once = ONCE_FLAG_INIT;
+    static _Thread_local EVP_MD_CTX *ctx;
     if (!ctx) {
+        call_once(&once, prepare);
         ctx = EVP_MD_CTX_new();
-        CHECK(ctx != NULL);
+        CHECK(ctx && tss_set(contexts, ctx) == thrd_success);
     }
     return ctx;
 }
@@ -43,7 +51,7 @@ void sk_digest_sha256(struct sk_slice bytes, uint8_t out[SK_SHA256_SIZE])
 void sk_digest_sha256_parts(const struct sk_slice *parts, size_t count, uint8_t out[SK_SHA256_SIZE])
 {
     EVP_MD_CTX *ctx = context();
-    CHECK(EVP_DigestInit_ex2(ctx, sha256(), NULL) > 0);
+    CHECK(EVP_DigestInit_ex2(ctx, sha256, NULL) > 0);
     for (size_t i = 0; i < count; i++) {
         CHECK(EVP_DigestUpdate(ctx, parts[i].data, parts[i].len) > 0);
     }

@@ -1,4 +1,4 @@
-/* SHA-256, HMAC and key derivation over OpenSSL. One hashing context for the process: single-threaded use only. */
+/* SHA-256, HMAC and key derivation over OpenSSL. Any thread may call it: each has one hashing context of its own, until it ends. */
 #pragma once
 
 #include "sekisho/slice.h"

@@ -3,6 +3,8 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -93,4 +95,36 @@ Test(base_clock, wiping_leaves_zeros_and_nothing_else_is_touched)
         cr_assert_eq(bytes[i], 0);
     }
     sk_wipe(NULL, 0);
+}
+
+#define DRAWN 500000U
+
+static void *draw(void *to)
+{
+    for (size_t i = 0; i < DRAWN; i++) {
+        sk_random((uint64_t *)to + i, sizeof(uint64_t));
+    }
+    return NULL;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+Test(base_clock, threads_that_draw_at_once_never_get_the_same)
+{
+    static uint64_t drawn[4 * DRAWN];
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++) {
+        cr_assert_eq(pthread_create(&threads[i], NULL, draw, drawn + i * DRAWN), 0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        cr_assert_eq(pthread_join(threads[i], NULL), 0);
+    }
+    qsort(drawn, SK_COUNT(drawn), sizeof(*drawn), compare);
+    for (size_t i = 1; i < SK_COUNT(drawn); i++) {
+        cr_assert_neq(drawn[i], drawn[i - 1]);
+    }
 }

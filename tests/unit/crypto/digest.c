@@ -5,12 +5,37 @@
 #include "sekisho/error.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 
 static bool is_hex(const uint8_t out[SK_SHA256_SIZE], const char *want)
 {
     char hex[2 * SK_SHA256_SIZE + 1];
     sk_hex_encode(out, SK_SHA256_SIZE, hex);
     return strcmp(hex, want) == 0;
+}
+
+static void *hash_often(void *wrong)
+{
+    const struct sk_slice text = SK_LIT("abc");
+    for (size_t i = 0; i < 20000; i++) {
+        uint8_t out[SK_SHA256_SIZE];
+        sk_digest_sha256(text, out);
+        *(size_t *)wrong += !is_hex(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+    return NULL;
+}
+
+Test(crypto_digest, threads_that_hash_at_once_each_get_what_they_hashed)
+{
+    pthread_t threads[4];
+    size_t wrong[SK_COUNT(threads)] = {0};
+    for (size_t i = 0; i < SK_COUNT(threads); i++) {
+        cr_assert_eq(pthread_create(&threads[i], NULL, hash_often, &wrong[i]), 0);
+    }
+    for (size_t i = 0; i < SK_COUNT(threads); i++) {
+        cr_assert_eq(pthread_join(threads[i], NULL), 0);
+        cr_expect_eq(wrong[i], 0, "thread %zu: %zu", i, wrong[i]);
+    }
 }
 
 /* FIPS 180-4, the examples of its publishers. */
