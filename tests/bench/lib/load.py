@@ -109,7 +109,8 @@ def h2load_run(world, product, requests, connections=8, streams=32):
     good = re.search(r"status codes: (\d+) 2xx", output)
     time_taken = re.search(r"finished in ([0-9.]+)(us|ms|s),", output)
     if not good or int(good[1]) != requests or not time_taken:
-        raise Failure(f"{product.name}: not all of {requests} requests over HTTP/2 succeeded: {output.strip()[-600:]}")
+        raise Failure(f"{product.name}: not all of {requests} requests over HTTP/2 succeeded: {output.strip()[-600:]}"
+                      f"\nwhat it said last: {product.process.tail()}")
     seconds = float(time_taken[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1}[time_taken[2]]
     with open(log, encoding="ascii") as lines:
         latencies = [int(line.split()[2]) for line in lines]

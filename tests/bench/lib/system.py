@@ -162,7 +162,7 @@ class Process:
 
     def tail(self):
         with open(self.output, "rb") as lines:
-            return lines.read()[-1000:].decode("utf-8", "replace").strip()
+            return lines.read()[-4000:].decode("utf-8", "replace").strip()
 
     def stop(self, members):
         """Ends the program and, if they outlive it, the processes `members()` found under it; by pid, never by name."""
