@@ -3,6 +3,7 @@
  * when they are durable. It alone decides a record's place and time. Runs as its own uid, sees its folder alone.
  */
 #include "audit/floods.h"
+#include "audit/packing.h"
 #include "audit/retention.h"
 #include "audit/serving.h"
 #include "audit/signing.h"
@@ -58,6 +59,7 @@ struct audit {
     struct signing signing;
     struct serving serving;
     struct retention retention;
+    struct packing packing;
     struct floods floods;
     struct sk_buf told; /* by the supervisor, of what concerns the journal, and not taken yet: code, length, message */
     struct sk_writer *writer;
@@ -400,6 +402,15 @@ static int open_folder(struct audit *audit)
     return 0;
 }
 
+static void on_packed(struct packing *packing, uint64_t file, int result)
+{
+    struct audit *audit = SK_CONTAINER(packing, struct audit, packing);
+    if (result < 0 || packing->job.error.text[0]) {
+        sk_log(SK_EVENT_JOURNAL_UNPACKED, SK_NUMBER("file", file), SK_TEXT("error", result < 0 ? strerror(-result) : packing->job.error.text));
+    }
+    audit->serving.packed = packing->next;
+}
+
 static int open_journal(struct audit *audit)
 {
     struct sk_writer_found found = {0};
@@ -431,6 +442,8 @@ static int open_journal(struct audit *audit)
     audit->retention.erased = on_erased;
     audit->retention.failed = on_unerased;
     retention_init(&audit->retention, audit->writer, audit->settings.folder);
+    audit->packing.told = on_packed;
+    packing_init(&audit->packing, audit->writer, &audit->settings);
     return 0;
 }
 
@@ -480,10 +493,13 @@ static void on_check(struct sk_timer *timer)
     take_all_told(audit);
     (void)!sk_writer_note(audit->writer); /* tried again with the next check */
     if (!audit->failed && signing_works(&audit->signing)) {
-        retention_step(&audit->retention);
+        if (!audit->packing.busy) {
+            retention_step(&audit->retention); /* what is erased is not packed meanwhile */
+        }
+        packing_step(&audit->packing, audit->retention.state == RETENTION_IDLE);
         sk_timer_set(&audit->again, 1); /* what it put on record is committed */
     }
-    sk_timer_set(&audit->check, audit->retention.state == RETENTION_IDLE ? CHECK_EVERY : CHECK_BUSY);
+    sk_timer_set(&audit->check, audit->retention.state == RETENTION_IDLE && !audit->packing.busy ? CHECK_EVERY : CHECK_BUSY);
 }
 
 static void tell(struct audit *audit, uint16_t code, struct sk_slice what)
@@ -635,6 +651,7 @@ static void on_stop(struct sk_child *child)
     if (audit->writer) {
         (void)!sk_writer_note(audit->writer); /* it says less then, nothing wrong */
     }
+    packing_free(&audit->packing);
     retention_free(&audit->retention);
     floods_free(&audit->floods);
     signing_stop(&audit->signing);

@@ -65,7 +65,7 @@ static int read_file(struct sk_writer *w, uint64_t number, uint64_t next, struct
     uint64_t end = 0;
     int r = files_map(w->set.folder, number, &bytes);
     r = r || !next ? r : files_map(w->set.folder, next, &behind);
-    if (behind.len >= SK_FRAME_BLOCK && sk_frame_get_file((const uint8_t *)behind.data, &header) == 0) {
+    if (sk_journal_get_file(behind, &header) == 0) {
         until = header.previous;
     }
     sk_journal_file_name(number, found->file);

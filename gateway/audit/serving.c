@@ -25,7 +25,7 @@ static void tell_stand(struct serving *s, uint64_t ticket)
     struct sk_serving_stands m = {.ticket = ticket};
     if (s->writer) {
         struct sk_writer_place place = sk_writer_place(s->writer);
-        m = (struct sk_serving_stands){ticket, place.first, place.last, place.end, sk_writer_erased(s->writer)};
+        m = (struct sk_serving_stands){ticket, place.first, place.last, place.end, sk_writer_erased(s->writer), s->packed};
     }
     send(s, SK_SERVING_STANDS, &m, NULL);
 }

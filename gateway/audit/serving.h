@@ -12,6 +12,7 @@ struct serving {
     int folder; /* of the journal */
     struct sk_channel *reader; /* NULL: none */
     const struct sk_writer *writer; /* NULL: the journal is not open yet */
+    uint64_t packed; /* files before this one are packed, or stay as they are */
 };
 
 /* Takes `fd` over; a reader that there was is heard no more. */

@@ -2,6 +2,7 @@
 #include "audit/survey.h"
 
 #include "audit/files.h"
+#include "journal/packed.h"
 #include "journal/reader.h"
 
 #include <errno.h>
@@ -59,8 +60,9 @@ void survey_free(struct survey_tenants *tenants)
 struct walking {
     int fd;
     uint64_t at, end; /* of the next group; of what is looked at */
-    struct sk_frame_file header;
+    struct sk_packed_header header; /* of a packed file; of another the first part of it */
     struct sk_frame_group group;
+    bool over; /* packed: its last group was gone on to */
     struct sk_buf body;
 };
 
@@ -97,7 +99,25 @@ static int walk_open(const struct survey *s, uint64_t number, struct walking *w)
     }
     w->end = number == s->last ? s->end : (uint64_t)info.st_size;
     int r = read_at(w, 0, header, sizeof(header));
-    return r ? r : sk_frame_get_file(header, &w->header) || w->header.number != number;
+    if (r == 0 && sk_packed_get_header(header, &w->header) == 0) {
+        w->end = w->header.chunks;
+    } else {
+        r = r ? r : sk_frame_get_file(header, &w->header.file);
+    }
+    return r ? r : w->header.file.number != number;
+}
+
+/* What a packed file says of its last group stands for all that had records. */
+static int walk_last(struct walking *w)
+{
+    if (!w->header.file.packed || !w->header.count || w->over) {
+        return 1;
+    }
+    w->group = (struct sk_frame_group){.file = w->header.file.number, .number = w->header.group, .kind = SK_FRAME_RECORDS, .wall = w->header.wall, .boot = w->header.boot,
+            .day = w->header.day};
+    memcpy(w->group.hash, w->header.last, SK_FRAME_HASH);
+    w->over = true;
+    return 0;
 }
 
 /* Goes on to the next group. 0; 1 there is none; negative. */
@@ -105,10 +125,10 @@ static int walk_next(struct walking *w)
 {
     uint8_t header[SK_FRAME_GROUP_HEADER];
     if (w->at > w->end || w->end - w->at < SK_FRAME_BLOCK) {
-        return 1;
+        return walk_last(w);
     }
     int r = read_at(w, w->at, header, sizeof(header)) != 0; /* a bad sector is damage, and holds up nothing else */
-    r = r ? r : sk_frame_get_group(header, &w->group) || w->group.file != w->header.number || sk_frame_group_size(w->group.body) > w->end - w->at;
+    r = r ? r : sk_frame_get_group(header, &w->group) || w->group.file != w->header.file.number || sk_frame_group_size(w->group.body) > w->end - w->at;
     w->at += r ? 0 : sk_frame_group_size(w->group.body);
     return r;
 }
@@ -137,7 +157,7 @@ static int look_at(const struct survey *s, struct listed *file)
 {
     struct walking w;
     int r = walk_open(s, file->number, &w);
-    memcpy(file->previous, w.header.previous, SK_FRAME_HASH);
+    memcpy(file->previous, w.header.file.previous, SK_FRAME_HASH);
     r = r ? r : walk_next(&w);
     file->wall = r == 0 ? w.group.wall : 0;
     file->begins = r == 0 && (w.group.kind != SK_FRAME_RECORDS || file->number == 1);
@@ -196,11 +216,30 @@ static int add_records(struct survey_tenants *found, struct sk_slice body)
     return r;
 }
 
+/* A packed file says which numbers there are of whom. */
+static int add_chunks(struct walking *w, struct survey_tenants *found)
+{
+    int r = 0;
+    for (uint32_t i = 0; r == 0 && i < w->header.count; i++) {
+        uint8_t entry[SK_PACKED_ENTRY];
+        struct sk_packed_chunk chunk;
+        r = read_at(w, w->header.directory + i * SK_PACKED_ENTRY, entry, sizeof(entry));
+        sk_packed_get_chunk(entry, &chunk);
+        r = r ? r : survey_add(found, chunk.tenant, chunk.seq, chunk.seq + chunk.count);
+    }
+    return r;
+}
+
 static int add_groups(const struct survey *s, const struct listed *file, struct survey_tenants *found)
 {
     struct walking w;
     struct sk_slice body;
     int r = walk_open(s, file->number, &w);
+    if (r == 0 && w.header.file.packed) {
+        r = add_chunks(&w, found);
+        walk_close(&w);
+        return r < 0 ? r : 0;
+    }
     for (r = r ? r : walk_next(&w); r == 0; r = walk_next(&w)) {
         int one = w.group.kind == SK_FRAME_RECORDS ? walk_body(&w, &body) : 0;
         one = one || w.group.kind != SK_FRAME_RECORDS ? one : add_records(found, body);

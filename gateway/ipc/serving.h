@@ -11,8 +11,9 @@ enum { SK_SERVING_FROM_READER = 1, SK_SERVING_FROM_AUDIT = 2 };
 /* Where does it stand? STANDS. */
 #define SK_SERVING_ASK_FIELDS(U, I, T) U(ticket)
 /* `first`, `last`: numbers of the oldest file and of the newest. `end`: bytes of the newest that are durable, a group's end. `last` 0: it is not open yet. `erased`:
- * how many keys are erased on disk, ever: when it is another number, those that were read before are to be forgotten. */
-#define SK_SERVING_STANDS_FIELDS(U, I, T) U(ticket) U(first) U(last) U(end) U(erased)
+ * how many keys are erased on disk, ever: when it is another number, those that were read before are to be forgotten. `packed`: files before this one may be
+ * packed (journal/packed.h): who has one open asks for it anew, once, for the former takes room as long as somebody has it. */
+#define SK_SERVING_STANDS_FIELDS(U, I, T) U(ticket) U(first) U(last) U(end) U(erased) U(packed)
 /* A file by its number, or that of the keys: FILE or NO_FILE, in the order of the asking. */
 #define SK_SERVING_KEYS 0U
 #define SK_SERVING_OPEN_FIELDS(U, I, T) U(file)

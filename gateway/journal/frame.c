@@ -58,7 +58,7 @@ int sk_frame_get_file(const uint8_t in[SK_FRAME_BLOCK], struct sk_frame_file *fi
     if (memcmp(hash, in + SK_FRAME_BLOCK - SK_FRAME_HASH, SK_FRAME_HASH) != 0) {
         return 1;
     }
-    file->number = get64(in + 16);
+    *file = (struct sk_frame_file){.number = get64(in + 16)};
     memcpy(file->node, in + 24, SK_ID_SIZE);
     memcpy(file->previous, in + 40, SK_FRAME_HASH);
     memcpy(file->epoch, in + 72, SK_ID_SIZE);

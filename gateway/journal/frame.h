@@ -30,6 +30,7 @@ struct sk_frame_file {
     uint64_t number;
     uint8_t node[SK_ID_SIZE], epoch[SK_ID_SIZE]; /* whose checkpoints it is held to */
     uint8_t previous[SK_FRAME_HASH]; /* zero in file 1 */
+    bool packed; /* journal/packed.h */
 };
 
 /*
@@ -65,7 +66,7 @@ static inline size_t sk_frame_group_size(size_t body)
 }
 
 void sk_frame_put_file(const struct sk_frame_file *file, uint8_t out[SK_FRAME_BLOCK]);
-/* 0; 1 not a journal file; 2 another format than this. */
+/* 0; 1 not a journal file, or a packed one; 2 another format than this. */
 int sk_frame_get_file(const uint8_t in[SK_FRAME_BLOCK], struct sk_frame_file *file) sk_nodiscard;
 
 /* Fills `group->hash` from the rest and the body, and writes the header. */

@@ -1,5 +1,5 @@
 /* Reading and checking journals. Runs in audit at its start and in sekisho-verify. */
-#include "journal/reader.h"
+#include "journal/reader_impl.h"
 
 #include "base/text.h"
 #include "journal/record.h"
@@ -11,9 +11,7 @@
 
 static const uint8_t no_hash[SK_FRAME_HASH];
 
-static int damaged(struct sk_journal_error *error, uint64_t offset, uint64_t group, uint64_t record, const char *format, ...)
-        __attribute__((format(printf, 5, 6)));
-static int damaged(struct sk_journal_error *error, uint64_t offset, uint64_t group, uint64_t record, const char *format, ...)
+int sk_reading_damaged(struct sk_journal_error *error, uint64_t offset, uint64_t group, uint64_t record, const char *format, ...)
 {
     va_list args;
     *error = (struct sk_journal_error){.offset = offset, .group = group, .record = record};
@@ -132,26 +130,21 @@ static size_t without_zeros_behind(struct sk_slice bytes)
     return len;
 }
 
-struct reading {
-    struct sk_journal_state *state;
-    const uint8_t *file;
-    struct sk_frame_group group;
-    uint64_t offset;
-    bool parts;                /* a snapshot began and is not whole yet */
-    uint64_t tenants, intents; /* that it named */
-    struct sk_journal_tenant *tenant; /* whose peaks are read */
-    unsigned peaks;            /* of them, so far */
-    uint8_t root[SK_TREE_HASH]; /* that they must have */
-    sk_journal_each each;
-    void *context;
-    uint8_t cbor[SK_AUDIT_RECORD_MAX];
-    struct sk_journal_error *error;
-};
-
 /* Which intents are open is not, but from snapshots. */
 static bool is_blind(const struct sk_journal_state *state)
 {
     return !state->keys || state->erased;
+}
+
+int sk_reading_decode(struct reading *r, uint64_t index, const struct sk_frame_record *frame, struct sk_slice cbor, struct sk_audit_record *record)
+{
+    if (sk_record_decode(cbor, record)) {
+        return sk_reading_damaged(r->error, r->offset, r->group.number, index, "the record is not in deterministic CBOR or has unknown values");
+    }
+    if (memcmp(record->tenant, frame->tenant, SK_ID_SIZE) != 0 || record->seq != frame->seq) {
+        return sk_reading_damaged(r->error, r->offset, r->group.number, index, "the record belongs to another tenant or place than its frame says");
+    }
+    return sk_journal_follow(r->state, record, 0);
 }
 
 /* What is in it, and what that opens or closes. 0; 1 damaged; 2 its keys are no more; negative. */
@@ -162,7 +155,7 @@ static int open_record(struct reading *r, uint64_t index, const struct sk_frame_
     int result = sk_sealing_set(&tenant->sealing, r->state->keys, frame->tenant, r->group.day, r->group.run);
     const bool erased = result == 1 && sk_keys_lost(r->state->keys, frame->tenant, r->group.day, r->group.number);
     if (result && !erased) {
-        return result < 0 ? result : damaged(r->error, r->offset, r->group.number, index, "the keys have none for the record's tenant and day");
+        return result < 0 ? result : sk_reading_damaged(r->error, r->offset, r->group.number, index, "the keys have none for the record's tenant and day");
     }
     result = erased ? 1 : sk_sealing_open(&tenant->sealing, frame, sealed, r->cbor, &len);
     if (result == 1 && sk_keys_lost(r->state->keys, frame->tenant, r->group.day, r->group.number)) {
@@ -170,15 +163,9 @@ static int open_record(struct reading *r, uint64_t index, const struct sk_frame_
         return 2;
     }
     if (result) {
-        return result < 0 ? result : damaged(r->error, r->offset, r->group.number, index, "the record is not sealed by its tenant's keys, or not what its leaf says");
+        return result < 0 ? result : sk_reading_damaged(r->error, r->offset, r->group.number, index, "the record is not sealed by its tenant's keys, or not what its leaf says");
     }
-    if (sk_record_decode(sk_slice(r->cbor, len), record)) {
-        return damaged(r->error, r->offset, r->group.number, index, "the record is not in deterministic CBOR or has unknown values");
-    }
-    if (memcmp(record->tenant, frame->tenant, SK_ID_SIZE) != 0 || record->seq != frame->seq) {
-        return damaged(r->error, r->offset, r->group.number, index, "the record belongs to another tenant or place than its frame says");
-    }
-    return sk_journal_follow(r->state, record, 0);
+    return sk_reading_decode(r, index, frame, sk_slice(r->cbor, len), record);
 }
 
 static int read_record(struct reading *r, uint64_t index, struct sk_slice *body)
@@ -187,14 +174,14 @@ static int read_record(struct reading *r, uint64_t index, struct sk_slice *body)
     struct sk_audit_record record;
     struct sk_slice sealed;
     if (sk_frame_next_record(body, &frame, &sealed)) {
-        return damaged(r->error, r->offset, r->group.number, index, "the record's frame is malformed or of an unknown kind");
+        return sk_reading_damaged(r->error, r->offset, r->group.number, index, "the record's frame is malformed or of an unknown kind");
     }
     struct sk_journal_tenant *tenant = sk_journal_tenant(r->state, frame.tenant);
     if (!tenant) {
         return -ENOMEM;
     }
     if (frame.seq != tenant->tree.size) {
-        return damaged(r->error, r->offset, r->group.number, index, "sequence number %llu where %llu must follow",
+        return sk_reading_damaged(r->error, r->offset, r->group.number, index, "sequence number %llu where %llu must follow",
                 (unsigned long long)frame.seq, (unsigned long long)tenant->tree.size);
     }
     int result = r->state->keys ? open_record(r, index, &frame, sealed, &record) : 2;
@@ -219,7 +206,7 @@ static int read_records(struct reading *r, struct sk_slice body)
             return result;
         }
     }
-    return body.len ? damaged(r->error, r->offset, r->group.number, 0, "bytes behind the last record") : 0;
+    return body.len ? sk_reading_damaged(r->error, r->offset, r->group.number, 0, "bytes behind the last record") : 0;
 }
 
 static int read_intent(struct reading *r, const struct sk_frame_entry *entry, bool trust, uint64_t index)
@@ -231,7 +218,7 @@ static int read_intent(struct reading *r, const struct sk_frame_entry *entry, bo
     }
     struct sk_journal_open *open = find_open(r->state, entry->tenant, entry->hash, hash);
     if (!open || open->seq != entry->seq || open->snapshot == r->group.file) {
-        return damaged(r->error, r->offset, r->group.number, index, "the snapshot names an intent that is not open, or twice");
+        return sk_reading_damaged(r->error, r->offset, r->group.number, index, "the snapshot names an intent that is not open, or twice");
     }
     open->snapshot = r->group.file;
     return 0;
@@ -250,7 +237,7 @@ static int read_tenant(struct reading *r, const struct sk_frame_entry *entry, bo
         return -ENOMEM;
     }
     if (tenant->snapshot == r->group.file || (!trust && tenant->tree.size != entry->seq)) {
-        return damaged(r->error, r->offset, r->group.number, index, "the snapshot does not agree with the records before it");
+        return sk_reading_damaged(r->error, r->offset, r->group.number, index, "the snapshot does not agree with the records before it");
     }
     tenant->tree.size = entry->seq;
     tenant->snapshot = r->group.file;
@@ -263,11 +250,11 @@ static int read_tenant(struct reading *r, const struct sk_frame_entry *entry, bo
 static int read_peak(struct reading *r, const struct sk_frame_entry *entry, bool trust, uint64_t index)
 {
     if (all_peaks(r) || entry->seq != r->peaks || memcmp(entry->tenant, r->tenant->id, SK_ID_SIZE) != 0) {
-        return damaged(r->error, r->offset, r->group.number, index, "the snapshot has a tree's peak where none is");
+        return sk_reading_damaged(r->error, r->offset, r->group.number, index, "the snapshot has a tree's peak where none is");
     }
     uint8_t *peak = r->tenant->tree.peaks[r->peaks++];
     if (!trust && memcmp(peak, entry->hash, SK_TREE_HASH) != 0) {
-        return damaged(r->error, r->offset, r->group.number, index, "the snapshot does not agree with the records before it");
+        return sk_reading_damaged(r->error, r->offset, r->group.number, index, "the snapshot does not agree with the records before it");
     }
     memcpy(peak, entry->hash, SK_TREE_HASH);
     return 0;
@@ -278,7 +265,7 @@ static int read_entry(struct reading *r, const struct sk_frame_entry *entry, boo
 {
     uint8_t root[SK_TREE_HASH];
     if (entry->kind != SK_FRAME_PEAK && !all_peaks(r)) {
-        return damaged(r->error, r->offset, r->group.number, index, "the snapshot leaves out a tree's peak");
+        return sk_reading_damaged(r->error, r->offset, r->group.number, index, "the snapshot leaves out a tree's peak");
     }
     int result = entry->kind == SK_FRAME_INTENT ? read_intent(r, entry, trust, index)
                  : entry->kind == SK_FRAME_TENANT ? read_tenant(r, entry, trust, index)
@@ -287,7 +274,7 @@ static int read_entry(struct reading *r, const struct sk_frame_entry *entry, boo
         return result;
     }
     sk_tree_root(&r->tenant->tree, root);
-    return memcmp(root, r->root, SK_TREE_HASH) == 0 ? 0 : damaged(r->error, r->offset, r->group.number, index, "the snapshot's tree has another root than it says");
+    return memcmp(root, r->root, SK_TREE_HASH) == 0 ? 0 : sk_reading_damaged(r->error, r->offset, r->group.number, index, "the snapshot's tree has another root than it says");
 }
 
 /* Which intents were closed since the last snapshot is not known without keys: those that this one does not name. */
@@ -309,12 +296,12 @@ static void drop_closed(struct reading *r)
 static int read_snapshot(struct reading *r, struct sk_slice body, bool trust)
 {
     if (r->state->file == 1 && r->group.count) {
-        return damaged(r->error, r->offset, r->group.number, 0, "the first file's snapshot names what was before it");
+        return sk_reading_damaged(r->error, r->offset, r->group.number, 0, "the first file's snapshot names what was before it");
     }
     for (uint32_t i = 1; i <= r->group.count; i++) {
         struct sk_frame_entry entry;
         if (sk_frame_next_entry(&body, &entry)) {
-            return damaged(r->error, r->offset, r->group.number, i, "the snapshot's entry is malformed");
+            return sk_reading_damaged(r->error, r->offset, r->group.number, i, "the snapshot's entry is malformed");
         }
         int result = read_entry(r, &entry, trust, i);
         if (result) {
@@ -328,27 +315,38 @@ static int read_snapshot(struct reading *r, struct sk_slice body, bool trust)
         drop_closed(r);
     }
     bool whole = body.len == 0 && (r->parts || (all_peaks(r) && r->tenants == r->state->tenants.count && r->intents == r->state->opens.count));
-    return whole ? 0 : damaged(r->error, r->offset, r->group.number, 0, "the snapshot leaves out tenants or open intents");
+    return whole ? 0 : sk_reading_damaged(r->error, r->offset, r->group.number, 0, "the snapshot leaves out tenants or open intents");
+}
+
+int sk_journal_get_file(struct sk_slice file, struct sk_frame_file *header)
+{
+    struct sk_packed_header packed;
+    int r = file.len < SK_FRAME_BLOCK ? 1 : sk_frame_get_file((const uint8_t *)file.data, header);
+    if (r == 1 && file.len >= SK_FRAME_BLOCK && sk_packed_get_header((const uint8_t *)file.data, &packed) == 0) {
+        *header = packed.file;
+        return 0;
+    }
+    return r;
 }
 
 static int begin_file(struct sk_journal_state *state, struct sk_slice file, struct sk_frame_file *header, struct sk_journal_error *error)
 {
-    int r = file.len < SK_FRAME_BLOCK ? 1 : sk_frame_get_file((const uint8_t *)file.data, header);
+    int r = sk_journal_get_file(file, header);
     if (r) {
-        return damaged(error, 0, 0, 0, r == 2 ? "the file's format is another than this program's" : "not a journal file, or its header was changed");
+        return sk_reading_damaged(error, 0, 0, 0, r == 2 ? "the file's format is another than this program's" : "not a journal file, or its header was changed");
     }
     if (state->begun && header->number != state->file + 1) {
-        return damaged(error, 0, 0, 0, "file %llu follows file %llu: a file is missing", (unsigned long long)header->number,
+        return sk_reading_damaged(error, 0, 0, 0, "file %llu follows file %llu: a file is missing", (unsigned long long)header->number,
                 (unsigned long long)state->file);
     }
     if (state->begun && memcmp(header->previous, state->hash, SK_FRAME_HASH) != 0) {
-        return damaged(error, 0, 0, 0, "the file does not go on from the one before it: groups are missing or were changed");
+        return sk_reading_damaged(error, 0, 0, 0, "the file does not go on from the one before it: groups are missing or were changed");
     }
     if (header->number == 1 && memcmp(header->previous, no_hash, SK_FRAME_HASH) != 0) {
-        return damaged(error, 0, 0, 0, "the first file names a predecessor");
+        return sk_reading_damaged(error, 0, 0, 0, "the first file names a predecessor");
     }
     if (state->begun && (memcmp(header->node, state->node, SK_ID_SIZE) != 0 || memcmp(header->epoch, state->epoch, SK_ID_SIZE) != 0)) {
-        return damaged(error, 0, 0, 0, "the file is of another gateway, or of another journal of it");
+        return sk_reading_damaged(error, 0, 0, 0, "the file is of another gateway, or of another journal of it");
     }
     memcpy(state->node, header->node, SK_ID_SIZE);
     memcpy(state->epoch, header->epoch, SK_ID_SIZE);
@@ -377,25 +375,25 @@ static int check_group(struct reading *r, struct sk_slice file)
 {
     const uint8_t *p = (const uint8_t *)file.data + r->offset;
     if (r->group.number != r->state->group && (r->state->begun || r->parts)) {
-        return damaged(r->error, r->offset, r->group.number, 0, "group %llu where %llu must follow", (unsigned long long)r->group.number,
+        return sk_reading_damaged(r->error, r->offset, r->group.number, 0, "group %llu where %llu must follow", (unsigned long long)r->group.number,
                 (unsigned long long)r->state->group);
     }
     if (memcmp(r->group.previous, r->state->hash, SK_FRAME_HASH) != 0) {
-        return damaged(r->error, r->offset, r->group.number, 0, "the group does not go on from the one before it");
+        return sk_reading_damaged(r->error, r->offset, r->group.number, 0, "the group does not go on from the one before it");
     }
     size_t used = SK_FRAME_GROUP_HEADER + r->group.body;
     if (!is_zero(sk_slice(p + used, sk_frame_group_size(r->group.body) - used))) {
-        return damaged(r->error, r->offset, r->group.number, 0, "bytes behind the group's end");
+        return sk_reading_damaged(r->error, r->offset, r->group.number, 0, "bytes behind the group's end");
     }
     bool snapshot = r->group.kind != SK_FRAME_RECORDS;
     if (snapshot && r->offset != SK_FRAME_BLOCK && !r->parts) {
-        return damaged(r->error, r->offset, r->group.number, 0, "a snapshot stands first in a file, and only there");
+        return sk_reading_damaged(r->error, r->offset, r->group.number, 0, "a snapshot stands first in a file, and only there");
     }
     if (!snapshot && r->parts) {
-        return damaged(r->error, r->offset, r->group.number, 0, "records before the snapshot is whole");
+        return sk_reading_damaged(r->error, r->offset, r->group.number, 0, "records before the snapshot is whole");
     }
     if (!snapshot && !r->state->begun && r->state->file != 1) {
-        return damaged(r->error, r->offset, r->group.number, 0, "reading cannot begin with this file: it has no snapshot");
+        return sk_reading_damaged(r->error, r->offset, r->group.number, 0, "reading cannot begin with this file: it has no snapshot");
     }
     struct sk_slice body = sk_slice(p + SK_FRAME_GROUP_HEADER, r->group.body);
     int result = snapshot ? read_snapshot(r, body, !r->state->begun) : read_records(r, body);
@@ -418,7 +416,7 @@ static bool walk_snapshot(struct sk_slice file, each_entry each, void *context)
     struct sk_frame_file header;
     struct sk_frame_group group;
     struct sk_frame_entry entry;
-    if (file.len < 2 * SK_FRAME_BLOCK || sk_frame_get_file((const uint8_t *)file.data, &header)) {
+    if (sk_journal_get_file(file, &header) || (!header.packed && file.len < 2 * SK_FRAME_BLOCK)) {
         return false;
     }
     bool begins = header.number == 1;
@@ -499,6 +497,56 @@ static int read_groups(struct reading *r, struct sk_slice file, const uint8_t *u
     return result;
 }
 
+/* Groups up to `end`, or to that one; then none of a snapshot is missing. */
+static int read_groups_to(struct reading *r, struct sk_slice file, uint64_t end, const uint8_t *until)
+{
+    int result = 0;
+    while (result == 0 && (r->offset < end || r->parts) && !(until && memcmp(r->state->hash, until, SK_FRAME_HASH) == 0)) {
+        result = group_here(r, file) ? check_group(r, file)
+                                     : sk_reading_damaged(r->error, r->offset, r->state->group, 0, "a group that was written is missing or damaged");
+        r->offset += result ? 0 : sk_frame_group_size(r->group.body);
+    }
+    return result;
+}
+
+/* Its snapshot and chunks, up to `end`. */
+static int read_packed(struct reading *r, struct sk_slice file, uint64_t end)
+{
+    struct sk_packed packed;
+    if (sk_packed_open(file, &packed)) {
+        return sk_reading_damaged(r->error, 0, 0, 0, "the packed file's header or directory was changed");
+    }
+    const uint64_t chunks = packed.header.chunks;
+    int result = read_groups_to(r, sk_slice_cut(file, chunks), end < chunks ? end : chunks, NULL);
+    if (result == 0 && r->offset >= chunks && !r->state->begun && r->state->file != 1) {
+        return sk_reading_damaged(r->error, r->offset, r->state->group, 0, "reading cannot begin with this file: it has no snapshot");
+    }
+    return result || r->offset < chunks ? result : sk_reading_chunks(r, &packed, end);
+}
+
+/* A file that is written in groups, and may be torn at its end. */
+static int read_written(struct reading *r, struct sk_slice file, const uint8_t *until, uint64_t *torn)
+{
+    int result = read_groups(r, file, until);
+    /* A journal may grow while it is read: a place that was empty is none any more when there are groups behind it. */
+    bool broken = true;
+    while (result == 0 && broken) {
+        *torn = without_zeros_behind(sk_slice_from(file, r->offset));
+        broken = !until && *torn && group_behind(file, r->offset, r->state->file);
+        if (broken && !group_here(r, file)) {
+            return sk_reading_damaged(r->error, r->offset, r->state->group, 0, "the group is damaged, and groups follow it: this is no torn end");
+        }
+        result = broken ? read_groups(r, file, NULL) : 0;
+    }
+    if (result) {
+        return result;
+    }
+    if (r->offset == SK_FRAME_BLOCK) {
+        return sk_reading_damaged(r->error, r->offset, r->state->group, 0, "the file's first group is missing or damaged");
+    }
+    return r->parts ? sk_reading_damaged(r->error, r->offset, r->state->group, 0, "the rest of the snapshot is missing or damaged") : 0;
+}
+
 int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const uint8_t *until,
         sk_journal_each each, void *context,
         uint64_t *end, uint64_t *torn, struct sk_journal_error *error)
@@ -508,29 +556,13 @@ int sk_journal_read(struct sk_journal_state *state, struct sk_slice file, const 
     *end = SK_FRAME_BLOCK;
     *torn = 0;
     int result = begin_file(state, file, &header, error);
-    result = result ? result : read_groups(&r, file, until);
-    /* A journal may grow while it is read: a place that was empty is none any more when there are groups behind it. */
-    bool broken = true;
-    while (result == 0 && broken) {
-        *torn = without_zeros_behind(sk_slice_from(file, r.offset));
-        broken = !until && *torn && group_behind(file, r.offset, header.number);
-        if (broken && !group_here(&r, file)) {
-            return damaged(error, r.offset, state->group, 0, "the group is damaged, and groups follow it: this is no torn end");
-        }
-        result = broken ? read_groups(&r, file, NULL) : 0;
-    }
+    result = result ? result : header.packed ? read_packed(&r, file, file.len) : read_written(&r, file, until, torn);
     if (result) {
         return result;
     }
-    if (r.offset == SK_FRAME_BLOCK) {
-        return damaged(error, r.offset, state->group, 0, "the file's first group is missing or damaged");
-    }
-    if (r.parts) {
-        return damaged(error, r.offset, state->group, 0, "the rest of the snapshot is missing or damaged");
-    }
     *end = r.offset;
     if (until && memcmp(state->hash, until, SK_FRAME_HASH) != 0) {
-        return damaged(error, r.offset, state->group, 0, "the next file goes on from a group that is missing or damaged here");
+        return sk_reading_damaged(error, r.offset, state->group, 0, "the next file goes on from a group that is missing or damaged here");
     }
     return 0;
 }
@@ -541,10 +573,10 @@ int sk_journal_read_on(struct sk_journal_state *state, struct sk_slice file, uin
     struct sk_frame_file header = {0};
     struct reading r = {.state = state, .file = (const uint8_t *)file.data, .offset = *at ? *at : SK_FRAME_BLOCK, .each = each, .context = context, .error = error};
     int result = *at ? 0 : begin_file(state, file, &header, error);
-    while (result == 0 && (r.offset < end || r.parts) && !(until && memcmp(state->hash, until, SK_FRAME_HASH) == 0)) {
-        result = group_here(&r, file) ? check_group(&r, file) : damaged(error, r.offset, state->group, 0, "a group that was written is missing or damaged");
-        r.offset += result ? 0 : sk_frame_group_size(r.group.body);
+    if (result == 0 && *at && sk_journal_get_file(file, &header)) {
+        return sk_reading_damaged(error, 0, 0, 0, "the file's header was changed");
     }
+    result = result ? result : header.packed ? read_packed(&r, file, end) : read_groups_to(&r, file, end, until);
     *at = r.offset;
     return result;
 }
@@ -598,9 +630,9 @@ int sk_journal_check_head(const struct sk_journal_state *state, const struct sk_
         struct sk_journal_error *error)
 {
     if (head->file > state->file) {
-        (void)damaged(error, 0, 0, 0, "the file is missing: it was the newest when the journal was last written");
+        (void)sk_reading_damaged(error, 0, 0, 0, "the file is missing: it was the newest when the journal was last written");
         return 2;
     }
-    return head->groups <= state->group ? 0 : damaged(error, end, state->group, 0, "the group is missing or damaged, and it was acknowledged: so was group %llu",
+    return head->groups <= state->group ? 0 : sk_reading_damaged(error, end, state->group, 0, "the group is missing or damaged, and it was acknowledged: so was group %llu",
             (unsigned long long)head->groups - 1);
 }

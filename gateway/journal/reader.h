@@ -63,18 +63,21 @@ struct sk_journal_tenant *sk_journal_tenant(struct sk_journal_state *state, cons
 /* Follows what a record opens (for `owner`, less than SK_JOURNAL_OWNERS) or closes. 0 or -ENOMEM. */
 int sk_journal_follow(struct sk_journal_state *state, const struct sk_audit_record *record, unsigned owner) sk_nodiscard;
 
+/* What a file's header says, packed or not (journal/packed.h). 0; 1 not a journal file; 2 of another format. */
+int sk_journal_get_file(struct sk_slice file, struct sk_frame_file *header) sk_nodiscard;
+
 /* One record of a journal, as it is read. */
 struct sk_journal_read {
     const struct sk_frame_record *frame;
-    const uint8_t *leaf; /* SK_TREE_HASH bytes */
-    const struct sk_frame_group *group;
-    uint64_t at; /* where its frame begins in the file */
+    const uint8_t *leaf; /* SK_TREE_HASH bytes; NULL when it is known of its subtree alone: in a packed file, without keys */
+    const struct sk_frame_group *group; /* of one in a packed file: number and day; the clocks are those of the file's last */
+    uint64_t at; /* where its frame, or its chunk, begins in the file */
     const struct sk_audit_record *record; /* NULL without keys, or when they were erased */
 };
 typedef void (*sk_journal_each)(void *context, const struct sk_journal_read *read);
 
 /*
- * Reads one whole file. The first file given may be any that begins with a snapshot (sk_journal_begins), or file 1:
+ * Reads one whole file, packed or not: in a packed one each tenant's records come together. The first file given may be any that begins with a snapshot (sk_journal_begins), or file 1:
  * its snapshot is then taken on trust; later ones must go on from it.
  *
  * `until`: the next file's `previous`, or NULL for the last file. Reading stops at the group of that hash: what may

@@ -31,12 +31,17 @@ int sk_sealing_set(struct sk_sealing *s, const struct sk_keys *keys, const uint8
     return s->sealer ? 0 : -ENOMEM;
 }
 
-int sk_sealing_salt(struct sk_sealing *s, uint64_t seq, uint8_t salt[SK_BLOCK])
+int sk_sealed_salt(struct sk_block *block, uint64_t seq, uint8_t salt[SK_BLOCK])
 {
     uint8_t place[SK_BLOCK] = {0};
     seq = htole64(seq);
     memcpy(place, &seq, sizeof(seq));
-    return sk_block_of(s->salt, place, salt);
+    return sk_block_of(block, place, salt);
+}
+
+int sk_sealing_salt(struct sk_sealing *s, uint64_t seq, uint8_t salt[SK_BLOCK])
+{
+    return sk_sealed_salt(s->salt, seq, salt);
 }
 
 static int make_leaf(struct sk_sealing *s, uint64_t seq, struct sk_slice cbor, uint8_t leaf[SK_TREE_HASH])

@@ -32,6 +32,8 @@ int sk_sealing_seal(struct sk_sealing *sealing, struct sk_frame_record *frame, s
 int sk_sealing_open(struct sk_sealing *sealing, const struct sk_frame_record *frame, struct sk_slice sealed, uint8_t out[SK_AUDIT_RECORD_MAX], size_t *len) sk_nodiscard;
 /* What the leaf of that place is salted with: who has it and the record needs no key to make the leaf. 0 or negative. */
 int sk_sealing_salt(struct sk_sealing *sealing, uint64_t seq, uint8_t salt[SK_BLOCK]) sk_nodiscard;
+/* The same of the block function that gives the tenant's salts of the day. 0 or negative. */
+int sk_sealed_salt(struct sk_block *block, uint64_t seq, uint8_t salt[SK_BLOCK]) sk_nodiscard;
 /* The leaf of what a frame holds. */
 static inline const uint8_t *sk_sealed_leaf(struct sk_slice sealed)
 {

@@ -55,6 +55,46 @@ static int give_group(struct follow *f, const struct sk_frame_group *group, stru
     return r;
 }
 
+/*
+ * In a packed file a place is a chunk, `at` its number twice and one: no place of the file as it was written. From such a one it begins anew: some
+ * records come twice.
+ */
+static int give_chunk(struct follow *f, const struct segment *segment, struct feed_place *place, unsigned *left, feeding_each each, void *context)
+{
+    uint32_t n = (uint32_t)(place->at / 2);
+    int r = n < segment->packed.header.count ? segment_unpack(segment, f->keys, n) : 2;
+    const struct sk_unpacked *unpacked = &segment->opened->unpacked;
+    const uint32_t count = r == 0 ? unpacked->count : 0;
+    for (; place->skip < count && *left; place->skip++, --*left) {
+        each(context, sk_unpacked_record(unpacked, (uint32_t)place->skip));
+    }
+    if ((r == 0 || r == 2) && place->skip >= count) {
+        *place = (struct feed_place){place->file, place->at + 2, 0};
+    }
+    return r == 2 ? 0 : r;
+}
+
+/* The records of one group or chunk, or some of them; `last`: it was the file's last one. */
+static int give_some(struct follow *f, size_t i, struct feed_place *place, unsigned *left, bool *last, feeding_each each, void *context)
+{
+    const struct segment *segment = &f->segments.all[i];
+    struct sk_frame_group group;
+    struct sk_slice body;
+    bool packed = segment->header.packed;
+    if (packed != (place->at % 2 != 0)) {
+        *place = (struct feed_place){place->file, packed ? 1 : SK_FRAME_BLOCK, 0};
+    }
+    if (packed) {
+        int r = give_chunk(f, segment, place, left, each, context);
+        *last = r == 0 && place->at / 2 >= segment->packed.header.count;
+        return r;
+    }
+    int r = group_at(segment, place->at, &group, &body);
+    r = r ? r : give_group(f, &group, body, place, left, each, context);
+    *last = r == 0 && place->skip == 0 && i < f->reading && memcmp(group.hash, f->segments.all[i + 1].header.previous, SK_FRAME_HASH) == 0;
+    return r;
+}
+
 /* The file of that number, or SIZE_MAX. */
 static size_t find_file(const struct follow *f, uint64_t file)
 {
@@ -75,15 +115,14 @@ int feeding_next(struct follow *f, struct feed_place *place, unsigned most, bool
         *place = (struct feed_place){f->segments.all[0].header.number, SK_FRAME_BLOCK, 0};
     }
     while (r == 0 && most) {
-        const struct segment *segment = &f->segments.all[i];
-        struct sk_frame_group group;
-        struct sk_slice body;
+        bool last = false;
         if (i > f->reading || (i == f->reading && place->at >= (f->at ? f->at : SK_FRAME_BLOCK))) {
             break; /* it was not followed further */
         }
-        r = group_at(segment, place->at, &group, &body);
-        r = r ? r : give_group(f, &group, body, place, &most, each, context);
-        bool last = r == 0 && place->skip == 0 && i < f->reading && memcmp(group.hash, f->segments.all[i + 1].header.previous, SK_FRAME_HASH) == 0;
+        r = give_some(f, i, place, &most, &last, each, context);
+        if (last && i + 1 == f->segments.count) {
+            break;
+        }
         if (last) {
             *place = (struct feed_place){f->segments.all[++i].header.number, SK_FRAME_BLOCK, 0};
         }

@@ -20,8 +20,9 @@ int follow_init(struct follow *f, const uint8_t secret[SK_KEYS_SECRET], int fold
 {
     *f = (struct follow){.state = SK_JOURNAL_STATE_INIT, .keys_fd = -1, .ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     memcpy(f->secret, secret, SK_KEYS_SECRET);
-    segments_init(&f->segments, secret, folder);
-    return f->ready < 0 ? -errno : 0;
+    int r = f->ready < 0 ? -errno : 0;
+    int room = segments_init(&f->segments, secret, folder);
+    return r ? r : room;
 }
 
 void follow_free(struct follow *f)
@@ -39,6 +40,15 @@ void follow_free(struct follow *f)
     sk_wipe(f->secret, sizeof(f->secret));
 }
 
+/* A file that it has. One that is being read is read to its end as it was: where that stands would be nowhere in a packed one. */
+static int bring_again(struct follow *f, size_t i, int fd)
+{
+    f->mapped_again = f->mapped_again || (i == f->reading && i + 1 < f->segments.count);
+    f->segments.all[i].asked = i < f->reading;
+    int r = segment_map(&f->segments.all[i], fd, i == f->reading && f->at);
+    return r > 0 ? -EINVAL : r;
+}
+
 int follow_bring(struct follow *f, uint64_t file, int fd)
 {
     if (file == SK_SERVING_KEYS) {
@@ -48,10 +58,9 @@ int follow_bring(struct follow *f, uint64_t file, int fd)
         f->keys_fd = fd;
         return 0;
     }
-    for (size_t i = f->reading; i < f->segments.count; i++) {
+    for (size_t i = 0; i < f->segments.count; i++) {
         if (f->segments.all[i].header.number == file) {
-            f->mapped_again = i == f->reading && i + 1 < f->segments.count;
-            return segment_map(&f->segments.all[i], fd);
+            return bring_again(f, i, fd);
         }
     }
     int r = segments_add(&f->segments, file, fd);
@@ -249,6 +258,17 @@ size_t follow_drop(struct follow *f, const struct follow_goal *goal)
     return dropped;
 }
 
+/* A file that was read, and is packed since. SIZE_MAX: none. */
+static size_t find_packed(const struct follow *f, const struct follow_goal *goal)
+{
+    for (size_t i = 0; f->begun && i < f->reading && f->segments.all[i].header.number < goal->packed; i++) {
+        if (!f->segments.all[i].header.packed && !f->segments.all[i].asked) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
 enum follow_step follow_step(struct follow *f, const struct follow_goal *goal)
 {
     if (f->keys_fd < 0) {
@@ -269,6 +289,10 @@ enum follow_step follow_step(struct follow *f, const struct follow_goal *goal)
     }
     if (!f->begun) {
         begin(f);
+    }
+    size_t packed = find_packed(f, goal);
+    if (packed != SIZE_MAX) {
+        return need(f, f->segments.all[packed].header.number);
     }
     if (f->segments.shelf.folder >= 0 && unstored(f) > UNSTORED_MOST) {
         return FOLLOW_WAIT;

@@ -30,7 +30,7 @@ struct follow {
 /* What is durable: numbers of the oldest file and of the newest, and bytes of that one. */
 struct follow_goal {
     uint64_t first, last, end;
-    uint64_t erased; /* keys (ipc/serving.h) */
+    uint64_t erased, packed; /* keys; files before that one (ipc/serving.h) */
 };
 
 enum follow_step {

@@ -190,7 +190,7 @@ static void from_audit(struct sk_channel *channel sk_unused, uint16_t code, cons
     struct reader *reader = context;
     if (code == SK_SERVING_STANDS) {
         const struct sk_serving_stands *m = message;
-        reader->goal = (struct follow_goal){m->first, m->last, m->end, m->erased};
+        reader->goal = (struct follow_goal){m->first, m->last, m->end, m->erased, m->packed};
         reader->told = m->last ? m->ticket : reader->told;
         sk_timer_set(&reader->work, 0);
     } else if (code == SK_SERVING_FILE) {

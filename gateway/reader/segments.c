@@ -28,10 +28,15 @@ static void segment_free(struct segment *segment)
     free(segment->seals);
 }
 
-void segments_init(struct segments *segments, const uint8_t secret[SK_KEYS_SECRET], int folder)
+int segments_init(struct segments *segments, const uint8_t secret[SK_KEYS_SECRET], int folder)
 {
-    *segments = (struct segments){.shelf = {.pages = PAGES_INIT(PAGES_BYTES), .folder = folder}};
+    *segments = (struct segments){.opened = malloc(sizeof(*segments->opened)), .shelf = {.pages = PAGES_INIT(PAGES_BYTES), .folder = folder}};
     memcpy(segments->shelf.secret, secret, SK_KEYS_SECRET);
+    if (!segments->opened) {
+        return -ENOMEM;
+    }
+    *segments->opened = (struct opened){.unpacked = SK_UNPACKED_INIT};
+    return 0;
 }
 
 void segments_free(struct segments *segments)
@@ -40,6 +45,10 @@ void segments_free(struct segments *segments)
         segment_free(&segments->all[i]);
     }
     free(segments->all);
+    if (segments->opened) {
+        sk_unpacked_free(&segments->opened->unpacked);
+    }
+    free(segments->opened);
     pages_free(&segments->shelf.pages);
     sk_wipe(segments->shelf.secret, sizeof(segments->shelf.secret));
     if (segments->shelf.folder >= 0) {
@@ -62,6 +71,7 @@ void segments_drop_first(struct segments *segments)
 void segments_forget(struct segments *segments, size_t stored)
 {
     pages_free(&segments->shelf.pages);
+    sk_unpacked_free(&segments->opened->unpacked);
     for (size_t i = 0; i < segments->count; i++) {
         if (segments->all[i].live && i != stored) {
             live_forget(segments->all[i].live, segments->shelf.keys);
@@ -69,7 +79,25 @@ void segments_forget(struct segments *segments, size_t stored)
     }
 }
 
-int segment_map(struct segment *segment, int fd)
+/* Takes the mapping over, in place of the one that there is. 0; 1 it is another file, or none. */
+static int take_map(struct segment *segment, struct sk_slice bytes, bool halfway)
+{
+    struct sk_frame_file header;
+    struct sk_packed packed = {.file = bytes};
+    bool another = sk_journal_get_file(bytes, &header) || (segment->header.number && segment->header.number != header.number) ||
+                   (header.packed && sk_packed_open(bytes, &packed));
+    if (another || (halfway && header.packed && !segment->header.packed)) {
+        (void)munmap((void *)(uintptr_t)bytes.data, bytes.len);
+        return another;
+    }
+    unmap(segment);
+    segment->bytes = bytes;
+    segment->header = header;
+    segment->packed = packed;
+    return 0;
+}
+
+int segment_map(struct segment *segment, int fd, bool halfway)
 {
     struct stat info = {0};
     int r = fstat(fd, &info) ? -errno : S_ISREG(info.st_mode) && info.st_size > 0 ? 0 : -EINVAL;
@@ -77,11 +105,7 @@ int segment_map(struct segment *segment, int fd)
     void *at = r ? MAP_FAILED : mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, fd, 0);
     r = r ? r : at == MAP_FAILED ? -errno : 0;
     (void)close(fd);
-    if (r == 0) {
-        unmap(segment);
-        segment->bytes = sk_slice(at, (size_t)info.st_size);
-    }
-    return r;
+    return r ? r : take_map(segment, sk_slice(at, (size_t)info.st_size), halfway);
 }
 
 /* For one more. 0 or negative. */
@@ -97,9 +121,8 @@ static int make_room(struct segments *segments)
 
 int segments_add(struct segments *segments, uint64_t file, int fd)
 {
-    struct segment segment = {.live = NULL};
-    int r = segment_map(&segment, fd);
-    r = r ? r : segment.bytes.len < SK_FRAME_BLOCK || sk_frame_get_file((const uint8_t *)segment.bytes.data, &segment.header) || segment.header.number != file;
+    struct segment segment = {.header = {.number = file}, .opened = segments->opened};
+    int r = segment_map(&segment, fd, false);
     r = r ? r : make_room(segments);
     segment.live = r ? NULL : live_new(file);
     r = r ? r : segment.live ? 0 : -ENOMEM;
@@ -155,7 +178,7 @@ static int note_seal(struct segment *segment, const struct sk_journal_read *read
     return 0;
 }
 
-int segment_leaf(const struct segment *segment, const struct part *part, uint32_t row, uint8_t leaf[SK_TREE_HASH])
+static int leaf_written(const struct segment *segment, const struct part *part, uint32_t row, uint8_t leaf[SK_TREE_HASH])
 {
     uint64_t place;
     int r = part->kind->place(part, row, &place);
@@ -164,6 +187,71 @@ int segment_leaf(const struct segment *segment, const struct part *part, uint32_
         return r ? r : 1;
     }
     memcpy(leaf, at.data, SK_TREE_HASH);
+    return 0;
+}
+
+int segment_unpack(const struct segment *segment, const struct sk_keys *keys, uint32_t n)
+{
+    struct opened *opened = segment->opened;
+    const struct sk_packed_chunk chunk = sk_packed_chunk(&segment->packed, n);
+    struct sk_sealer *sealer = NULL;
+    if (opened->file == segment->header.number && opened->chunk == n && opened->unpacked.count) {
+        return 0;
+    }
+    opened->file = segment->header.number;
+    opened->chunk = n;
+    opened->unpacked.count = 0;
+    int r = chunk.len ? sk_packed_sealer(&segment->packed.header, keys, chunk.tenant, &sealer) : 1;
+    r = r ? r : sk_unpacked_open(&opened->unpacked, sealer, &segment->packed, n);
+    (void)sk_sealer_free(sealer);
+    opened->unpacked.count = r ? 0 : opened->unpacked.count;
+    return r == 1 && sk_keys_lost(keys, chunk.tenant, segment->packed.header.day, chunk.group) ? 2 : r;
+}
+
+/* The CBOR of that number's record in a packed file, until another chunk is opened. 0; 1; 2; negative. */
+static int unpack(const struct segment *segment, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], uint64_t seq, struct sk_slice *cbor)
+{
+    uint32_t n = sk_packed_find(&segment->packed, tenant, seq);
+    int r = n == segment->packed.header.count ? 1 : segment_unpack(segment, keys, n);
+    *cbor = r ? SK_SLICE_NULL : sk_unpacked_record(&segment->opened->unpacked, (uint32_t)(seq - sk_packed_chunk(&segment->packed, n).seq));
+    return r;
+}
+
+static const uint8_t no_run[SK_ID_SIZE]; /* a salt is the same in all */
+
+static int leaf_packed(const struct segment *segment, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], uint64_t seq, uint8_t leaf[SK_TREE_HASH])
+{
+    struct sk_sealing sealing = {.sealer = NULL};
+    struct sk_slice cbor;
+    uint8_t salt[SK_BLOCK];
+    int r = unpack(segment, keys, tenant, seq, &cbor);
+    r = r ? r : sk_sealing_set(&sealing, keys, tenant, segment->packed.header.day, no_run);
+    r = r ? r : sk_sealing_salt(&sealing, seq, salt);
+    if (r == 0) {
+        sk_tree_leaf(sk_slice(salt, sizeof(salt)), cbor, leaf);
+    }
+    sk_sealing_free(&sealing);
+    return r < 0 ? r : r != 0;
+}
+
+int segment_leaf(const struct segment *segment, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], const struct part *part, uint32_t row,
+        uint8_t leaf[SK_TREE_HASH])
+{
+    return segment->header.packed ? leaf_packed(segment, keys, tenant, part->seq + row, leaf) : leaf_written(segment, part, row, leaf);
+}
+
+/* The chunks that it is of say it. */
+static int tile_packed(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE], struct sk_tree *tile, uint64_t from)
+{
+    while (tile->size < PART_TILE) {
+        uint32_t n = sk_packed_find(&segment->packed, tenant, from + tile->size);
+        if (n == segment->packed.header.count) {
+            return 1;
+        }
+        struct sk_packed_chunk chunk = sk_packed_chunk(&segment->packed, n);
+        chunk.seq -= from; /* it begins the tile, or is behind its beginning */
+        sk_packed_append(&segment->packed, &chunk, tile);
+    }
     return 0;
 }
 
@@ -177,9 +265,9 @@ static int add_tile(const struct segment *segment, const struct sk_journal_read 
     if (!live_part(segment->live, read->frame->tenant, &part) || part.seq > from) {
         return 0;
     }
-    int r = 0;
-    for (uint32_t row = (uint32_t)(from - part.seq); r == 0 && row < part.rows; row++) {
-        r = segment_leaf(segment, &part, row, leaf);
+    int r = segment->header.packed ? tile_packed(segment, read->frame->tenant, &tile, from) : 0;
+    for (uint32_t row = (uint32_t)(from - part.seq); !segment->header.packed && r == 0 && row < part.rows; row++) {
+        r = leaf_written(segment, &part, row, leaf);
         sk_tree_append(&tile, leaf);
     }
     return r ? r : live_add_tile(segment->live, read->frame->tenant, tile.peaks[0]);
@@ -221,8 +309,21 @@ static const struct stored_seal *seal_at(const struct segment *segment, uint64_t
     return i ? &segment->seals[i - 1] : NULL;
 }
 
-int segment_open(const struct segment *segment, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], const struct part *part, uint32_t row,
-        struct sk_sealing *sealing, uint8_t cbor[SK_AUDIT_RECORD_MAX], size_t *len, struct sk_audit_record *record)
+static int open_packed(const struct segment *segment, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], uint64_t seq, struct sk_sealing *sealing,
+        uint8_t cbor[SK_AUDIT_RECORD_MAX], size_t *len)
+{
+    struct sk_slice packed;
+    int r = unpack(segment, keys, tenant, seq, &packed);
+    r = r ? r : sk_sealing_set(sealing, keys, tenant, segment->packed.header.day, no_run); /* who is given the record may want its salt */
+    if (r == 0 && packed.data) {
+        memcpy(cbor, packed.data, packed.len);
+        *len = packed.len;
+    }
+    return r;
+}
+
+static int open_written(const struct segment *segment, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], const struct part *part, uint32_t row,
+        struct sk_sealing *sealing, uint8_t cbor[SK_AUDIT_RECORD_MAX], size_t *len)
 {
     struct sk_frame_record frame;
     struct sk_slice sealed;
@@ -241,8 +342,13 @@ int segment_open(const struct segment *segment, const struct sk_keys *keys, cons
     }
     r = sk_sealing_set(sealing, keys, tenant, seal->day, seal->run);
     r = r ? r : sk_sealing_open(sealing, &frame, sealed, cbor, len);
-    if (r == 1 && sk_keys_lost(keys, tenant, seal->day, seal->group)) {
-        return 2;
-    }
+    return r == 1 && sk_keys_lost(keys, tenant, seal->day, seal->group) ? 2 : r;
+}
+
+int segment_open(const struct segment *segment, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], const struct part *part, uint32_t row,
+        struct sk_sealing *sealing, uint8_t cbor[SK_AUDIT_RECORD_MAX], size_t *len, struct sk_audit_record *record)
+{
+    int r = segment->header.packed ? open_packed(segment, keys, tenant, part->seq + row, sealing, cbor, len)
+                                   : open_written(segment, keys, tenant, part, row, sealing, cbor, len);
     return r ? r : sk_record_decode(sk_slice(cbor, *len), record);
 }

@@ -3,13 +3,24 @@
  */
 #pragma once
 
+#include "journal/packed.h"
 #include "reader/live.h"
 #include "reader/stored.h"
 #include "reader/storing.h"
 
+/* The chunk of a packed file that was opened last. */
+struct opened {
+    uint64_t file;
+    uint32_t chunk;
+    struct sk_unpacked unpacked; /* none of it, when its count is 0 */
+};
+
 struct segment {
     struct sk_frame_file header;
     struct sk_slice bytes; /* the whole file, mapped for reading */
+    struct sk_packed packed; /* header.packed: the same */
+    struct opened *opened;   /* one for all segments */
+    bool asked;            /* for its packed form */
     struct live *live;     /* its index, while it is read and until it is stored */
     struct stored *stored; /* and from then on */
     struct stored_seal *seals; /* of `live` */
@@ -20,16 +31,17 @@ struct segment {
 struct segments {
     struct segment *all;
     size_t count;
+    struct opened *opened;
     struct shelf shelf;
 };
 
-/* `folder`: for stored indexes; negative: none are kept. */
-void segments_init(struct segments *segments, const uint8_t secret[SK_KEYS_SECRET], int folder);
+/* `folder`: for stored indexes; negative: none are kept. 0 or -ENOMEM. */
+int segments_init(struct segments *segments, const uint8_t secret[SK_KEYS_SECRET], int folder) sk_nodiscard;
 void segments_free(struct segments *segments);
 /* Adds the next file; takes the descriptor over. 0; 1 it is no journal file, or not the next one; negative. */
 int segments_add(struct segments *segments, uint64_t file, int fd) sk_nodiscard;
-/* Maps it anew, as long as it is now; takes the descriptor over. 0 or negative. */
-int segment_map(struct segment *segment, int fd) sk_nodiscard;
+/* Maps it anew, as long as it is now, or packed, which is not taken when it is `halfway` read; takes the descriptor over. 0; 1 it is another file; negative. */
+int segment_map(struct segment *segment, int fd, bool halfway) sk_nodiscard;
 
 /* Uses the stored index, when there is one that goes on to the group of that hash. */
 void segment_take_stored(struct segments *segments, struct segment *segment, const uint8_t hash[SK_FRAME_HASH]);
@@ -46,8 +58,11 @@ void segments_forget(struct segments *segments, size_t stored);
 bool segment_known(const struct segment *segment, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], struct part *part);
 /* The tenant's part. False: it has no record there. */
 bool segment_part(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE], struct part *part);
-/* The leaf of that row's record. 0; 1 it is not there; negative. */
-int segment_leaf(const struct segment *segment, const struct part *part, uint32_t row, uint8_t leaf[SK_TREE_HASH]) sk_nodiscard;
+/* The leaf of that row's record. 0; 1 it is not there, or not known without keys that are erased; negative. */
+int segment_leaf(const struct segment *segment, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], const struct part *part, uint32_t row,
+        uint8_t leaf[SK_TREE_HASH]) sk_nodiscard;
+/* Opens the n-th chunk of a packed file, which then is segment->opened. 0; 1 it is damaged; 2 its keys are erased; negative. */
+int segment_unpack(const struct segment *segment, const struct sk_keys *keys, uint32_t n) sk_nodiscard;
 /*
  * Opens the record of that row of the tenant's part; its CBOR comes into `cbor`, and `record` borrows from there. `sealing` is the tenant's, kept
  * from one record to the next. 0; 1 it is not there, or another; 2 its keys are erased; negative.

@@ -60,7 +60,7 @@ static int add_file(struct sk_files *files, const char *path, uint64_t named, ch
         (void)snprintf(why, WHY, "%s", strerror(-r));
         return 1;
     }
-    int form = bytes.len < SK_FRAME_BLOCK ? 1 : sk_frame_get_file((const uint8_t *)bytes.data, &header);
+    int form = sk_journal_get_file(bytes, &header);
     unmap(bytes);
     if (form || (named && header.number != named)) {
         (void)snprintf(why, WHY, "%s", form == 2 ? "the file's format is another than this program's"
@@ -222,8 +222,9 @@ void sk_files_free(struct sk_files *files)
 static void on_record(void *context, const struct sk_journal_read *read)
 {
     struct each *each = context;
-    each->proof->first_wall = each->proof->first_wall ? each->proof->first_wall : read->group->wall;
-    each->proof->last_wall = read->group->wall;
+    uint64_t wall = read->record ? read->record->wall : read->group->wall, first = each->proof->first_wall;
+    each->proof->first_wall = !first || wall < first ? wall : first; /* packed, they come tenant by tenant */
+    each->proof->last_wall = wall > each->proof->last_wall ? wall : each->proof->last_wall;
     if (each->each) {
         each->each(each->context, read);
     }

@@ -120,6 +120,9 @@
     X(RETENTION_FAILED, "SK1414", ERROR, "records that are due cannot be erased",                            \
         "Their keys could not be overwritten in DATA/journal/keys, or files of DATA/journal not be read or removed, for the reason that the line " \
         "tells. It is tried again every ten seconds. What is due can no longer be found, but stands on the disk until this works.") \
+    X(JOURNAL_UNPACKED, "SK1415", WARN, "a full file of the journal could not be packed",                    \
+        "It stays as it was written, ten times as large as it could be; the line says why. For want of room or memory it is tried again each " \
+        "minute. A file that is damaged is not tried again: run sekisho-verify on DATA/journal, and do what SK1403 says.") \
     X(FEED_DOWN, "SK1306", WARN, "a feed does not reach its receiver: records wait for it",                   \
         "The line names the feed and why. It tries again, at most half a minute apart, and goes on behind the last record that the receiver " \
         "has taken: nothing is lost as long as the journal has it, and nothing else waits. See to the receiver, its certificate and ca_file.") \

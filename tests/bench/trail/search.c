@@ -1,5 +1,5 @@
 /*
- * What a search costs: a journal of so many records is written by the audit program's own writer, indexed as the reader does it, and asked. Prints a row
+ * What a search costs: a journal of so many records is written and packed by the audit program's own code, indexed as the reader does it, and asked. Prints a row
  * for each figure, with the aim where there is one.
  *
  * bench-search FOLDER RECORDS TENANTS [--json]
@@ -7,12 +7,13 @@
 #include "records.h"
 #include "row.h"
 
-#include "audit/writer.h"
+#include "audit/packing.h"
 #include "base/clock.h"
 #include "ipc/serving.h"
 #include "reader/find.h"
 #include "reader/follow.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -29,6 +30,37 @@ static struct follow_goal goal;
 static int journal, indexes;
 static unsigned tenants;
 static uint64_t began, ended; /* wall, ms */
+
+static double packing; /* s */
+
+/* All files but the newest, as far as they are not. */
+static void pack(const struct sk_writer *writer)
+{
+    static struct packing_job job = {.file = 1};
+    uint64_t begun = sk_clock_boot(), last = sk_writer_place(writer).last;
+    job.disk = &sk_disk_real;
+    job.folder = journal;
+    for (; job.file < last; job.file++) {
+        die_unless(packing_file(&job) == 0, "a file to be packed");
+        packing += seconds(begun);
+        begun = sk_clock_boot();
+    }
+}
+
+static uint64_t bytes_in(int folder)
+{
+    uint64_t bytes = 0;
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    die_unless(dir != NULL, "a folder");
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        struct stat info;
+        bool is_file = fstatat(folder, entry->d_name, &info, 0) == 0 && S_ISREG(info.st_mode) && strcmp(entry->d_name, "spare") != 0;
+        bytes += is_file ? (uint64_t)info.st_size : 0;
+    }
+    (void)closedir(dir);
+    return bytes;
+}
 
 static void write_journal(uint64_t count)
 {
@@ -51,12 +83,14 @@ static void write_journal(uint64_t count)
             die_unless(sk_writer_commit(writer) == 0, "a group");
             if (sk_writer_claim_prepare(writer)) {
                 sk_writer_prepare(writer);
+                pack(writer);
             }
         }
     }
     ended = sk_clock_wall() / SK_MILLISECOND;
+    pack(writer);
     struct sk_writer_place place = sk_writer_place(writer);
-    goal = (struct follow_goal){place.first, place.last, place.end};
+    goal = (struct follow_goal){.first = place.first, .last = place.last, .end = place.end};
     (void)sk_writer_free(writer);
 }
 
@@ -86,18 +120,6 @@ static void follow_all(struct follow *f, bool stored)
             die_unless(follow_stored(f) == 0, "an index");
         }
     } while (step != FOLLOW_LEVEL || (stored && f->storing));
-}
-
-static uint64_t index_bytes(const struct follow *f)
-{
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < f->segments.count; i++) {
-        char name[40];
-        struct stat info;
-        stored_name(f->segments.all[i].header.number, name);
-        bytes += fstatat(indexes, name, &info, 0) == 0 ? (uint64_t)info.st_size : 0;
-    }
-    return bytes;
 }
 
 /* ---- asking ---- */
@@ -279,11 +301,14 @@ int main(int argc, char **argv)
     journal = folder_in(argv[1], "journal");
     indexes = folder_in(argv[1], "index");
     write_journal(count);
+    row("packing: records a second, half of the time at rest", (double)count / packing, "/s", 0, false);
+    row("the journal, on disk, all files but the newest packed", (double)bytes_in(journal) / (double)count, "B/record", 0, true);
     die_unless(follow_init(&f, secret, dup(indexes)) == 0, "the reader");
     begun = sk_clock_boot();
     follow_all(&f, true);
     row("indexing: records read, opened, indexed, stored", (double)count / seconds(begun), "/s", 0, false);
-    row("an index, on disk", (double)index_bytes(&f) / (double)count, "B/record", 0, true);
+    row("the indexes, on disk", (double)bytes_in(indexes) / (double)count, "B/record", 0, true);
+    row("all of it, on disk", (double)(bytes_in(journal) + bytes_in(indexes)) / (double)count, "B/record", 110, true);
     follow_free(&f);
     die_unless(follow_init(&f, secret, dup(indexes)) == 0, "the reader");
     begun = sk_clock_boot();

@@ -239,7 +239,7 @@ int trail_read(struct trail *t)
         size_t len = next_len;
         uint8_t *bytes = next ? next : trail_load(t, numbers[i], &len);
         next = i + 1 < t->files ? trail_load(t, numbers[i + 1], &next_len) : NULL;
-        bool follows = next && next_len >= SK_FRAME_BLOCK && sk_frame_get_file(next, &header) == 0;
+        bool follows = next && sk_journal_get_file(sk_slice(next, next_len), &header) == 0;
         sk_journal_file_name(numbers[i], t->error_file);
         r = sk_journal_read(&state, sk_slice(bytes, len), follows ? header.previous : NULL, on_record, t,
                 &end, &t->torn, &t->error);
@@ -249,6 +249,13 @@ int trail_read(struct trail *t)
     sk_journal_state_free(&state);
     (void)sk_keys_free(keys);
     return r;
+}
+
+int trail_pack(const struct trail *t, uint64_t number)
+{
+    struct packing_job job = {.disk = t->set.disk, .folder = t->set.folder, .file = number};
+    memcpy(job.secret, t->set.secret, sizeof(job.secret));
+    return packing_file(&job);
 }
 
 void trail_check(struct trail *t, const char *what, long number)

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "audit/writer.h"
+#include "audit/packing.h"
 
 #define TRAIL_RECORDS 4096
 #define TRAIL_FILE ((size_t)64 << 10)
@@ -61,6 +61,8 @@ void trail_check_closed(struct trail *t, const char *what, long number);
 uint8_t *trail_load(const struct trail *t, uint64_t number, size_t *len);
 void trail_store(const struct trail *t, uint64_t number, const void *bytes, size_t len);
 bool trail_has(const struct trail *t, const char *name);
+/* Packs a file of the folder. As packing_file. */
+int trail_pack(const struct trail *t, uint64_t number);
 /* Number of the newest file. */
 uint64_t trail_last(const struct trail *t);
 /* Where the last group of a file begins, and where it ends. */

@@ -315,6 +315,22 @@ Test(reader_find, answers_are_right_with_a_clock_that_was_set_back)
     cr_expect_gt(unordered, 2, "%zu parts not in order", unordered);
 }
 
+static size_t packed_count(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < follow.segments.count; i++) {
+        count += follow.segments.all[i].header.packed;
+    }
+    return count;
+}
+
+Test(reader_find, answers_are_those_of_a_search_through_all_records_of_packed_files)
+{
+    level_packs = true;
+    compare(false, false);
+    cr_expect_eq(packed_count(), follow.segments.count - 1);
+}
+
 static void begin_stored(void)
 {
     follow_free(&follow);
@@ -339,6 +355,28 @@ Test(reader_find, answers_are_those_of_a_search_through_all_records_from_stored_
     begin_stored();
     cr_expect_eq(stored_count(), follow.segments.count - 1, "and they are there again");
     cr_expect_eq(follow.segments.all[0].live, NULL, "without being read");
+    ask_many();
+}
+
+Test(reader_find, answers_are_right_from_indexes_that_were_stored_before_their_files_were_packed)
+{
+    begin_stored();
+    compare(true, true);
+    level_packs = true;
+    level_with(&trail, &follow);
+    cr_expect_eq(packed_count(), follow.segments.count - 1, "each is asked for anew");
+    ask_many();
+    begin_stored();
+    cr_expect_eq(follow.segments.all[0].live, NULL, "without being read");
+    ask_many();
+}
+
+Test(reader_find, answers_are_right_from_indexes_that_are_made_of_packed_files)
+{
+    begin_stored();
+    level_packs = true;
+    compare(true, true);
+    cr_expect_eq(packed_count(), follow.segments.count - 1);
     ask_many();
 }
 

@@ -427,3 +427,71 @@ Test(reader_follow, a_feed_gets_every_record_in_order_however_many_at_a_time)
     place = (struct feed_place){1, SK_FRAME_BLOCK + 8, 0};
     cr_expect_eq(feeding_next(&follow, &place, 1, &lost, take_row, &fed), 1, "a place in the midst of a group");
 }
+
+/* What a feed got, each at least once. */
+struct got {
+    bool each[4][TRAIL_RECORDS];
+    uint64_t count, again;
+};
+
+static void take_again(void *context, struct sk_slice cbor)
+{
+    struct got *got = context;
+    struct sk_audit_record record;
+    cr_assert_eq(sk_record_decode(cbor, &record), 0);
+    bool *one = &got->each[record.tenant[0] % 4][record.seq];
+    got->again += *one;
+    got->count += !*one;
+    *one = true;
+}
+
+static void feed(struct feed_place *place, struct got *got, unsigned most)
+{
+    bool lost = false;
+    cr_assert_eq(feeding_next(&follow, place, most, &lost, take_again, got), 0);
+    cr_expect(!lost);
+}
+
+Test(reader_follow, a_feed_loses_nothing_when_the_file_that_it_reads_is_packed)
+{
+    static struct got got;
+    struct feed_place place = {0, 0, 0};
+    add_files(3);
+    level_with(&trail, &follow);
+    feed(&place, &got, 20); /* halfway in the first file */
+    cr_assert(place.file == 1 && got.count == 20 && place.at > SK_FRAME_BLOCK);
+    level_packs = true;
+    level_with(&trail, &follow);
+    cr_assert(follow.segments.all[0].header.packed);
+    for (uint64_t before = UINT64_MAX; before != got.count + got.again;) {
+        before = got.count + got.again;
+        feed(&place, &got, 7);
+    }
+    cr_expect_eq(got.count, trail.count);
+    cr_expect_eq(got.again, 20, "what it had of that file comes once more: %lu", (unsigned long)got.again);
+    add_files(2);
+    level_with(&trail, &follow);
+    feed(&place, &got, 100000);
+    cr_expect_eq(got.count, trail.count);
+    cr_expect_eq(got.again, 20);
+}
+
+Test(reader_follow, a_file_that_is_packed_while_it_is_read_is_read_to_its_end_as_it_was)
+{
+    add(9);
+    level_with(&trail, &follow); /* halfway in file 1 */
+    add_files(3);
+    level_packs = true;
+    level_with(&trail, &follow);
+    cr_expect(!follow.segments.all[0].asked || follow.segments.all[0].header.packed);
+    level_with(&trail, &follow);
+    cr_expect(follow.segments.all[0].header.packed, "and then asked for");
+    uint64_t rows = 0;
+    for (size_t i = 0; i < follow.segments.count; i++) {
+        for (uint8_t tenant = 1; tenant <= 3; tenant++) {
+            const struct part *part = level_part(&follow.segments.all[i], (const uint8_t[SK_ID_SIZE]){tenant});
+            rows += part ? part->rows : 0;
+        }
+    }
+    cr_expect_eq(rows, trail.count);
+}

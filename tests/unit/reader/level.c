@@ -8,10 +8,17 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+bool level_packs;
+
 struct follow_goal level_goal(const struct trail *t)
 {
     struct sk_writer_place place = sk_writer_place(t->writer);
-    return (struct follow_goal){place.first, place.last, place.end};
+    struct follow_goal goal = {.first = place.first, .last = place.last, .end = place.end};
+    for (uint64_t file = place.first; level_packs && file < place.last; file++) {
+        cr_assert_geq(trail_pack(t, file), 0);
+        goal.packed = file + 1;
+    }
+    return goal;
 }
 
 int level_open(const struct trail *t, uint64_t file)

@@ -5,6 +5,8 @@
 #include "reader/follow.h"
 #include "trail.h"
 
+/* All files but the newest are packed before anything is followed. */
+extern bool level_packs;
 /* What is durable. */
 struct follow_goal level_goal(const struct trail *t);
 /* A file of the folder, or the keys. The descriptor. */
