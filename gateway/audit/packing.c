@@ -109,7 +109,7 @@ struct making {
     uint64_t began;    /* boot time, after the last rest */
     uint64_t at;       /* where the next bytes go, with those in `out` */
     struct sk_buf out, directory;
-    struct sk_packer *packer;
+    struct sk_compressor *compressor;
     struct sk_buf records;     /* of a chunk */
     struct sk_sealing opening; /* of one tenant's records */
     struct sk_sealer *sealer;
@@ -199,7 +199,7 @@ static int put_chunk(struct making *m, const struct row *rows, uint32_t count)
     for (uint32_t i = 0; r == 0 && !rows->gone && i < count; i++) {
         r = open_row(m, &rows[i]);
     }
-    r = r || rows->gone ? r : sk_packer_seal(m->packer, m->sealer, m->header.count, &chunk, sk_buf_peek(&m->records), &bytes);
+    r = r || rows->gone ? r : sk_packed_seal(m->compressor, m->sealer, m->header.count, &chunk, sk_buf_peek(&m->records), &bytes);
     sk_buf_take(&m->records, sk_buf_len(&m->records));
     if (r) {
         return r;
@@ -290,10 +290,10 @@ static int make(struct making *m, const struct sk_journal_state *was)
     m->out = SK_BUF_INIT(PIECE + 4 * SK_PACKED_BYTES);
     m->directory = SK_BUF_INIT(SIZE_MAX / 2);
     m->records = SK_BUF_INIT(SK_PACKED_BYTES + SK_AUDIT_RECORD_MAX);
-    m->packer = sk_packer_new();
+    m->compressor = sk_compressor_new();
     (void)unlinkat(m->job->folder, MAKING, 0);
-    m->fd = m->packer ? openat(m->job->folder, MAKING, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
-    int r = m->packer ? m->fd < 0 ? -errno : 0 : -ENOMEM;
+    m->fd = m->compressor ? openat(m->job->folder, MAKING, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    int r = m->compressor ? m->fd < 0 ? -errno : 0 : -ENOMEM;
     r = r ? r : write_all(m);
     r = r ? r : prove(m, was) ? -EIO : 0;
     r = r ? r : take_place(m->job);
@@ -301,7 +301,7 @@ static int make(struct making *m, const struct sk_journal_state *was)
         (void)close(m->fd);
         (void)unlinkat(m->job->folder, MAKING, 0);
     }
-    m->packer = sk_packer_free(m->packer);
+    m->compressor = sk_compressor_free(m->compressor);
     m->sealer = sk_sealer_free(m->sealer);
     sk_sealing_free(&m->opening);
     sk_wipe(m->records.data, m->records.size);

@@ -7,11 +7,8 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <zstd.h>
 
 #define FORMAT 1U
-#define LEVEL 1 /* more costs three times as much, and saves a tenth */
 #define HASHED (SK_FRAME_BLOCK - SK_FRAME_HASH)
 
 static const char magic[8] = {'S', 'K', 'J', 'P', 'A', 'C', 'K', '1'};
@@ -237,46 +234,19 @@ static void place_of(const struct sk_packed_chunk *chunk, uint32_t n, uint8_t no
     memcpy(place + SK_ID_SIZE + sizeof(seq), &count, sizeof(count));
 }
 
-struct sk_packer {
-    ZSTD_CCtx *zstd;
-    struct sk_buf compressed;
-};
-
-struct sk_packer *sk_packer_new(void)
-{
-    struct sk_packer *packer = calloc(1, sizeof(*packer));
-    if (packer) {
-        packer->compressed = SK_BUF_INIT(2 * SK_PACKED_BYTES);
-        packer->zstd = ZSTD_createCCtx();
-    }
-    return packer && !packer->zstd ? sk_packer_free(packer) : packer;
-}
-
-struct sk_packer *sk_packer_free(struct sk_packer *packer)
-{
-    if (packer) {
-        ZSTD_freeCCtx(packer->zstd);
-        sk_wipe(packer->compressed.data, packer->compressed.size);
-        sk_buf_free(&packer->compressed);
-        free(packer);
-    }
-    return NULL;
-}
-
-int sk_packer_seal(struct sk_packer *packer, struct sk_sealer *sealer, uint32_t n, struct sk_packed_chunk *chunk, struct sk_slice records, struct sk_buf *out)
+int sk_packed_seal(struct sk_compressor *compressor, struct sk_sealer *sealer, uint32_t n, struct sk_packed_chunk *chunk, struct sk_slice records, struct sk_buf *out)
 {
     uint8_t nonce[SK_SEAL_NONCE], place[SK_ID_SIZE + 12];
-    size_t most = ZSTD_compressBound(records.len);
-    char *compressed = sk_buf_reserve(&packer->compressed, most);
-    size_t len = compressed ? ZSTD_compressCCtx(packer->zstd, compressed, most, records.data, records.len, LEVEL) : 0;
-    char *to = compressed && !ZSTD_isError(len) ? sk_buf_reserve(out, len + SK_SEAL_TAG) : NULL;
+    struct sk_slice compressed;
+    int r = sk_compress(compressor, records, &compressed);
+    char *to = r ? NULL : sk_buf_reserve(out, compressed.len + SK_SEAL_TAG);
     if (!to) {
-        return -ENOMEM;
+        return r ? r : -ENOMEM;
     }
     place_of(chunk, n, nonce, place);
-    int r = sk_sealer_seal(sealer, nonce, sk_slice(place, sizeof(place)), sk_slice(compressed, len), (uint8_t *)to);
+    r = sk_sealer_seal(sealer, nonce, sk_slice(place, sizeof(place)), compressed, (uint8_t *)to);
     if (r == 0) {
-        chunk->len = (uint32_t)(len + SK_SEAL_TAG);
+        chunk->len = (uint32_t)(compressed.len + SK_SEAL_TAG);
         sk_buf_commit(out, chunk->len);
     }
     return r;
@@ -284,26 +254,23 @@ int sk_packer_seal(struct sk_packer *packer, struct sk_sealer *sealer, uint32_t 
 
 void sk_unpacked_free(struct sk_unpacked *u)
 {
-    ZSTD_freeDCtx(u->zstd);
-    sk_wipe(u->bytes.data, u->bytes.size);
-    sk_wipe(u->sealed.data, u->sealed.size);
-    sk_buf_free(&u->bytes);
-    sk_buf_free(&u->sealed);
+    u->compressor = sk_compressor_free(u->compressor);
+    sk_wipe(u->compressed.data, u->compressed.size);
+    sk_buf_free(&u->compressed);
     *u = SK_UNPACKED_INIT;
 }
 
-/* `len` bytes, and whether they are so many records. */
+/* Are the bytes so many records? */
 static int find_ends(struct sk_unpacked *u, uint32_t count)
 {
-    struct sk_slice rest = sk_buf_peek(&u->bytes);
-    const size_t all = rest.len;
+    struct sk_slice rest = u->bytes;
     for (u->count = 0; u->count < count; u->count++) {
         size_t len = sk_record_length(rest);
         if (len == 0 || len > SK_AUDIT_RECORD_MAX) {
             return 1;
         }
         rest = sk_slice_from(rest, len);
-        u->ends[u->count] = (uint32_t)(all - rest.len);
+        u->ends[u->count] = (uint32_t)(u->bytes.len - rest.len);
     }
     return rest.len != 0;
 }
@@ -313,29 +280,18 @@ int sk_unpacked_open(struct sk_unpacked *u, struct sk_sealer *sealer, const stru
     struct sk_packed_chunk chunk = sk_packed_chunk(packed, n);
     uint8_t nonce[SK_SEAL_NONCE], place[SK_ID_SIZE + 12];
     u->count = 0;
-    sk_buf_take(&u->bytes, sk_buf_len(&u->bytes));
-    u->zstd = u->zstd ? u->zstd : ZSTD_createDCtx();
-    char *compressed = u->zstd ? sk_buf_reserve(&u->sealed, chunk.len + 1U) : NULL;
+    if (chunk.len < SK_SEAL_TAG || chunk.len > 2 * SK_PACKED_BYTES) {
+        return 1;
+    }
+    u->compressor = u->compressor ? u->compressor : sk_compressor_new();
+    char *compressed = u->compressor ? sk_buf_reserve(&u->compressed, chunk.len) : NULL;
     if (!compressed) {
-        return chunk.len > 2 * SK_PACKED_BYTES ? 1 : -ENOMEM;
+        return -ENOMEM;
     }
     place_of(&chunk, n, nonce, place);
     int r = sk_sealer_open(sealer, nonce, sk_slice(place, sizeof(place)), sealed_of(packed, &chunk), (uint8_t *)compressed);
-    if (r) {
-        return r;
-    }
-    size_t len = chunk.len - SK_SEAL_TAG;
-    unsigned long long size = ZSTD_getFrameContentSize(compressed, len);
-    if (size == 0 || size > SK_PACKED_BYTES) {
-        return 1; /* an error and an unknown size are larger */
-    }
-    char *to = sk_buf_reserve(&u->bytes, (size_t)size);
-    if (!to) {
-        return -ENOMEM;
-    }
-    if (ZSTD_decompressDCtx(u->zstd, to, (size_t)size, compressed, len) != size) {
-        return 1;
-    }
-    sk_buf_commit(&u->bytes, (size_t)size);
-    return find_ends(u, chunk.count);
+    r = r ? r : sk_expand(u->compressor, sk_slice(compressed, chunk.len - SK_SEAL_TAG), SK_PACKED_BYTES, &u->bytes);
+    r = r ? r : find_ends(u, chunk.count);
+    u->count = r ? 0 : u->count;
+    return r;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "crypto/seal.h"
+#include "journal/compress.h"
 #include "journal/frame.h"
 #include "journal/keys.h"
 #include "journal/tree.h"
@@ -76,23 +77,20 @@ void sk_packed_append(const struct sk_packed *packed, const struct sk_packed_chu
 /* What one tenant's chunks of a file are sealed with; owned by the caller. 0; 1 its keys are not there; negative. */
 int sk_packed_sealer(const struct sk_packed_header *header, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], struct sk_sealer **sealer) sk_nodiscard;
 
-/* Compresses, for chunk after chunk. */
-struct sk_packer;
-/* NULL without memory. */
-struct sk_packer *sk_packer_new(void);
-struct sk_packer *sk_packer_free(struct sk_packer *packer);
 /* Appends the records of the file's n-th chunk, CBOR one behind the other, compressed and sealed, to `out`; sets chunk->len. 0 or negative. */
-int sk_packer_seal(struct sk_packer *packer, struct sk_sealer *sealer, uint32_t n, struct sk_packed_chunk *chunk, struct sk_slice records, struct sk_buf *out) sk_nodiscard;
+int sk_packed_seal(struct sk_compressor *compressor, struct sk_sealer *sealer, uint32_t n, struct sk_packed_chunk *chunk, struct sk_slice records,
+        struct sk_buf *out) sk_nodiscard;
 
 /* A chunk's records, opened. */
 struct sk_unpacked {
-    void *zstd; /* kept from one chunk to the next */
-    struct sk_buf sealed, bytes; /* compressed; CBOR, one behind the other */
+    struct sk_compressor *compressor; /* kept from one chunk to the next */
+    struct sk_buf compressed;
+    struct sk_slice bytes; /* the compressor's: CBOR, one behind the other */
     uint32_t count;
     uint32_t ends[SK_PACKED_RECORDS]; /* of each in `bytes` */
 };
 
-#define SK_UNPACKED_INIT ((struct sk_unpacked){.sealed = {.limit = 2 * SK_PACKED_BYTES}, .bytes = {.limit = SK_PACKED_BYTES}})
+#define SK_UNPACKED_INIT ((struct sk_unpacked){.compressed = {.limit = 2 * SK_PACKED_BYTES}})
 /* What was in it is wiped. */
 void sk_unpacked_free(struct sk_unpacked *unpacked);
 /* Opens the n-th chunk in place of what was there. 0; 1 it was sealed otherwise, or holds something else than so many records; negative. */
@@ -101,5 +99,5 @@ int sk_unpacked_open(struct sk_unpacked *unpacked, struct sk_sealer *sealer, con
 static inline struct sk_slice sk_unpacked_record(const struct sk_unpacked *unpacked, uint32_t i)
 {
     uint32_t from = i ? unpacked->ends[i - 1] : 0;
-    return sk_slice(sk_buf_peek(&unpacked->bytes).data + from, unpacked->ends[i] - from);
+    return sk_slice(unpacked->bytes.data + from, unpacked->ends[i] - from);
 }

@@ -49,6 +49,7 @@ void segments_free(struct segments *segments)
         sk_unpacked_free(&segments->opened->unpacked);
     }
     free(segments->opened);
+    segments->shelf.compressor = sk_compressor_free(segments->shelf.compressor);
     pages_free(&segments->shelf.pages);
     sk_wipe(segments->shelf.secret, sizeof(segments->shelf.secret));
     if (segments->shelf.folder >= 0) {
@@ -72,6 +73,7 @@ void segments_forget(struct segments *segments, size_t stored)
 {
     pages_free(&segments->shelf.pages);
     sk_unpacked_free(&segments->opened->unpacked);
+    segments->shelf.compressor = sk_compressor_free(segments->shelf.compressor);
     for (size_t i = 0; i < segments->count; i++) {
         if (segments->all[i].live && i != stored) {
             live_forget(segments->all[i].live, segments->shelf.keys);
@@ -204,7 +206,6 @@ int segment_unpack(const struct segment *segment, const struct sk_keys *keys, ui
     int r = chunk.len ? sk_packed_sealer(&segment->packed.header, keys, chunk.tenant, &sealer) : 1;
     r = r ? r : sk_unpacked_open(&opened->unpacked, sealer, &segment->packed, n);
     (void)sk_sealer_free(sealer);
-    opened->unpacked.count = r ? 0 : opened->unpacked.count;
     return r == 1 && sk_keys_lost(keys, chunk.tenant, segment->packed.header.day, chunk.group) ? 2 : r;
 }
 

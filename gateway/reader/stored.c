@@ -22,6 +22,7 @@ struct stored {
     const struct stored_header *header;
     const struct stored_seal *seals;
     const struct stored_tenant *tenants;
+    const uint64_t *ends; /* of pages */
     const struct stored_tenant *head_of; /* the tenant asked for last, whose section's head is */
     struct stored_head head;
 };
@@ -62,17 +63,34 @@ static int map(struct stored *stored, uint64_t file)
     return at == MAP_FAILED;
 }
 
-/* Header and rows are what was stored under the file's own key. */
-static int check_tag(const struct stored *stored, size_t len)
+/* The header is what was stored under the file's own key. */
+static int check_tag(const struct stored *stored)
 {
     uint8_t key[SK_KEYS_SECRET], nothing[1];
     static const uint8_t nonce[SK_SEAL_NONCE];
     stored_key(stored->shelf->secret, stored->header->salt, key);
     struct sk_sealer *sealer = sk_sealer_new(key);
     sk_wipe(key, sizeof(key));
-    int r = sealer ? sk_sealer_open(sealer, nonce, sk_slice_cut(stored->bytes, len), sk_slice_cut(sk_slice_from(stored->bytes, len), STORED_TAG), nothing) : -ENOMEM;
+    int r = sealer ? sk_sealer_open(sealer, nonce, sk_slice_cut(stored->bytes, SK_FRAME_BLOCK), sk_slice_cut(sk_slice_from(stored->bytes, SK_FRAME_BLOCK), STORED_TAG), nothing) : -ENOMEM;
     (void)sk_sealer_free(sealer);
     return r;
+}
+
+/* They are where the header says, and what it has the hash of. */
+static int check_rows(struct stored *stored)
+{
+    const struct stored_header *h = stored->header;
+    const uint64_t seals = h->seals * sizeof(struct stored_seal), tenants = h->tenants * sizeof(struct stored_tenant);
+    uint8_t hash[SK_SHA256_SIZE];
+    const struct sk_slice rows = sk_slice_from(stored->bytes, h->rows);
+    if (h->rows < STORED_SECTIONS || h->rows % 8 || h->pages > rows.len / sizeof(*stored->ends) || rows.len != seals + tenants + h->pages * sizeof(*stored->ends)) {
+        return 1;
+    }
+    stored->seals = (const void *)rows.data;
+    stored->tenants = (const void *)(rows.data + seals);
+    stored->ends = (const void *)(rows.data + seals + tenants);
+    sk_digest_sha256(rows, hash);
+    return memcmp(hash, h->rows_hash, sizeof(hash)) != 0;
 }
 
 static int check(struct stored *stored, const struct sk_frame_file *journal)
@@ -82,11 +100,9 @@ static int check(struct stored *stored, const struct sk_frame_file *journal)
             memcmp(h->node, journal->node, SK_ID_SIZE) != 0 || memcmp(h->epoch, journal->epoch, SK_ID_SIZE) != 0) {
         return 1;
     }
-    size_t seals = h->seals * sizeof(struct stored_seal), len = SK_FRAME_BLOCK + seals + h->tenants * sizeof(struct stored_tenant);
     stored->header = h;
-    stored->seals = (const void *)(stored->bytes.data + SK_FRAME_BLOCK);
-    stored->tenants = (const void *)(stored->bytes.data + SK_FRAME_BLOCK + seals);
-    return stored->bytes.len < len + STORED_TAG ? 1 : check_tag(stored, len);
+    int r = stored->bytes.len < STORED_SECTIONS ? 1 : check_tag(stored);
+    return r ? r : check_rows(stored);
 }
 
 int stored_open(struct shelf *shelf, const struct sk_frame_file *journal, struct stored **out)
@@ -155,29 +171,46 @@ static const struct stored *stored_of(const struct part *part)
     return part->index;
 }
 
+/* The n-th of all. */
+static struct sk_slice sealed_page(const struct stored *stored, uint64_t n)
+{
+    uint64_t end = n < stored->header->pages ? stored->ends[n] : 0, begin = end && n ? stored->ends[n - 1] : STORED_SECTIONS;
+    return begin <= end && end <= stored->header->rows ? sk_slice(stored->bytes.data + begin, end - begin) : SK_SLICE_NULL;
+}
+
 /* Opens a page into `out`. 0; 1 it is not what was stored, or its keys are gone; negative. */
 static int open_page(const struct part *part, uint64_t number, uint8_t out[PAGE_SIZE])
 {
     const struct stored *stored = stored_of(part);
     const struct stored_tenant *t = tenant_of(part);
-    uint8_t key[SK_KEYS_SECRET], nonce[SK_SEAL_NONCE] = {0};
+    uint8_t key[SK_KEYS_SECRET], nonce[SK_SEAL_NONCE] = {0}, compressed[2 * PAGE_SIZE];
     uint64_t begins = number * PAGE_SIZE, len = t->len - begins < PAGE_SIZE ? t->len - begins : PAGE_SIZE;
-    struct sk_slice sealed = sk_slice_cut(sk_slice_from(stored->bytes, t->at + number * (PAGE_SIZE + STORED_TAG)), len + STORED_TAG);
+    struct sk_slice sealed = sealed_page(stored, t->page + number), plain = SK_SLICE_NULL;
     memcpy(nonce, &number, sizeof(number));
-    if (sealed.len != len + STORED_TAG || sk_keys_derive(stored->shelf->keys, t->id, t->day, "index", sk_slice(stored->header->salt, SK_ID_SIZE), key)) {
+    stored->shelf->compressor = stored->shelf->compressor ? stored->shelf->compressor : sk_compressor_new();
+    if (!stored->shelf->compressor) {
+        return -ENOMEM;
+    }
+    if (sealed.len < STORED_TAG || sealed.len > sizeof(compressed) || sk_keys_derive(stored->shelf->keys, t->id, t->day, "index", sk_slice(stored->header->salt, SK_ID_SIZE), key)) {
         return 1;
     }
     struct sk_sealer *sealer = sk_sealer_new(key);
     sk_wipe(key, sizeof(key));
-    int r = sealer ? sk_sealer_open(sealer, nonce, SK_SLICE_NULL, sealed, out) : -ENOMEM;
+    int r = sealer ? sk_sealer_open(sealer, nonce, SK_SLICE_NULL, sealed, compressed) : -ENOMEM;
     (void)sk_sealer_free(sealer);
+    r = r ? r : sk_expand(stored->shelf->compressor, sk_slice(compressed, sealed.len - STORED_TAG), PAGE_SIZE, &plain);
+    r = r ? r : plain.len != len;
+    if (r == 0) {
+        memcpy(out, plain.data, plain.len);
+    }
+    sk_wipe(compressed, sizeof(compressed));
     return r;
 }
 
 static const uint8_t *page(const struct part *part, uint64_t number, int *r)
 {
     struct pages *pages = &stored_of(part)->shelf->pages;
-    const struct page_name name = {part->file, tenant_of(part)->at, number};
+    const struct page_name name = {part->file, tenant_of(part)->page, number};
     const uint8_t *bytes = pages_find(pages, &name);
     uint8_t *made = bytes ? NULL : pages_add(pages, &name);
     if (!bytes && !made) {

@@ -2,10 +2,12 @@
  * The index of a file that is written no more: a file itself, in the reader's folder, of which a search opens what it looks at. It says nothing that
  * the journal does not say, and is made anew from that when it is missing, damaged, or another machine's.
  *
- *   header   4096 bytes (struct stored_header), then a row for each seal and for each tenant (struct stored_seal, stored_tenant), then the tag of
- *            AES-256-GCM over all of that, with a key of the file's own
- *   section  one for each tenant, in pages of PAGE_SIZE bytes, each with its tag behind it: AES-256-GCM with a key of the tenant's and of the day
- *            (journal/keys.h, "index", with the header's salt), nonce the page's number. So what erases the records erases their index.
+ *   header   4096 bytes (struct stored_header), then the tag of AES-256-GCM over it, with a key of the file's own
+ *   section  one for each tenant, in pages of PAGE_SIZE bytes, each compressed (journal/compress.h) and sealed, with its tag behind it: AES-256-GCM with a
+ *            key of the tenant's and of the day (journal/keys.h, "index", with the header's salt), nonce the page's number. So what erases the records
+ *            erases their index.
+ *   rows     one for each seal and for each tenant (struct stored_seal, stored_tenant), and where each page of all sections ends, u64. The header has
+ *            their hash.
  *
  * In a section's bytes, page after page: values and bitmaps; for each field its entries (struct stored_entry), in the order of their values, but of
  * requests' ids, which have a row or two each, just beginning and row (struct stored_pair), in that order; the rows' times, as u32 ms since the tenant's first; their places, as u32; the roots of whole tiles; and last a struct stored_head that says where these begin. Numbers are in the
@@ -16,10 +18,11 @@
 #include "reader/pages.h"
 #include "reader/part.h"
 
+#include "journal/compress.h"
 #include "journal/frame.h"
 #include "journal/keys.h"
 
-#define STORED_VERSION 3U
+#define STORED_VERSION 4U
 #define STORED_TAG 16
 
 struct stored_header {
@@ -30,7 +33,12 @@ struct stored_header {
     uint8_t hash[SK_FRAME_HASH];
     uint8_t salt[SK_ID_SIZE];
     uint32_t seals, tenants; /* how many */
+    uint64_t pages;          /* and those */
+    uint64_t rows;           /* where they begin: a multiple of 8 */
+    uint8_t rows_hash[SK_FRAME_HASH];
 };
+
+#define STORED_SECTIONS (SK_FRAME_BLOCK + STORED_TAG) /* the first page begins there, each other one where the one before it ends */
 
 /* From this place of the file on its records are sealed for that day, by that run; the first of them are of that group. */
 struct stored_seal {
@@ -42,7 +50,7 @@ struct stored_seal {
 /* In the order of their ids. */
 struct stored_tenant {
     uint8_t id[SK_ID_SIZE];
-    uint64_t at, len; /* the section: where in the file, and how many bytes, opened */
+    uint64_t page, len; /* the section: its first page among all, and how many bytes, opened */
     uint64_t seq;     /* as in struct part */
     uint64_t first, last;
     uint32_t rows, ordered;
@@ -80,6 +88,7 @@ struct stored_head {
 struct shelf {
     const struct sk_keys *keys;
     struct pages pages;
+    struct sk_compressor *compressor; /* NULL: none yet */
     int folder; /* theirs, or negative: none is kept */
     uint8_t secret[SK_KEYS_SECRET]; /* the files' own keys are of */
 };

@@ -2,7 +2,9 @@
 #include "reader/storing.h"
 
 #include "base/clock.h"
+#include "crypto/digest.h"
 #include "crypto/seal.h"
+#include "journal/compress.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +17,7 @@
 #define MAKING "making"
 #define BUFFER ((size_t)1 << 20)
 
-/* A tenant's section to be written. Its key was derived before the thread began: hashing is one thread's. */
+/* A tenant's section to be written. Its key was derived before the thread began: keys may be erased meanwhile. */
 struct section {
     const struct live_tenant *tenant;
     uint8_t key[SK_KEYS_SECRET];
@@ -26,7 +28,8 @@ struct storing {
     int folder, ready, result;
     uint64_t file;
     uint8_t key[SK_KEYS_SECRET];
-    struct sk_buf head; /* header and rows, as they are written at last */
+    struct stored_header header; /* as it is written at last */
+    struct sk_buf rows;          /* of seals and tenants, then of pages */
     struct section *sections;
     size_t count;
 };
@@ -36,6 +39,9 @@ struct writing {
     int fd;
     uint64_t at;       /* where in the file the next page goes, behind what waits in `out` */
     struct sk_buf out; /* sealed pages */
+    struct sk_buf *ends; /* of each */
+    uint64_t pages;    /* so far */
+    struct sk_compressor *compressor;
     struct sk_sealer *sealer;
     uint8_t page[PAGE_SIZE];
     size_t used;
@@ -62,13 +68,18 @@ static int seal_page(struct writing *w)
 {
     uint8_t nonce[SK_SEAL_NONCE] = {0};
     uint64_t number = (w->len - 1) / PAGE_SIZE;
+    struct sk_slice page;
     memcpy(nonce, &number, sizeof(number));
-    int r = sk_buf_len(&w->out) + PAGE_SIZE + STORED_TAG > BUFFER ? flush(w) : 0;
-    char *to = r ? NULL : sk_buf_reserve(&w->out, w->used + STORED_TAG);
-    r = r ? r : to ? sk_sealer_seal(w->sealer, nonce, SK_SLICE_NULL, sk_slice(w->page, w->used), (uint8_t *)to) : -ENOMEM;
+    int r = sk_compress(w->compressor, sk_slice(w->page, w->used), &page);
+    r = r || sk_buf_len(&w->out) + page.len + STORED_TAG <= BUFFER ? r : flush(w);
+    char *to = r ? NULL : sk_buf_reserve(&w->out, page.len + STORED_TAG);
+    r = r ? r : to ? sk_sealer_seal(w->sealer, nonce, SK_SLICE_NULL, page, (uint8_t *)to) : -ENOMEM;
     if (r == 0) {
-        sk_buf_commit(&w->out, w->used + STORED_TAG);
+        sk_buf_commit(&w->out, page.len + STORED_TAG);
         w->used = 0;
+        w->pages++;
+        uint64_t end = w->at + sk_buf_len(&w->out);
+        r = sk_buf_put(w->ends, sk_slice(&end, sizeof(end)));
     }
     return r;
 }
@@ -233,8 +244,8 @@ static int put_section(struct writing *w, const struct section *section, struct 
     const struct live_tenant *tenant = section->tenant;
     const struct part *part = &tenant->part;
     struct stored_head head = {.times = 0};
-    int r = flush(w);
-    *row = (struct stored_tenant){.at = w->at, .seq = part->seq, .first = part->first, .last = part->last, .rows = part->rows, .ordered = part->ordered,
+    int r = 0;
+    *row = (struct stored_tenant){.page = w->pages, .seq = part->seq, .first = part->first, .last = part->last, .rows = part->rows, .ordered = part->ordered,
             .day = tenant->part.day};
     memcpy(row->id, tenant->id, SK_ID_SIZE);
     w->len = 0;
@@ -254,33 +265,47 @@ static int put_section(struct writing *w, const struct section *section, struct 
 
 /* ---- the file ---- */
 
-static int put_head(struct storing *s, int fd)
+static int put_header(struct storing *s, int fd)
 {
     static const uint8_t nonce[SK_SEAL_NONCE];
-    uint8_t tag[STORED_TAG];
-    struct sk_slice head = sk_buf_peek(&s->head);
+    uint8_t block[STORED_SECTIONS] = {0};
+    memcpy(block, &s->header, sizeof(s->header));
     struct sk_sealer *sealer = sk_sealer_new(s->key);
-    int r = sealer ? sk_sealer_seal(sealer, nonce, head, SK_SLICE_NULL, tag) : -ENOMEM;
+    int r = sealer ? sk_sealer_seal(sealer, nonce, sk_slice(block, SK_FRAME_BLOCK), SK_SLICE_NULL, block + SK_FRAME_BLOCK) : -ENOMEM;
     (void)sk_sealer_free(sealer);
-    if (r == 0 && (pwrite(fd, head.data, head.len, 0) != (ssize_t)head.len || pwrite(fd, tag, sizeof(tag), (off_t)head.len) != STORED_TAG)) {
-        r = -EIO;
-    }
-    return r;
+    return r ? r : pwrite(fd, block, sizeof(block), 0) == (ssize_t)sizeof(block) ? 0 : -EIO;
+}
+
+/* Behind the sections. */
+static int put_rows(struct storing *s, struct writing *w)
+{
+    static const char zeros[8];
+    int r = sk_buf_put(&w->out, sk_slice(zeros, (8 - w->at % 8) % 8));
+    r = r ? r : flush(w);
+    s->header.rows = w->at;
+    s->header.pages = w->pages;
+    sk_digest_sha256(sk_buf_peek(&s->rows), s->header.rows_hash);
+    r = r ? r : sk_buf_put(&w->out, sk_buf_peek(&s->rows));
+    return r ? r : flush(w);
 }
 
 static int write_file(struct storing *s, int fd)
 {
-    struct writing w = {.fd = fd, .at = sk_buf_len(&s->head) + STORED_TAG, .out = SK_BUF_INIT(BUFFER)};
-    struct stored_header *header = (void *)(s->head.data + s->head.start);
-    struct stored_tenant *rows = (void *)((char *)header + sk_buf_len(&s->head) - s->count * sizeof(*rows));
-    int r = 0;
+    struct sk_buf ends = SK_BUF_INIT(SIZE_MAX / 2);
+    struct writing w = {.fd = fd, .at = STORED_SECTIONS, .out = SK_BUF_INIT(SIZE_MAX / 2), .ends = &ends, .compressor = sk_compressor_new()};
+    struct stored_tenant *rows = (void *)(s->rows.data + s->rows.start + sk_buf_len(&s->rows) - s->count * sizeof(*rows));
+    int r = w.compressor ? 0 : -ENOMEM;
     for (size_t i = 0; r == 0 && i < s->count; i++) {
         r = put_section(&w, &s->sections[i], &rows[i]);
     }
     r = r ? r : flush(&w);
+    r = r ? r : sk_buf_put(&s->rows, sk_buf_peek(&ends));
+    r = r ? r : put_rows(s, &w);
+    r = r ? r : put_header(s, fd);
+    (void)sk_compressor_free(w.compressor);
+    sk_buf_free(&ends);
     sk_buf_free(&w.out);
     sk_wipe(w.page, sizeof(w.page));
-    r = r ? r : put_head(s, fd);
     return r ? r : fsync(fd) ? -errno : 0;
 }
 
@@ -337,22 +362,19 @@ static int list_sections(struct storing *s, const struct shelf *shelf, const str
     return s->sections ? r : -ENOMEM;
 }
 
-static int make_head(struct storing *s, const struct storing_of *of, const uint8_t salt[SK_ID_SIZE])
+static int make_rows(struct storing *s, const struct storing_of *of, const uint8_t salt[SK_ID_SIZE])
 {
-    static const char zeros[SK_FRAME_BLOCK];
-    struct stored_header header = {.magic = {'S', 'K', 'I', 'N', 'D', 'E', 'X', '1'}, .version = STORED_VERSION, .file = s->file,
-            .seals = (uint32_t)of->seals_count, .tenants = (uint32_t)s->count};
-    const struct stored_tenant none = {.at = 0};
-    memcpy(header.node, of->node, SK_ID_SIZE);
-    memcpy(header.epoch, of->epoch, SK_ID_SIZE);
-    memcpy(header.hash, of->hash, SK_FRAME_HASH);
-    memcpy(header.salt, salt, SK_ID_SIZE);
-    s->head = SK_BUF_INIT(SIZE_MAX / 2);
-    int r = sk_buf_put(&s->head, sk_slice(&header, sizeof(header)));
-    r = r ? r : sk_buf_put(&s->head, sk_slice(zeros, SK_FRAME_BLOCK - sizeof(header)));
-    r = r ? r : sk_buf_put(&s->head, sk_slice(of->seals, of->seals_count * sizeof(*of->seals)));
+    const struct stored_tenant none = {.page = 0};
+    s->header = (struct stored_header){.magic = {'S', 'K', 'I', 'N', 'D', 'E', 'X', '1'}, .version = STORED_VERSION, .file = s->file, .seals = (uint32_t)of->seals_count,
+            .tenants = (uint32_t)s->count};
+    memcpy(s->header.node, of->node, SK_ID_SIZE);
+    memcpy(s->header.epoch, of->epoch, SK_ID_SIZE);
+    memcpy(s->header.hash, of->hash, SK_FRAME_HASH);
+    memcpy(s->header.salt, salt, SK_ID_SIZE);
+    s->rows = SK_BUF_INIT(SIZE_MAX / 2);
+    int r = sk_buf_put(&s->rows, sk_slice(of->seals, of->seals_count * sizeof(*of->seals)));
     for (size_t i = 0; r == 0 && i < s->count; i++) {
-        r = sk_buf_put(&s->head, sk_slice(&none, sizeof(none)));
+        r = sk_buf_put(&s->rows, sk_slice(&none, sizeof(none)));
     }
     return r;
 }
@@ -363,7 +385,7 @@ static void storing_free(struct storing *s)
         sk_wipe(s->sections[i].key, sizeof(s->sections[i].key));
     }
     free(s->sections);
-    sk_buf_free(&s->head);
+    sk_buf_free(&s->rows);
     sk_wipe(s->key, sizeof(s->key));
     free(s);
 }
@@ -381,7 +403,7 @@ int storing_begin(const struct shelf *shelf, const struct live *live, const stru
     s->ready = ready;
     s->file = live->file;
     int r = list_sections(s, shelf, live, salt);
-    r = r ? r : make_head(s, of, salt);
+    r = r ? r : make_rows(s, of, salt);
     r = r ? r : -pthread_create(&s->thread, NULL, run, s);
     if (r) {
         storing_free(s);
