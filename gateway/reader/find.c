@@ -209,6 +209,23 @@ static int count_decision(const struct counting *c, const struct part *part, con
     return r;
 }
 
+/* What aggregates stand for besides one. */
+static int count_many(const struct counting *c, const struct part *part, const roaring_bitmap_t *rows)
+{
+    struct part_many many;
+    int r = part->kind->many(part, 0, &many);
+    for (uint64_t n = 1; r == 0; n++) {
+        uint64_t time = 0;
+        bool meant = roaring_bitmap_contains(rows, many.row) && many.decision < FIND_DECISIONS;
+        r = meant ? part->kind->time(part, many.row, &time) : 0;
+        if (r == 0 && meant && time >= c->question->from && time < c->question->to) {
+            c->counts[(time - c->question->from) / c->step].by[many.decision] += many.more;
+        }
+        r = r ? r : part->kind->many(part, n, &many);
+    }
+    return r < 0 ? r : 0;
+}
+
 int find_counts_in(const struct segment *segment, const struct sk_keys *keys, const struct question *question, uint64_t step, struct find_count *counts)
 {
     struct counting c = {question, step, counts};
@@ -218,6 +235,7 @@ int find_counts_in(const struct segment *segment, const struct sk_keys *keys, co
     for (unsigned decision = 1; r == 0 && rows && decision < FIND_DECISIONS; decision++) {
         r = count_decision(&c, &part, rows, decision);
     }
+    r = r || !rows ? r : count_many(&c, &part, rows);
     if (rows) {
         roaring_bitmap_free(rows);
     }

@@ -35,7 +35,7 @@ struct find_count {
 };
 
 /*
- * How many there are in one file in each step of `step` ms from question->from on, up to its `to`, which must both be there: the last may be shorter. Adds
+ * How many there are, an aggregate being as many as it stands for, in one file in each step of `step` ms from question->from on, up to its `to`, which must both be there: the last may be shorter. Adds
  * to `counts`, which has one for each. 0; 1 the index cannot be opened; negative.
  */
 int find_counts_in(const struct segment *segment, const struct sk_keys *keys, const struct question *question, uint64_t step, struct find_count *counts) sk_nodiscard;

@@ -41,6 +41,7 @@ static void tenant_free(struct live_tenant *tenant)
 {
     free_values(tenant);
     free(tenant->rows);
+    free(tenant->many);
     free(tenant->tiles);
     free(tenant);
 }
@@ -167,11 +168,27 @@ static int make_room(struct live_tenant *tenant)
     return 0;
 }
 
+static int add_many(struct live_tenant *tenant, const struct sk_audit_record *record)
+{
+    if (record->stage != SK_AUDIT_STAGE_AGGREGATE || record->count < 2) {
+        return 0;
+    }
+    struct part_many *all = reallocarray(tenant->many, tenant->many_count + 1, sizeof(*all));
+    if (!all) {
+        return -ENOMEM;
+    }
+    tenant->many = all;
+    all[tenant->many_count++] = (struct part_many){.row = tenant->part.rows, .more = record->count - 1 < UINT32_MAX ? (uint32_t)(record->count - 1) : UINT32_MAX,
+            .decision = record->decision};
+    return 0;
+}
+
 static int live_select(const struct part *part, enum sk_term_field field, struct sk_slice low, struct sk_slice high, roaring_bitmap_t *rows);
 static int live_time(const struct part *part, uint32_t row, uint64_t *time);
 static int live_place(const struct part *part, uint32_t row, uint64_t *place);
+static int live_many(const struct part *part, uint64_t n, struct part_many *many);
 static int live_tile(const struct part *part, uint64_t n, uint8_t root[SK_TREE_HASH]);
-static const struct part_kind live_kind = {live_select, live_time, live_place, live_tile};
+static const struct part_kind live_kind = {live_select, live_time, live_place, live_many, live_tile};
 
 static struct live_tenant *add_tenant(struct live *live, const struct sk_journal_read *read)
 {
@@ -195,6 +212,7 @@ int live_add(struct live *live, const struct sk_journal_read *read)
     tenant = tenant ? tenant : add_tenant(live, read);
     int r = tenant ? make_room(tenant) : -ENOMEM;
     r = r || !read->record ? r : add_values(tenant, read->record, tenant->part.rows);
+    r = r || !read->record ? r : add_many(tenant, read->record);
     if (r) {
         return r;
     }
@@ -268,6 +286,16 @@ static int live_time(const struct part *part, uint32_t row, uint64_t *time)
 static int live_place(const struct part *part, uint32_t row, uint64_t *place)
 {
     *place = tenant_of(part)->rows[row].place;
+    return 0;
+}
+
+static int live_many(const struct part *part, uint64_t n, struct part_many *many)
+{
+    const struct live_tenant *tenant = tenant_of(part);
+    if (n >= tenant->many_count) {
+        return 1;
+    }
+    *many = tenant->many[n];
     return 0;
 }
 

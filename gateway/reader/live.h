@@ -29,6 +29,8 @@ struct live_tenant {
     struct part part;
     uint32_t room;
     struct live_row *rows;
+    struct part_many *many;
+    size_t many_count;
     uint8_t (*tiles)[SK_TREE_HASH]; /* part_tiles of them */
     struct sk_table values[SK_TERM_COUNT]; /* of struct live_value */
 };

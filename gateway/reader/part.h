@@ -28,6 +28,13 @@ static inline struct sk_slice part_value(enum sk_term_field field, struct sk_sli
     return sk_slice_cut(value, field == SK_TERM_REQUEST ? PART_REQUEST : SK_TERM_VALUE + 1);
 }
 
+/* A row that stands for more than one: an aggregate. As on disk. */
+struct part_many {
+    uint32_t row;
+    uint32_t more;     /* than one; UINT32_MAX: or more than that */
+    uint32_t decision; /* enum sk_audit_decision */
+};
+
 struct part_kind {
     /* Adds to `rows` those whose value lies between these, which are meant, too. 0 or negative. */
     int (*select)(const struct part *part, enum sk_term_field field, struct sk_slice low, struct sk_slice high, roaring_bitmap_t *rows);
@@ -35,6 +42,8 @@ struct part_kind {
     int (*time)(const struct part *part, uint32_t row, uint64_t *time);
     /* Where its frame begins in the file. 0 or negative. */
     int (*place)(const struct part *part, uint32_t row, uint64_t *place);
+    /* The n-th of the rows that stand for many, in their order. 0; 1 there are not so many; negative. */
+    int (*many)(const struct part *part, uint64_t n, struct part_many *many);
     /* The root of the n-th of its whole tiles. 0 or negative. */
     int (*tile)(const struct part *part, uint64_t n, uint8_t root[SK_TREE_HASH]);
 };

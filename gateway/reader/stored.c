@@ -371,6 +371,13 @@ static int place_stored(const struct part *part, uint32_t row, uint64_t *place)
     return r;
 }
 
+static int many_stored(const struct part *part, uint64_t n, struct part_many *many)
+{
+    const struct stored_head *head;
+    int r = read_head(part, &head);
+    return r ? r : n >= head->many_count ? 1 : read_bytes(part, head->many + n * sizeof(*many), sizeof(*many), many);
+}
+
 static int tile_stored(const struct part *part, uint64_t n, uint8_t root[SK_TREE_HASH])
 {
     const struct stored_head *head;
@@ -385,7 +392,7 @@ static int compare_tenants(const void *id, const void *tenant)
 
 bool stored_part(const struct stored *stored, const uint8_t id[SK_ID_SIZE], struct part *part)
 {
-    static const struct part_kind kind = {select_stored, time_stored, place_stored, tile_stored};
+    static const struct part_kind kind = {select_stored, time_stored, place_stored, many_stored, tile_stored};
     const struct stored_tenant *t = bsearch(id, stored->tenants, stored->header->tenants, sizeof(*stored->tenants), compare_tenants);
     if (t) {
         *part = (struct part){.kind = &kind, .index = stored, .tenant = t, .file = stored->header->file, .seq = t->seq, .rows = t->rows, .day = t->day, .first = t->first,

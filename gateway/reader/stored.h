@@ -10,7 +10,7 @@
  *            their hash.
  *
  * In a section's bytes, page after page: values and bitmaps; for each field its entries (struct stored_entry), in the order of their values, but of
- * requests' ids, which have a row or two each, just beginning and row (struct stored_pair), in that order; the rows' times, as u32 ms since the tenant's first; their places, as u32; the roots of whole tiles; and last a struct stored_head that says where these begin. Numbers are in the
+ * requests' ids, which have a row or two each, just beginning and row (struct stored_pair), in that order; the rows' times, as u32 ms since the tenant's first; their places, as u32; the rows that stand for many (struct part_many); the roots of whole tiles; and last a struct stored_head that says where these begin. Numbers are in the
  * machine's own order. Bitmaps are in Roaring's portable format, each behind its length as u32.
  */
 #pragma once
@@ -82,6 +82,7 @@ struct stored_head {
         uint64_t at, count;
     } fields[SK_TERM_COUNT];
     uint64_t times, places, tiles;
+    uint64_t many, many_count;
 };
 
 /* What stored indexes share. */

@@ -235,6 +235,9 @@ static int put_columns(struct writing *w, const struct live_tenant *tenant, stru
         uint32_t at = (uint32_t)tenant->rows[i].place;
         r = put(w, &at, sizeof(at));
     }
+    head->many = w->len;
+    head->many_count = tenant->many_count;
+    r = r ? r : put(w, tenant->many, tenant->many_count * sizeof(*tenant->many));
     head->tiles = w->len;
     return r ? r : put(w, tenant->tiles, part_tiles(&tenant->part) * SK_TREE_HASH);
 }

@@ -4,12 +4,14 @@ import { after, before, test } from 'node:test';
 import { openTenant, startGateway } from './lib/gateway.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 
-const COUNT = 6000;
+const COUNT = 6000, TRAIL = '/.sekisho/api/v1/audit';
 let gateway, upstream;
 
 before(async () => {
   upstream = await startUpstream();
-  gateway = await startGateway({ tenants: [openTenant('acme', upstream.url), openTenant('beta', upstream.url)], settings: { workers: 2 } });
+  const acme = openTenant('acme', upstream.url, { roles: [{ name: 'all', allow: ['api * /**'] }, { name: 'auditor', allow: [`sekisho GET ${TRAIL}/**`] }],
+    users: [{ name: 'sakura', roles: ['auditor'] }] });
+  gateway = await startGateway({ tenants: [acme, openTenant('beta', upstream.url)], settings: { workers: 2 } });
 });
 after(async () => {
   await gateway?.stop();
@@ -46,4 +48,9 @@ test('each refusal is answered and counted, many of them together, and nothing o
   assert.equal(records.filter(({ path }) => path?.startsWith('/others/')).length, others, 'of who works each is whole');
   const { status, text } = gateway.verify('--json');
   assert.equal(status, 0, text);
+
+  const stats = await gateway.request({ host: 'acme.test', path: `${TRAIL}/stats?op=request&status=401&from=-1h`, headers: { authorization: gateway.basic('sakura') } });
+  assert.equal(stats.status, 200, stats.text);
+  const sum = JSON.parse(stats.text).counts.reduce((all, { deny = 0, challenge = 0 }) => all + deny + challenge, 0);
+  assert.equal(sum, COUNT, 'and counts say as many');
 });

@@ -97,6 +97,10 @@ static void add_record(void)
             .path = PICKED(paths),
             .app = PICKED(apps),
             .status = PICK(statuses)};
+    if (chance(12) == 0) {
+        r.stage = SK_AUDIT_STAGE_AGGREGATE;
+        r.count = chance(5) ? chance(5000) : UINT64_C(5000000000);
+    }
     if (address[0]) {
         cr_assert_eq(sk_addr_parse(sk_slice_str(address), &addr), 0);
         r.address = sk_slice(addr.bytes, addr.family == SK_FAMILY_V4 ? 4 : 16);
@@ -201,6 +205,13 @@ static uint64_t ask_records(const struct question *q)
     return b.found;
 }
 
+/* As how many it counts. */
+static uint64_t count_of(const struct known *k)
+{
+    const uint64_t more = k->is.stage == SK_AUDIT_STAGE_AGGREGATE && k->is.count > 1 ? k->is.count - 1 : 0;
+    return 1 + (more < UINT32_MAX ? more : UINT32_MAX);
+}
+
 static uint64_t ask_counts(struct question q)
 {
     static const uint64_t steps[] = {1, 10, 333, 1000, 60000, 3600000};
@@ -211,7 +222,7 @@ static uint64_t ask_counts(struct question q)
     cr_assert_eq(level_count(&follow, &q, step, found), 0);
     for (size_t i = 0; i < known_count; i++) {
         if (is_meant(&known[i], &q)) {
-            want[(known[i].is.wall / SK_MILLISECOND - q.from) / step].by[known[i].is.decision]++;
+            want[(known[i].is.wall / SK_MILLISECOND - q.from) / step].by[known[i].is.decision] += count_of(&known[i]);
             total++;
         }
     }
@@ -393,7 +404,7 @@ Test(reader_find, counts_are_added_to_those_that_there_were)
     add_records(50, false);
     uint64_t denied = 0;
     for (size_t i = 0; i < known_count; i++) {
-        denied += known[i].tenant == 1 && known[i].is.decision == SK_AUDIT_DECISION_DENY;
+        denied += known[i].tenant == 1 && known[i].is.decision == SK_AUDIT_DECISION_DENY ? count_of(&known[i]) : 0;
     }
     cr_assert_eq(level_count(&follow, &(struct question){.tenant = {1}, .from = BEGIN / SK_MILLISECOND, .to = (BEGIN + 2 * SK_DAY) / SK_MILLISECOND}, SK_DAY / SK_MILLISECOND, counts), 0);
     cr_expect(denied > 0 && counts[0].by[SK_AUDIT_DECISION_DENY] == 7 + denied);
