@@ -30,3 +30,13 @@ int sk_note_sign(const struct sk_note_key *key, struct sk_slice name, struct sk_
 struct sk_slice sk_note_text(struct sk_slice note);
 /* Is the note signed by this key? Signatures of others beside it do not matter. `text`: what was signed. 0; 1 it is not, or it is no note, or the vkey is none. */
 int sk_note_verify(struct sk_slice vkey, struct sk_slice note, struct sk_slice *text) sk_nodiscard;
+
+/*
+ * Cosignatures (C2SP tlog-cosignature, cosignature/v1): a witness's word that a checkpoint goes on from all of its log that it has cosigned before, and when
+ * it said so. A cosigner's vkey is of another kind than a signer's.
+ */
+int sk_note_cosigner(const struct sk_note_key *key, struct sk_slice name, struct sk_buf *out) sk_nodiscard;
+/* Puts the line alone. `time`: seconds since 1970. 0; 1 that is no text, or no name; negative. */
+int sk_note_cosign(const struct sk_note_key *key, struct sk_slice name, struct sk_slice text, uint64_t time, struct sk_buf *out) sk_nodiscard;
+/* Is the note cosigned by this cosigner, and when? As sk_note_verify; or -ENOMEM. */
+int sk_note_verify_cosigned(struct sk_slice vkey, struct sk_slice note, struct sk_slice *text, uint64_t *time) sk_nodiscard;

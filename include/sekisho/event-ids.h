@@ -146,6 +146,11 @@
         "There is no service file, or PAM failed with the status that the line tells. The login is refused as " \
         "verification-failed. Look at /etc/pam.d/sekisho (pam_services), and at what its "                   \
         "modules ask: directory, network.")                                                                  \
+    X(WITNESS_STARTED, "SK1701", INFO, "the witness cosigns",                                                \
+        "sekisho-witness answers POST /add-checkpoint for the logs that it was told of. Its public key is on standard output.") \
+    X(WITNESS_FAILED, "SK1702", ERROR, "a checkpoint was not cosigned",                                      \
+        "The folder cannot be read or written, or a checkpoint that was kept there is damaged; the log gets status 500. Make room, or bring the folder back. " \
+        "When it is lost, a witness cannot say any more what it had cosigned: make a new key under a new name, and tell those who verify.") \
     X(FATAL, "SK1901", ERROR, "fatal: the process ends",                                                     \
         "The process cannot go on, for the reason that the line tells. sekishod itself ends with status 1: remove " \
         "the reason, such as an address in use or a missing account, and start it again. Any other process is " \

@@ -64,12 +64,17 @@ static void say(int fd, uint16_t code, const void *message, const int *fds, size
     die_unless(len > 0 && sendmsg(fd, &msg, MSG_NOSIGNAL) == len, "a message to a program");
 }
 
+void programs_secret(const char *kind, uint8_t secret[SK_SHA256_SIZE])
+{
+    sk_digest_derive(sk_slice(root, sizeof(root)), kind, SK_SLICE_NULL, secret);
+}
+
 static pid_t start(const char *build, const char *kind, const char *folder, int *control)
 {
     char path[8192];
     int fds[2];
     uint8_t secret[SK_SHA256_SIZE];
-    sk_digest_derive(sk_slice(root, sizeof(root)), kind, SK_SLICE_NULL, secret);
+    programs_secret(kind, secret);
     const struct sk_control_hello hello = {.uid = geteuid() == 0 ? NOBODY : 0, .folder = sk_slice_str(folder), .secret = sk_slice(secret, sizeof(secret))};
     (void)snprintf(path, sizeof(path), "%.4000s/gateway/%s/sekisho-%s", build, kind, kind);
     die_unless(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0, "a control channel");

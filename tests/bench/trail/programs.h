@@ -1,6 +1,7 @@
 /* The real audit program and signer, started as the supervisor does, in folders of their own. Whatever fails ends the benchmark with a word. */
 #pragma once
 
+#include "crypto/digest.h"
 #include "ipc/ring.h"
 #include "records.h"
 #include "row.h"
@@ -19,6 +20,8 @@ struct programs {
 
 /* Folders below `folder`; made, if they are not there. */
 void programs_init(struct programs *programs, const char *folder);
+/* What a program of that kind has of the root key. */
+void programs_secret(const char *kind, uint8_t secret[SK_SHA256_SIZE]);
 /* Writes the root key into a file. */
 void programs_root_key(const struct programs *programs, char path[4200]);
 /* Starts both from `build`; returns when the journal is open, for this many tenants of `records`, with this many rings. Seconds that took. */

@@ -144,3 +144,57 @@ Test(crypto_note, its_text_is_read_whoever_signed)
         cr_expect_eq(sk_note_text(sk_slice_str(none[i])).len, 0, "%zu", i);
     }
 }
+
+#define COSIGNED "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
+
+/* The note with one more line. */
+static void put_cosigned(struct sk_buf *out, const char *vkey_of, uint64_t time)
+{
+    struct sk_note_key *key = peter();
+    cr_assert_eq(sk_buf_put(out, SK_LIT(COSIGNED "\n")), 0);
+    cr_assert_eq(sk_note_cosign(key, sk_slice_str(vkey_of), SK_LIT(COSIGNED), time, out), 0);
+    (void)sk_note_key_free(key);
+}
+
+Test(crypto_note, a_cosignature_says_when_and_is_verified_by_its_cosigner_alone)
+{
+    struct sk_buf vkey = SK_BUF_INIT(4096), other = SK_BUF_INIT(4096), note = SK_BUF_INIT(8192);
+    struct sk_note_key *key = peter();
+    struct sk_slice text;
+    uint64_t time = 0;
+    cr_assert_eq(sk_note_cosigner(key, SK_LIT("witness.example/w1"), &vkey), 0);
+    cr_assert_eq(sk_note_cosigner(key, SK_LIT("witness.example/w2"), &other), 0);
+    put_cosigned(&note, "witness.example/w1", 1679315147);
+    cr_assert_eq(sk_note_verify_cosigned(sk_buf_peek(&vkey), sk_buf_peek(&note), &text, &time), 0);
+    cr_expect(sk_slice_eq(text, SK_LIT(COSIGNED)) && time == 1679315147);
+    cr_expect_eq(sk_note_verify_cosigned(sk_buf_peek(&other), sk_buf_peek(&note), &text, &time), 1, "another name");
+    cr_expect_eq(sk_note_verify_cosigned(SK_LIT(VKEY), sk_buf_peek(&note), &text, &time), 1, "a signer's key");
+    cr_expect_eq(sk_note_verify(sk_buf_peek(&vkey), sk_buf_peek(&note), &text), 1, "a cosigner signs no note");
+    char *bytes = note.data + note.start;
+    for (size_t i = 0; i < sk_buf_len(&note); i++) {
+        bytes[i] ^= 1;
+        cr_expect_eq(sk_note_verify_cosigned(sk_buf_peek(&vkey), sk_buf_peek(&note), &text, &time), 1, "byte %zu", i);
+        bytes[i] ^= 1;
+    }
+    (void)sk_note_key_free(key);
+    sk_buf_free(&vkey);
+    sk_buf_free(&other);
+    sk_buf_free(&note);
+}
+
+/* The example of C2SP's tlog-cosignature: a log's signature and a witness's, of keys that it does not tell; both are lines of a note. */
+Test(crypto_note, signatures_of_others_beside_it_do_not_matter)
+{
+    struct sk_buf vkey = SK_BUF_INIT(4096), note = SK_BUF_INIT(8192);
+    struct sk_note_key *key = peter();
+    struct sk_slice text;
+    uint64_t time = 0;
+    cr_assert_eq(sk_note_cosigner(key, SK_LIT("witness.example/w1"), &vkey), 0);
+    put_cosigned(&note, "witness.example/w1", 5);
+    cr_assert_eq(sk_buf_put(&note, SK_LIT("\xe2\x80\x94 witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA==\n")), 0);
+    cr_assert_eq(sk_note_verify_cosigned(sk_buf_peek(&vkey), sk_buf_peek(&note), &text, &time), 0);
+    cr_expect_eq(time, 5);
+    (void)sk_note_key_free(key);
+    sk_buf_free(&vkey);
+    sk_buf_free(&note);
+}
