@@ -70,6 +70,16 @@ int files_map(int folder, uint64_t number, struct sk_slice *bytes)
     return r;
 }
 
+int files_read_through(int fd)
+{
+    char piece[1 << 16];
+    ssize_t n = 1;
+    for (off_t at = 0; n > 0; at += n) {
+        n = pread(fd, piece, sizeof(piece), at);
+    }
+    return n < 0 ? -errno : 0;
+}
+
 void files_unmap(struct sk_slice bytes)
 {
     if (bytes.data) {

@@ -24,7 +24,7 @@
 
 #define SOURCES_MAX (SK_JOURNAL_OWNERS - 1)
 #define CHECK_EVERY SK_SECOND
-#define CHECK_BUSY (100 * SK_MILLISECOND) /* while something is being erased */
+#define CHECK_BUSY (100 * SK_MILLISECOND) /* while something is being erased or packed */
 #define RETRY_EVERY (100 * SK_MILLISECOND)
 #define QUOTA 32          /* records that a source gives before it is the next one's turn */
 #define ROUNDS 8          /* of such turns in one group: who waits for it does not wait long */
@@ -492,14 +492,15 @@ static void on_check(struct sk_timer *timer)
     }
     take_all_told(audit);
     (void)!sk_writer_note(audit->writer); /* tried again with the next check */
+    bool more = audit->packing.busy;
     if (!audit->failed && signing_works(&audit->signing)) {
         if (!audit->packing.busy) {
             retention_step(&audit->retention); /* what is erased is not packed meanwhile */
         }
-        packing_step(&audit->packing, audit->retention.state == RETENTION_IDLE);
+        more = packing_step(&audit->packing, audit->retention.state == RETENTION_IDLE);
         sk_timer_set(&audit->again, 1); /* what it put on record is committed */
     }
-    sk_timer_set(&audit->check, audit->retention.state == RETENTION_IDLE && !audit->packing.busy ? CHECK_EVERY : CHECK_BUSY);
+    sk_timer_set(&audit->check, audit->retention.state == RETENTION_IDLE && !more ? CHECK_EVERY : CHECK_BUSY);
 }
 
 static void tell(struct audit *audit, uint16_t code, struct sk_slice what)

@@ -135,7 +135,8 @@ static void rest(struct making *m)
 
 static int put(struct making *m, struct sk_slice bytes)
 {
-    int r = sk_buf_put(&m->out, bytes);
+    const bool stopped = m->job->stop && atomic_load(m->job->stop);
+    int r = stopped ? -ECANCELED : sk_buf_put(&m->out, bytes);
     m->at += bytes.len;
     if (r == 0 && sk_buf_len(&m->out) >= PIECE) {
         r = flush(m);
@@ -258,7 +259,8 @@ static int prove(const struct making *m, const struct sk_journal_state *was)
     struct stat info = {0};
     uint64_t end, torn;
     (void)posix_fadvise(m->fd, 0, 0, POSIX_FADV_DONTNEED);
-    int r = fstat(m->fd, &info) ? -errno : 0;
+    int r = files_read_through(m->fd);
+    r = r || fstat(m->fd, &info) == 0 ? r : -errno;
     void *at = r ? MAP_FAILED : mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, m->fd, 0);
     if (at == MAP_FAILED) {
         return r ? r : -errno;
@@ -381,14 +383,36 @@ static int pack(struct packing_job *job, struct sk_slice file, const struct sk_f
     return r;
 }
 
+/* 0; 1 it is one already, or a reading cannot begin with it. */
+static int is_to_pack(struct sk_slice file, struct sk_slice behind, struct sk_frame_file *next)
+{
+    struct sk_frame_file header;
+    return sk_journal_get_file(file, &header) || header.packed || !sk_journal_begins(file, NULL, NULL) || sk_journal_get_file(behind, next);
+}
+
+/* 0; 1 the disk does not give all of it. */
+static int check_sectors(struct packing_job *job)
+{
+    char name[40];
+    sk_journal_file_name(job->file, name);
+    int fd = openat(job->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int r = fd < 0 ? -errno : files_read_through(fd);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    (void)snprintf(job->error.text, sizeof(job->error.text), "%s", r ? strerror(-r) : "");
+    return r != 0;
+}
+
 int packing_file(struct packing_job *job)
 {
     struct sk_slice file = SK_SLICE_NULL, behind = SK_SLICE_NULL;
-    struct sk_frame_file header, next;
+    struct sk_frame_file next;
+    job->error.text[0] = '\0';
     int r = files_map(job->folder, job->file, &file);
     r = r ? r : files_map(job->folder, job->file + 1, &behind);
-    r = r ? r : sk_journal_get_file(file, &header) || header.packed || !sk_journal_begins(file, NULL, NULL) || sk_journal_get_file(behind, &next);
-    job->error.text[0] = '\0';
+    r = r ? r : is_to_pack(file, behind, &next);
+    r = r ? r : check_sectors(job);
     r = r ? r : pack(job, file, &next);
     files_unmap(file);
     files_unmap(behind);
@@ -408,6 +432,7 @@ static void *run(void *context)
 void packing_init(struct packing *p, struct sk_writer *writer, const struct sk_writer_settings *settings)
 {
     p->writer = writer;
+    p->job.stop = &p->stop;
     p->job.disk = settings->disk;
     p->job.folder = settings->folder;
     memcpy(p->job.secret, settings->secret, sizeof(p->job.secret));
@@ -416,6 +441,7 @@ void packing_init(struct packing *p, struct sk_writer *writer, const struct sk_w
 void packing_free(struct packing *p)
 {
     if (p->busy) {
+        atomic_store(&p->stop, 1);
         (void)pthread_join(p->thread, NULL);
         p->busy = false;
     }
@@ -434,7 +460,7 @@ static void thread_over(struct packing *p)
     p->told(p, p->job.file, p->result);
 }
 
-void packing_step(struct packing *p, bool may)
+bool packing_step(struct packing *p, bool may)
 {
     const struct sk_writer_place place = sk_writer_place(p->writer);
     const uint64_t now = sk_clock_boot();
@@ -445,14 +471,16 @@ void packing_step(struct packing *p, bool may)
     }
     if (p->busy && atomic_load(&p->done)) {
         thread_over(p);
+        return true; /* what is due is erased before the next one */
     }
     p->next = p->next < place.first ? place.first : p->next;
     const uint64_t left = now - p->since >= SK_WRITER_DOUBT ? 1 : PACKING_NEWEST;
     if (p->busy || !may || now < p->again || p->next + left > place.last || !sk_writer_is_signed(p->writer, p->mark)) {
-        return;
+        return p->busy;
     }
     p->job.file = p->next;
     atomic_store(&p->done, 0);
     p->busy = pthread_create(&p->thread, NULL, run, p) == 0;
     p->again = p->busy ? 0 : now + AGAIN;
+    return p->busy;
 }

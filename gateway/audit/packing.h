@@ -19,6 +19,7 @@ struct packing_job {
     int folder;
     uint64_t file;
     uint8_t secret[SK_KEYS_SECRET]; /* opens the keys */
+    const atomic_int *stop;         /* when it is not 0, the job ends with -ECANCELED; NULL: it goes on */
     struct sk_journal_error error;  /* of a damaged file */
 };
 
@@ -31,7 +32,7 @@ struct packing {
     struct packing_job job;
     pthread_t thread;
     bool busy;
-    atomic_int done;
+    atomic_int done, stop;
     int result;
     uint64_t next; /* files below this one are packed, or stay as they are */
     uint64_t last, since, mark; /* the newest file, boot time since when it is, and what was to be signed then */
@@ -40,7 +41,7 @@ struct packing {
 };
 
 void packing_init(struct packing *packing, struct sk_writer *writer, const struct sk_writer_settings *settings);
-/* Waits for its thread. */
+/* Waits for its thread, which ends soon. */
 void packing_free(struct packing *packing);
-/* Begins with the next file, or ends with one. `may`: whether one may be begun. Once a second. */
-void packing_step(struct packing *packing, bool may);
+/* Begins with the next file, or ends with one. `may`: whether one may be begun. Once a second; sooner when it returned true. */
+bool packing_step(struct packing *packing, bool may);

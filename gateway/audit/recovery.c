@@ -28,6 +28,7 @@ static struct sk_writer_stand *stand_of(const struct sk_writer *w, const uint8_t
 struct reading {
     struct sk_writer *writer;
     bool failed; /* no memory */
+    bool unknown; /* a leaf that is to be signed: it is in a packed file, and its keys are erased */
     bool ahead;  /* a snapshot knows more of a tenant than is signed */
 };
 
@@ -37,9 +38,11 @@ static void on_record(void *context, const struct sk_journal_read *read)
     struct reading *reading = context;
     const struct sk_frame_record *frame = read->frame;
     struct sk_writer_stand *stand = stand_of(reading->writer, frame->tenant);
-    if (!stand || frame->seq >= stand->size) {
+    if (!read->leaf && (!stand || frame->seq >= stand->size)) {
+        reading->unknown = true;
+    } else if (!stand || frame->seq >= stand->size) {
         reading->failed |= writer_put_leaf(reading->writer, frame->tenant, frame->seq, read->leaf) != 0;
-    } else if (frame->seq + 1 == stand->size) {
+    } else if (frame->seq + 1 == stand->size && sk_journal_find_tenant(&reading->writer->state, frame->tenant)->tree.size == stand->size) {
         uint8_t root[SK_TREE_HASH];
         sk_tree_root(&sk_journal_find_tenant(&reading->writer->state, frame->tenant)->tree, root);
         stand->met = memcmp(root, stand->root, SK_TREE_HASH) == 0;
@@ -56,6 +59,7 @@ static void on_stand(void *context, const uint8_t tenant[SK_ID_SIZE], uint64_t s
     }
 }
 
+static int refuse(const struct sk_writer *w, struct sk_writer_found *found, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static int read_file(struct sk_writer *w, uint64_t number, uint64_t next, struct sk_writer_found *found)
 {
     struct reading reading = {.writer = w};
@@ -73,6 +77,9 @@ static int read_file(struct sk_writer *w, uint64_t number, uint64_t next, struct
     files_unmap(bytes);
     files_unmap(behind);
     w->at = end;
+    if (r == 0 && reading.unknown) {
+        return refuse(w, found, "records whose keys are erased are not signed, and packed: newer checkpoints are missing");
+    }
     return r == 0 && reading.failed ? -ENOMEM : r;
 }
 
@@ -212,15 +219,19 @@ static int write_end_again(struct sk_writer *w)
 static int resume(struct sk_writer *w, size_t files, const struct sk_writer_found *found)
 {
     char name[40];
-    int r = 0;
+    struct sk_slice newest = SK_SLICE_NULL;
+    struct sk_frame_file header;
+    int r = files ? files_map(w->set.folder, w->state.file, &newest) : 0;
+    const bool packed = sk_journal_get_file(newest, &header) == 0 && header.packed;
+    files_unmap(newest);
     (void)unlinkat(w->set.folder, WRITER_SPARE, 0);
-    if (files) {
+    if (r == 0 && files && !packed) {
         sk_journal_file_name(w->state.file, name);
         w->fd = openat(w->set.folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
         r = w->fd < 0 ? -errno : write_end_again(w);
     }
-    w->broken = found->torn > 0; /* and stays as it was found */
-    if (r || files == 0 || found->torn || writer_file_full(w)) {
+    w->broken = found->torn > 0 || packed; /* and stays as it was found */
+    if (r || files == 0 || w->broken || writer_file_full(w)) {
         return r ? r : writer_next_file(w, true);
     }
     writer_begin_day(w, true);

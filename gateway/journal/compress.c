@@ -37,9 +37,13 @@ struct sk_compressor *sk_compressor_free(struct sk_compressor *c)
     return NULL;
 }
 
-/* Nothing is ever put there: what is reserved is used, and reserved again. */
+/* Nothing is ever put there: what is reserved is used, and reserved again. What is too small is wiped before it goes. */
 static char *room(struct sk_compressor *c, size_t len)
 {
+    if (c->out.size < len) {
+        sk_wipe(c->out.data, c->out.size);
+        sk_buf_free(&c->out);
+    }
     return sk_buf_reserve(&c->out, len ? len : 1);
 }
 

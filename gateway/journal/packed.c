@@ -87,11 +87,18 @@ void sk_packed_get_chunk(const uint8_t in[SK_PACKED_ENTRY], struct sk_packed_chu
     memcpy(c->hash, s.hash, SK_FRAME_HASH);
 }
 
+/* The file is mapped: whoever writes in the folder changes it also after it was opened. */
+static bool is_within(const struct sk_packed *p, const struct sk_packed_chunk *c)
+{
+    return c->count && c->count <= SK_PACKED_RECORDS - c->seq % SK_PACKED_RECORDS && c->seq <= UINT64_MAX - SK_PACKED_RECORDS && c->at >= p->header.chunks &&
+           c->at <= p->header.directory && sk_packed_roots(c) * SK_TREE_HASH + c->len <= p->header.directory - c->at;
+}
+
 struct sk_packed_chunk sk_packed_chunk(const struct sk_packed *p, uint32_t n)
 {
     struct sk_packed_chunk chunk;
     sk_packed_get_chunk((const uint8_t *)p->file.data + p->header.directory + n * SK_PACKED_ENTRY, &chunk);
-    return chunk;
+    return is_within(p, &chunk) ? chunk : (struct sk_packed_chunk){.at = p->header.chunks};
 }
 
 /* ---- opening ---- */
@@ -265,7 +272,7 @@ static int find_ends(struct sk_unpacked *u, uint32_t count)
 {
     struct sk_slice rest = u->bytes;
     for (u->count = 0; u->count < count; u->count++) {
-        size_t len = sk_record_length(rest);
+        size_t len = rest.len ? sk_record_length(rest) : 0;
         if (len == 0 || len > SK_AUDIT_RECORD_MAX) {
             return 1;
         }
@@ -284,6 +291,10 @@ int sk_unpacked_open(struct sk_unpacked *u, struct sk_sealer *sealer, const stru
         return 1;
     }
     u->compressor = u->compressor ? u->compressor : sk_compressor_new();
+    if (u->compressed.size < chunk.len) {
+        sk_wipe(u->compressed.data, u->compressed.size); /* growing would leave it there */
+        sk_buf_free(&u->compressed);
+    }
     char *compressed = u->compressor ? sk_buf_reserve(&u->compressed, chunk.len) : NULL;
     if (!compressed) {
         return -ENOMEM;

@@ -416,9 +416,11 @@ static bool walk_snapshot(struct sk_slice file, each_entry each, void *context)
     struct sk_frame_file header;
     struct sk_frame_group group;
     struct sk_frame_entry entry;
-    if (sk_journal_get_file(file, &header) || (!header.packed && file.len < 2 * SK_FRAME_BLOCK)) {
+    struct sk_packed packed;
+    if (sk_journal_get_file(file, &header) || (header.packed ? sk_packed_open(file, &packed) != 0 : file.len < 2 * SK_FRAME_BLOCK)) {
         return false;
     }
+    file = header.packed ? sk_slice_cut(file, packed.header.chunks) : file; /* what is behind them is no group, whatever it looks like */
     bool begins = header.number == 1;
     for (size_t at = SK_FRAME_BLOCK; file.len - at >= SK_FRAME_BLOCK; at += sk_frame_group_size(group.body)) {
         const uint8_t *p = (const uint8_t *)file.data + at;
@@ -517,6 +519,9 @@ static int read_packed(struct reading *r, struct sk_slice file, uint64_t end)
         return sk_reading_damaged(r->error, 0, 0, 0, "the packed file's header or directory was changed");
     }
     const uint64_t chunks = packed.header.chunks;
+    if (chunks == SK_FRAME_BLOCK && packed.header.count == 0) {
+        return sk_reading_damaged(r->error, SK_FRAME_BLOCK, r->state->group, 0, "the file's first group is missing or damaged");
+    }
     int result = read_groups_to(r, sk_slice_cut(file, chunks), end < chunks ? end : chunks, NULL);
     if (result == 0 && r->offset >= chunks && !r->state->begun && r->state->file != 1) {
         return sk_reading_damaged(r->error, r->offset, r->state->group, 0, "reading cannot begin with this file: it has no snapshot");

@@ -111,6 +111,9 @@ static int read_chunk(struct reading *r, const struct sk_packed *packed, uint32_
         return sk_reading_damaged(r->error, c.is.at, c.is.group, 0, "sequence number %llu where %llu must follow", (unsigned long long)c.is.seq,
                 (unsigned long long)c.tenant->tree.size);
     }
+    if (c.is.group < r->state->group || c.is.group > packed->header.group) {
+        return damaged(&c, 0, "the chunk is of a group that is not of this file"); /* by that it is told what was erased */
+    }
     if (!sk_packed_check(packed, &c.is)) {
         return damaged(&c, 0, "the chunk is not what the directory says");
     }

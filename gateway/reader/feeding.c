@@ -116,7 +116,7 @@ int feeding_next(struct follow *f, struct feed_place *place, unsigned most, bool
     }
     while (r == 0 && most) {
         bool last = false;
-        if (i > f->reading || (i == f->reading && place->at >= (f->at ? f->at : SK_FRAME_BLOCK))) {
+        if (i > f->reading || (i == f->reading && f->segments.all[i].header.packed) || (i == f->reading && place->at >= (f->at ? f->at : SK_FRAME_BLOCK))) {
             break; /* it was not followed further */
         }
         r = give_some(f, i, place, &most, &last, each, context);

@@ -39,9 +39,15 @@ static int append(struct walk *w, uint64_t from, uint64_t end, struct sk_tree *t
         }
         uint64_t tiles = part_tiles_from(&w->part), n = from >= tiles ? (from - tiles) / PART_TILE : UINT64_MAX;
         bool tile = from % PART_TILE == 0 && end - from >= PART_TILE && n < part_tiles(&w->part);
-        r = tile ? w->part.kind->tile(&w->part, n, root) : segment_leaf(&w->segments->all[w->at], w->segments->shelf.keys, w->tenant, &w->part, (uint32_t)(from - w->part.seq), root);
-        sk_tree_append_subtree(tree, tile ? PART_TILE_LEVEL : 0, root);
-        from += tile ? PART_TILE : 1;
+        const struct segment *segment = &w->segments->all[w->at];
+        unsigned level = tile ? PART_TILE_LEVEL : 0;
+        r = tile ? w->part.kind->tile(&w->part, n, root) : segment_subtree(segment, w->tenant, from, end, &level, root);
+        if (!tile && r) {
+            level = 0;
+            r = segment_leaf(segment, w->segments->shelf.keys, w->tenant, &w->part, (uint32_t)(from - w->part.seq), root);
+        }
+        sk_tree_append_subtree(tree, level, root);
+        from += UINT64_C(1) << level;
     }
     return r;
 }

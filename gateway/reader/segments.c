@@ -213,8 +213,10 @@ int segment_unpack(const struct segment *segment, const struct sk_keys *keys, ui
 static int unpack(const struct segment *segment, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], uint64_t seq, struct sk_slice *cbor)
 {
     uint32_t n = sk_packed_find(&segment->packed, tenant, seq);
-    int r = n == segment->packed.header.count ? 1 : segment_unpack(segment, keys, n);
-    *cbor = r ? SK_SLICE_NULL : sk_unpacked_record(&segment->opened->unpacked, (uint32_t)(seq - sk_packed_chunk(&segment->packed, n).seq));
+    uint64_t i = n == segment->packed.header.count ? 0 : seq - sk_packed_chunk(&segment->packed, n).seq;
+    int r = n == segment->packed.header.count ? 1 : sk_keys_gone(keys, tenant, segment->packed.header.day) ? 2 : segment_unpack(segment, keys, n);
+    r = r == 0 && i >= segment->opened->unpacked.count ? 1 : r;
+    *cbor = r ? SK_SLICE_NULL : sk_unpacked_record(&segment->opened->unpacked, (uint32_t)i);
     return r;
 }
 
@@ -239,6 +241,26 @@ int segment_leaf(const struct segment *segment, const struct sk_keys *keys, cons
         uint8_t leaf[SK_TREE_HASH])
 {
     return segment->header.packed ? leaf_packed(segment, keys, tenant, part->seq + row, leaf) : leaf_written(segment, part, row, leaf);
+}
+
+int segment_subtree(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE], uint64_t from, uint64_t end, unsigned *level, uint8_t root[SK_TREE_HASH])
+{
+    uint32_t n = segment->header.packed ? sk_packed_find(&segment->packed, tenant, from) : UINT32_MAX;
+    if (!segment->header.packed || n == segment->packed.header.count) {
+        return 1;
+    }
+    const struct sk_packed_chunk chunk = sk_packed_chunk(&segment->packed, n);
+    struct sk_slice roots = sk_packed_roots_of(&segment->packed, &chunk);
+    uint64_t at = chunk.seq, last = chunk.seq + chunk.count;
+    for (; at < from && at < last; roots = sk_slice_from(roots, SK_TREE_HASH)) {
+        at += UINT64_C(1) << sk_tree_subtree(at, last);
+    }
+    *level = at == from && at < last ? sk_tree_subtree(at, last) : 0;
+    if (at != from || roots.len < SK_TREE_HASH || end - at < UINT64_C(1) << *level) {
+        return 1;
+    }
+    memcpy(root, roots.data, SK_TREE_HASH);
+    return 0;
 }
 
 /* The chunks that it is of say it. */

@@ -61,6 +61,8 @@ bool segment_part(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE
 /* The leaf of that row's record. 0; 1 it is not there, or not known without keys that are erased; negative. */
 int segment_leaf(const struct segment *segment, const struct sk_keys *keys, const uint8_t tenant[SK_ID_SIZE], const struct part *part, uint32_t row,
         uint8_t leaf[SK_TREE_HASH]) sk_nodiscard;
+/* In a packed file, which needs no keys for it: the whole subtree that begins there and ends no later than before `end`, if a chunk says its root. 0; 1 none does. */
+int segment_subtree(const struct segment *segment, const uint8_t tenant[SK_ID_SIZE], uint64_t from, uint64_t end, unsigned *level, uint8_t root[SK_TREE_HASH]) sk_nodiscard;
 /* Opens the n-th chunk of a packed file, which then is segment->opened. 0; 1 it is damaged; 2 its keys are erased; negative. */
 int segment_unpack(const struct segment *segment, const struct sk_keys *keys, uint32_t n) sk_nodiscard;
 /*

@@ -154,6 +154,14 @@ const struct sk_checkpoints_entry *sk_checkpoints_follow(struct sk_checkpoints *
     return NULL;
 }
 
+void sk_checkpoints_pass(struct sk_checkpoints *all, const uint8_t tenant[SK_ID_SIZE], uint64_t size)
+{
+    for (struct sk_table_node *n = first_of(all, tenant); n; n = sk_table_next(n)) {
+        struct sk_checkpoints_entry *entry = SK_CONTAINER(n, struct sk_checkpoints_entry, node);
+        entry->within = entry->within || is_of(entry, tenant, size);
+    }
+}
+
 /* The tenant's newest. */
 static const struct sk_checkpoints_entry *newest(const struct sk_checkpoints *all, const uint8_t tenant[SK_ID_SIZE])
 {

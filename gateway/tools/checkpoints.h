@@ -12,6 +12,7 @@ struct sk_checkpoints_entry {
     const char *path; /* where it stood */
     char *note;       /* as it stood there */
     bool reached;     /* the journal was read up to its size, and has its root there */
+    bool within;      /* its size is within a chunk of a packed file that was not opened: what the root is there only keys tell */
 };
 
 struct sk_checkpoints {
@@ -41,5 +42,7 @@ const struct sk_checkpoints_entry *sk_checkpoints_foreign(const struct sk_checkp
 const struct sk_checkpoints_entry *sk_checkpoints_follow(struct sk_checkpoints *checkpoints, const uint8_t tenant[SK_ID_SIZE], uint64_t size, const uint8_t root[SK_TREE_HASH]);
 /* Is there one of that many records? Then its root is worth making. */
 bool sk_checkpoints_any(const struct sk_checkpoints *checkpoints, const uint8_t tenant[SK_ID_SIZE], uint64_t size);
+/* In place of that, where the root cannot be known. */
+void sk_checkpoints_pass(struct sk_checkpoints *checkpoints, const uint8_t tenant[SK_ID_SIZE], uint64_t size);
 /* Behind the last one. */
 struct sk_checkpoints_result sk_checkpoints_end(const struct sk_checkpoints *checkpoints, const struct sk_journal_state *state);

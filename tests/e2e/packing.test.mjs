@@ -74,9 +74,12 @@ describe('packed files', () => {
   let wanted, until_;
 
   test('take the place of full ones but the newest, at a tenth of their size, and nothing that was recorded is lost', async () => {
-    await traffic(9000);
+    await traffic(1500);
+    await until(() => fs.statSync(gateway.checkpoints).size > 4096, 'a checkpoint');
+    fs.copyFileSync(gateway.checkpoints, path.join(folder, 'kept'));
+    await traffic(7500);
     until_ = new Date().toISOString();
-    await until(() => files().length > NEWEST && files().slice(0, -NEWEST).every(isPacked), 'the older files to be packed', 30000);
+    await until(() => files().length > NEWEST && files().slice(0, -NEWEST).every(isPacked), () => `the older files to be packed: ${files().map((file) => +isPacked(file)).join(' ')}`, 30000);
     const packed = files().filter(isPacked);
     assert.ok(packed.length >= 4, `${packed.length} of ${files().length}`);
     assert.equal(files().slice(-NEWEST).some(isPacked), false);
@@ -100,6 +103,14 @@ describe('packed files', () => {
       assert.deepEqual(await numbers(`${question}&to=${until_}`), wanted[i], question);
       assert.ok(wanted[i].length > 0);
     }
+  });
+
+  test('are those that were signed when a copy of the checkpoints was kept: with the root key, or at the end of a chunk', () => {
+    const kept = (...options) => spawnSync(VERIFY, ['--key', gateway.key(), '--checkpoint', path.join(folder, 'kept'), ...options, path.join(gateway.data, 'journal')], { encoding: 'utf8' });
+    const opened = kept('--root-key', gateway.settings.root_key_file);
+    assert.equal(opened.status, 0, opened.stdout + opened.stderr);
+    const closed = kept();
+    assert.ok(closed.status === 0 || /end within a packed chunk, where keys alone tell: give --root-key, or a newer checkpoint/.test(closed.stdout + closed.stderr), closed.stderr);
   });
 
   test('are exported, and proven by the public key alone', () => {

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct trail trail;
@@ -212,13 +213,13 @@ Test(audit_packing, any_byte_that_is_flipped_is_damage_with_keys_and_without)
     struct sk_keys *keys = trail_keys(&trail);
     uint8_t *bytes = trail_load(&trail, 1, &len);
     for (size_t at = 0; at < len; at += at < 256 || at > len - 300 ? 1 : 61) {
-        bytes[at] ^= 1U << at % 8;
+        bytes[at] = (uint8_t)(bytes[at] ^ (1 << at % 8));
         trail_store(&trail, 1, bytes, len);
         for (int with = 0; with < 2; with++) {
             cr_expect_eq(read_state(&state, with ? keys : NULL, 2, NULL, NULL), 1, "byte %zu, keys %d", at, with);
             sk_journal_state_free(&state);
         }
-        bytes[at] ^= 1U << at % 8;
+        bytes[at] = (uint8_t)(bytes[at] ^ (1 << at % 8));
     }
     for (size_t cut = 1; cut < len; cut += 997) {
         trail_store(&trail, 1, bytes, len - cut);
@@ -321,6 +322,109 @@ Test(audit_packing, a_damaged_file_stays_and_is_told)
     free(after);
 }
 
+/* ---- ends, and beginnings ---- */
+
+static int dying_write(int fd, struct sk_slice bytes, off_t at)
+{
+    if (writes_left-- == 0) {
+        (void)!pwrite(fd, bytes.data, bytes.len / 2, at);
+        _exit(9);
+    }
+    return trail_quick.write(fd, bytes, at);
+}
+
+Test(audit_packing, a_program_that_dies_at_any_write_leaves_one_whole_file)
+{
+    int status = 9 << 8;
+    write_files(3);
+    trail_check(&trail, "as it was", 0);
+    const uint64_t read = trail.read;
+    disk.write = dying_write;
+    for (int n = 0; WEXITSTATUS(status) == 9; n++) {
+        writes_left = n;
+        pid_t pid = fork();
+        if (pid == 0) {
+            _exit(trail_pack(&trail, 1));
+        }
+        cr_assert(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+        trail_check(&trail, "write", n);
+        cr_assert_eq(trail.read, read);
+    }
+    cr_expect_eq(status, 0, "what was left by those before is in nobody's way");
+}
+
+Test(audit_packing, the_writer_does_not_go_on_in_a_packed_file_that_is_the_newest)
+{
+    write_files(3);
+    cr_assert_eq(trail_pack(&trail, 2), 0);
+    trail_kill(&trail);
+    cr_assert_eq(unlinkat(trail.set.folder, "journal-0000000000000003.skj", 0), 0); /* a folder that was brought back */
+    (void)unlinkat(trail.set.folder, SK_JOURNAL_HEAD, 0);
+    memset(trail.acked, 0, sizeof(trail.acked));
+    size_t size = size_of(2);
+    cr_assert_eq(trail_open(&trail), 0, "%s", trail.found.error.text);
+    for (int i = 0; i < 40; i++) {
+        cr_assert(trail_add_long(&trail, 100) == 0 && trail_commit(&trail) == 0);
+    }
+    cr_expect_eq(size_of(2), size);
+    trail_kill(&trail);
+    cr_expect_eq(trail_open(&trail), 0, "%s: %s", trail.found.file, trail.found.error.text);
+}
+
+static struct sk_writer_stand stands[4];
+static struct sk_table stands_table;
+
+/* The signer knows so much of each tenant: as much as there is, but of the second one. */
+static void sign_up_to(uint64_t size)
+{
+    struct sk_journal_state state;
+    cr_assert_eq(read_state(&state, NULL, trail_last(&trail) - 1, NULL, NULL), 0);
+    for (uint8_t t = 1; t < 4; t++) {
+        stands[t] = (struct sk_writer_stand){.tenant = {t}};
+        struct sk_tree *tree = &sk_journal_find_tenant(&state, stands[t].tenant)->tree;
+        stands[t].size = t == 2 ? size : tree->size;
+        sk_tree_root(tree, stands[t].root);
+        cr_assert_eq(sk_table_add(&stands_table, &stands[t].node, sk_table_hash(sk_slice(stands[t].tenant, SK_ID_SIZE))), 0);
+    }
+    sk_journal_state_free(&state);
+    trail.set.stands = &stands_table;
+}
+
+Test(audit_packing, with_checkpoints_that_are_behind_records_that_nobody_can_open_it_says_so_and_does_not_begin)
+{
+    write_files(4);
+    cr_assert_eq(sk_writer_erase_tenant(trail.writer, second), 0);
+    pack_all();
+    sign_up_to(70); /* within a chunk */
+    trail_kill(&trail);
+    cr_expect_eq(trail_open(&trail), 1);
+    cr_expect(strstr(trail.found.error.text, "newer checkpoints are missing") != NULL, "%s", trail.found.error.text);
+    sk_table_free(&stands_table);
+}
+
+Test(audit_packing, a_tenant_whose_key_was_renewed_within_a_file_keeps_what_the_new_one_opens)
+{
+    static const uint8_t service[SK_ID_SIZE];
+    struct sk_journal_state before, state;
+    for (int i = 0; i < 200; i++) {
+        cr_assert_eq(trail_add_long(&trail, 30), 0);
+    }
+    cr_assert_eq(trail_commit(&trail), 0);
+    cr_assert_eq(sk_writer_erase_tenant(trail.writer, second), 0);
+    cr_assert_eq(sk_writer_tenant(trail.writer, second, service, UINT64_MAX), 0);
+    write_files(3);
+    struct sk_keys *keys = trail_keys(&trail);
+    cr_assert_eq(read_state(&before, keys, 2, NULL, NULL), 0);
+    cr_assert_gt(before.erased, 50);
+    pack_all();
+    cr_assert_eq(read_state(&state, keys, 2, NULL, NULL), 0);
+    cr_expect_eq(state.erased, before.erased);
+    check_same(&state, &before, "packed");
+    sk_journal_state_free(&state);
+    sk_journal_state_free(&before);
+    (void)sk_keys_free(keys);
+}
+
 /* ---- one after the other ---- */
 
 static struct packing packing;
@@ -335,10 +439,10 @@ static void on_told(struct packing *p sk_unused, uint64_t file, int result)
 
 static void step(bool may)
 {
-    packing_step(&packing, may);
+    (void)packing_step(&packing, may);
     while (packing.busy) {
         (void)sched_yield();
-        packing_step(&packing, false);
+        (void)packing_step(&packing, false);
     }
 }
 
@@ -373,6 +477,31 @@ Test(audit_packing, files_are_packed_in_order_and_the_newest_are_left_for_those_
     step(true);
     cr_expect_eq(packing.next, PACKING_NEWEST + 2, "but never the newest");
     trail_check(&trail, "all", 0);
+    packing_free(&packing);
+}
+
+Test(audit_packing, what_is_due_is_erased_between_two_files)
+{
+    unsigned turns = 0;
+    write_files(PACKING_NEWEST + 4);
+    begin();
+    while (told < 4) { /* as audit does */
+        turns += !packing.busy;
+        (void)packing_step(&packing, true);
+        (void)sched_yield();
+    }
+    cr_expect_geq(turns, 4, "%u", turns);
+    packing_free(&packing);
+}
+
+Test(audit_packing, a_stop_does_not_wait_for_the_file_and_leaves_it_as_it_was)
+{
+    write_files(PACKING_NEWEST + 1);
+    begin();
+    atomic_store(&packing.stop, 1);
+    step(true);
+    cr_expect(told == 1 && told_result == -ECANCELED);
+    cr_expect_eq(size_of(1), 4 * TRAIL_FILE);
     packing_free(&packing);
 }
 
