@@ -1,4 +1,4 @@
-# Completion of sekisho and sekisho-verify for bash. tests/unit/tools/documents.sh holds it to what the programs take.
+# Completion of sekisho, sekisho-verify and sekisho-witness for bash. tests/unit/tools/documents.sh holds it to what the programs take.
 _sekisho() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command
   local connection='--server --user --password-file --cacert --resolve'
@@ -69,5 +69,15 @@ _sekisho_verify() {
   fi
 }
 
+_sekisho_witness() {
+  local word=${COMP_WORDS[COMP_CWORD]}
+  if [[ $word == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W '--make-key --key --name --folder --listen --log --version --help' -- "$word")
+  else
+    mapfile -t COMPREPLY < <(compgen -f -- "$word")
+  fi
+}
+
 complete -o filenames -F _sekisho sekisho
+complete -o filenames -F _sekisho_witness sekisho-witness
 complete -o filenames -F _sekisho_verify sekisho-verify

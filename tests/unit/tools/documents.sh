@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# documents.sh SEKISHO SEKISHO_VERIFY SOURCE EVENTS: help, man pages and completion name the same options, in both
+# documents.sh SEKISHO SEKISHO_VERIFY SEKISHO_WITNESS SOURCE EVENTS: help, man pages and completion name the same options, in both
 # directions; the man pages of the configuration have every key of the schema, and no other, and its examples there and in
 # the README are good files; EVENTS, the built page of the log, has every event, each of which is logged somewhere.
 set -u
-sekisho=$(realpath "$1") verify=$(realpath "$2") source=$(realpath "$3") events=$(realpath "$4")
+sekisho=$(realpath "$1") verify=$(realpath "$2") witness=$(realpath "$3") source=$(realpath "$4") events=$(realpath "$5")
 man=$source/deploy/man failed=0
 fail() { echo "FAILED: $*"; failed=1; }
 
@@ -36,6 +36,9 @@ same 'first words' "$(cut -d ' ' -f 1 <<<"$commands")" "$(complete_words sekisho
 completer=_sekisho_verify
 same 'options of sekisho-verify.1' "$(options_of "$verify")" "$(plain "$man/sekisho-verify.1" | grep -oE '^\.BI? --?[a-z][a-z-]*' | sed 's/^\.BI\? //' | grep -vx -- --help)"
 same 'completion of sekisho-verify' "$(options_of "$verify")" "$(complete_words sekisho-verify - | grep -vx -- --help)"
+completer=_sekisho_witness
+same 'options of sekisho-witness.1' "$(options_of "$witness")" "$(plain "$man/sekisho-witness.1" | grep -oE '^\.BI? --?[a-z][a-z-]*' | sed 's/^\.BI\? //' | grep -vx -- --help)"
+same 'completion of sekisho-witness' "$(options_of "$witness")" "$(complete_words sekisho-witness - | grep -vx -- --help)"
 
 # Keys: the last word of a dotted one is the schema's, the words before it are mappings of their own.
 keys_of_schema() {
