@@ -408,7 +408,9 @@ static void on_packed(struct packing *packing, uint64_t file, int result)
     if (result < 0 || packing->job.error.text[0]) {
         sk_log(SK_EVENT_JOURNAL_UNPACKED, SK_NUMBER("file", file), SK_TEXT("error", result < 0 ? strerror(-result) : packing->job.error.text));
     }
-    audit->serving.packed = packing->next;
+    if (result == 0) {
+        serving_tell_anew(&audit->serving, file);
+    }
 }
 
 static int open_journal(struct audit *audit)

@@ -102,6 +102,7 @@ static int compare_rows(const void *a, const void *b)
 struct making {
     struct packing_job *job;
     struct sk_slice file; /* as it is */
+    const struct sk_packed *packed; /* the same, when it is packed; or NULL */
     const struct sk_keys *keys;
     struct rows rows;
     struct sk_packed_header header;
@@ -189,11 +190,22 @@ static int set_tenant(struct making *m, const uint8_t tenant[SK_ID_SIZE])
     return r > 0 ? -EIO : r;
 }
 
+/* The chunk that comes next, of these bytes. */
+static int put_entry(struct making *m, struct sk_packed_chunk *chunk, struct sk_slice bytes)
+{
+    uint8_t entry[SK_PACKED_ENTRY];
+    chunk->at = m->at;
+    sk_digest_sha256(bytes, chunk->hash);
+    sk_packed_put_chunk(chunk, entry);
+    m->header.count++;
+    int r = sk_buf_put(&m->directory, sk_slice(entry, sizeof(entry)));
+    return r ? r : put(m, bytes);
+}
+
 static int put_chunk(struct making *m, const struct row *rows, uint32_t count)
 {
-    struct sk_packed_chunk chunk = {.seq = rows->seq, .at = m->at, .group = rows[count - 1].group, .count = count};
+    struct sk_packed_chunk chunk = {.seq = rows->seq, .group = rows[count - 1].group, .count = count};
     struct sk_buf bytes SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(4 * SK_PACKED_BYTES);
-    uint8_t entry[SK_PACKED_ENTRY];
     memcpy(chunk.tenant, rows->tenant, SK_ID_SIZE);
     int r = put_roots(m, rows, count, &bytes);
     r = r || rows->gone ? r : set_tenant(m, rows->tenant);
@@ -202,14 +214,7 @@ static int put_chunk(struct making *m, const struct row *rows, uint32_t count)
     }
     r = r || rows->gone ? r : sk_packed_seal(m->compressor, m->sealer, m->header.count, &chunk, sk_buf_peek(&m->records), &bytes);
     sk_buf_take(&m->records, sk_buf_len(&m->records));
-    if (r) {
-        return r;
-    }
-    sk_digest_sha256(sk_buf_peek(&bytes), chunk.hash);
-    sk_packed_put_chunk(&chunk, entry);
-    m->header.count++;
-    r = sk_buf_put(&m->directory, sk_slice(entry, sizeof(entry)));
-    return r ? r : put(m, sk_buf_peek(&bytes));
+    return r ? r : put_entry(m, &chunk, sk_buf_peek(&bytes));
 }
 
 /* How many of these rows, from the first on, are one chunk: of one tenant and one subtree, and all of them can be opened, or none. */
@@ -234,12 +239,32 @@ static int put_chunks(struct making *m)
     return r;
 }
 
+/* Nobody can open it: its key is erased, and there is no copy of that for recovery. */
+static bool is_gone(const struct sk_packed *packed, const struct sk_keys *keys, const struct sk_packed_chunk *chunk)
+{
+    return chunk->len && sk_keys_gone(keys, chunk->tenant, packed->header.day) && !sk_keys_copied(keys, chunk->tenant);
+}
+
+/* Each chunk keeps its number, with which it is sealed. */
+static int put_what_is_left(struct making *m)
+{
+    int r = 0;
+    for (uint32_t n = 0; r == 0 && n < m->packed->header.count; n++) {
+        struct sk_packed_chunk chunk = sk_packed_chunk(m->packed, n);
+        const size_t roots = sk_packed_roots(&chunk) * SK_TREE_HASH;
+        const char *from = m->file.data + chunk.at;
+        chunk.len = is_gone(m->packed, m->keys, &chunk) ? 0 : chunk.len;
+        r = put_entry(m, &chunk, sk_slice(from, roots + chunk.len));
+    }
+    return r;
+}
+
 static int write_all(struct making *m)
 {
     uint8_t block[SK_FRAME_BLOCK] = {0};
     int r = put(m, sk_slice(block, sizeof(block))); /* the header, when all is known that it says */
     r = r ? r : put(m, sk_slice(m->file.data + SK_FRAME_BLOCK, m->header.chunks - SK_FRAME_BLOCK));
-    r = r ? r : put_chunks(m);
+    r = r ? r : m->packed ? put_what_is_left(m) : put_chunks(m);
     m->header.directory = m->at;
     sk_digest_sha256(sk_buf_peek(&m->directory), m->header.hash);
     r = r ? r : put(m, sk_buf_peek(&m->directory));
@@ -383,11 +408,43 @@ static int pack(struct packing_job *job, struct sk_slice file, const struct sk_f
     return r;
 }
 
-/* 0; 1 it is one already, or a reading cannot begin with it. */
-static int is_to_pack(struct sk_slice file, struct sk_slice behind, struct sk_frame_file *next)
+static bool any_gone(const struct sk_packed *packed, const struct sk_keys *keys)
 {
-    struct sk_frame_file header;
-    return sk_journal_get_file(file, &header) || header.packed || !sk_journal_begins(file, NULL, NULL) || sk_journal_get_file(behind, next);
+    bool any = false;
+    for (uint32_t n = 0; !any && n < packed->header.count; n++) {
+        const struct sk_packed_chunk chunk = sk_packed_chunk(packed, n);
+        any = is_gone(packed, keys, &chunk);
+    }
+    return any;
+}
+
+/* 0; 1 there is nothing to take out, or the file is damaged; negative. */
+static int take_out(struct packing_job *job, struct sk_slice file)
+{
+    struct sk_packed packed;
+    struct making m = {.job = job, .file = file, .packed = &packed, .fd = -1};
+    struct sk_journal_state state = SK_JOURNAL_STATE_INIT;
+    struct sk_keys *keys = NULL;
+    uint64_t end, torn;
+    if (sk_packed_open(file, &packed)) {
+        return 1;
+    }
+    int r = read_keys(job, &keys);
+    m.keys = state.keys = keys;
+    m.header = packed.header;
+    m.header.count = 0;
+    r = r ? r : !any_gone(&packed, keys);
+    r = r ? r : sk_journal_read(&state, file, packed.header.last, NULL, NULL, &end, &torn, &job->error);
+    r = r ? r : make(&m, &state);
+    sk_journal_state_free(&state);
+    (void)sk_keys_free(keys);
+    return r;
+}
+
+/* 0; 1 a reading cannot begin with it, or it is damaged. */
+static int look_at(struct sk_slice file, struct sk_slice behind, struct sk_frame_file *header, struct sk_frame_file *next)
+{
+    return sk_journal_get_file(file, header) || !sk_journal_begins(file, NULL, NULL) || sk_journal_get_file(behind, next);
 }
 
 /* 0; 1 the disk does not give all of it. */
@@ -407,13 +464,13 @@ static int check_sectors(struct packing_job *job)
 int packing_file(struct packing_job *job)
 {
     struct sk_slice file = SK_SLICE_NULL, behind = SK_SLICE_NULL;
-    struct sk_frame_file next;
+    struct sk_frame_file header, next;
     job->error.text[0] = '\0';
     int r = files_map(job->folder, job->file, &file);
     r = r ? r : files_map(job->folder, job->file + 1, &behind);
-    r = r ? r : is_to_pack(file, behind, &next);
+    r = r ? r : look_at(file, behind, &header, &next);
     r = r ? r : check_sectors(job);
-    r = r ? r : pack(job, file, &next);
+    r = r ? r : header.packed ? take_out(job, file) : pack(job, file, &next);
     files_unmap(file);
     files_unmap(behind);
     return r;
@@ -472,6 +529,10 @@ bool packing_step(struct packing *p, bool may)
     if (p->busy && atomic_load(&p->done)) {
         thread_over(p);
         return true; /* what is due is erased before the next one */
+    }
+    if (p->erased != sk_writer_erased(p->writer)) {
+        p->erased = sk_writer_erased(p->writer);
+        p->next = 0; /* all are looked at again */
     }
     p->next = p->next < place.first ? place.first : p->next;
     const uint64_t left = now - p->since >= SK_WRITER_DOUBT ? 1 : PACKING_NEWEST;

@@ -25,7 +25,7 @@ static void tell_stand(struct serving *s, uint64_t ticket)
     struct sk_serving_stands m = {.ticket = ticket};
     if (s->writer) {
         struct sk_writer_place place = sk_writer_place(s->writer);
-        m = (struct sk_serving_stands){ticket, place.first, place.last, place.end, sk_writer_erased(s->writer), s->packed};
+        m = (struct sk_serving_stands){ticket, place.first, place.last, place.end, sk_writer_erased(s->writer)};
     }
     send(s, SK_SERVING_STANDS, &m, NULL);
 }
@@ -42,6 +42,14 @@ static void give(struct serving *s, uint64_t file)
     send(s, fd < 0 ? SK_SERVING_NO_FILE : SK_SERVING_FILE, fd < 0 ? (const void *)&none : &m, fd < 0 ? NULL : &fd);
     if (fd >= 0) {
         (void)close(fd);
+    }
+}
+
+void serving_tell_anew(struct serving *s, uint64_t file)
+{
+    const struct sk_serving_anew m = {.file = file};
+    if (s->reader) {
+        send(s, SK_SERVING_ANEW, &m, NULL);
     }
 }
 

@@ -12,8 +12,9 @@ struct serving {
     int folder; /* of the journal */
     struct sk_channel *reader; /* NULL: none */
     const struct sk_writer *writer; /* NULL: the journal is not open yet */
-    uint64_t packed; /* files before this one are packed, or stay as they are */
 };
 
 /* Takes `fd` over; a reader that there was is heard no more. */
 void serving_connect(struct serving *serving, int fd);
+/* A file was written anew. */
+void serving_tell_anew(struct serving *serving, uint64_t file);

@@ -43,9 +43,10 @@ void follow_free(struct follow *f)
 /* A file that it has. One that is being read is read to its end as it was: where that stands would be nowhere in a packed one. */
 static int bring_again(struct follow *f, size_t i, int fd)
 {
+    const bool halfway = i == f->reading && f->at;
     f->mapped_again = f->mapped_again || (i == f->reading && i + 1 < f->segments.count);
-    f->segments.all[i].asked = i < f->reading;
-    int r = segment_map(&f->segments.all[i], fd, i == f->reading && f->at);
+    f->segments.all[i].anew = f->segments.all[i].anew && halfway;
+    int r = segment_map(&f->segments.all[i], fd, halfway);
     return r > 0 ? -EINVAL : r;
 }
 
@@ -258,15 +259,21 @@ size_t follow_drop(struct follow *f, const struct follow_goal *goal)
     return dropped;
 }
 
-/* A file that was read, and is packed since. SIZE_MAX: none. */
-static size_t find_packed(const struct follow *f, const struct follow_goal *goal)
+void follow_anew(struct follow *f, uint64_t file)
 {
-    for (size_t i = 0; f->begun && i < f->reading && f->segments.all[i].header.number < goal->packed; i++) {
-        if (!f->segments.all[i].header.packed && !f->segments.all[i].asked) {
-            return i;
-        }
+    for (size_t i = 0; i < f->segments.count; i++) {
+        f->segments.all[i].anew |= f->segments.all[i].header.number == file;
     }
-    return SIZE_MAX;
+}
+
+/* A file that was read, and written anew since. SIZE_MAX: none. */
+static size_t find_anew(const struct follow *f)
+{
+    size_t i = 0;
+    while (i < f->reading && !f->segments.all[i].anew) {
+        i++;
+    }
+    return f->begun && i < f->reading ? i : SIZE_MAX;
 }
 
 enum follow_step follow_step(struct follow *f, const struct follow_goal *goal)
@@ -290,9 +297,9 @@ enum follow_step follow_step(struct follow *f, const struct follow_goal *goal)
     if (!f->begun) {
         begin(f);
     }
-    size_t packed = find_packed(f, goal);
-    if (packed != SIZE_MAX) {
-        return need(f, f->segments.all[packed].header.number);
+    size_t anew = find_anew(f);
+    if (anew != SIZE_MAX) {
+        return need(f, f->segments.all[anew].header.number);
     }
     if (f->segments.shelf.folder >= 0 && unstored(f) > UNSTORED_MOST) {
         return FOLLOW_WAIT;

@@ -30,7 +30,7 @@ struct follow {
 /* What is durable: numbers of the oldest file and of the newest, and bytes of that one. */
 struct follow_goal {
     uint64_t first, last, end;
-    uint64_t erased, packed; /* keys; files before that one (ipc/serving.h) */
+    uint64_t erased; /* keys (ipc/serving.h) */
 };
 
 enum follow_step {
@@ -46,6 +46,8 @@ int follow_init(struct follow *follow, const uint8_t secret[SK_KEYS_SECRET], int
 void follow_free(struct follow *follow);
 /* These take the descriptor over. 0 or negative. */
 int follow_bring(struct follow *follow, uint64_t file, int fd) sk_nodiscard;
+/* The file was written anew: it is needed once more, when it was read to its end. */
+void follow_anew(struct follow *follow, uint64_t file);
 /* Begins to write the index of a file that is read to its end, when there is one and none is being written. */
 void follow_store(struct follow *follow);
 /* It is written. 0; negative: it could not be, and is tried again in a minute. */

@@ -190,8 +190,11 @@ static void from_audit(struct sk_channel *channel sk_unused, uint16_t code, cons
     struct reader *reader = context;
     if (code == SK_SERVING_STANDS) {
         const struct sk_serving_stands *m = message;
-        reader->goal = (struct follow_goal){m->first, m->last, m->end, m->erased, m->packed};
+        reader->goal = (struct follow_goal){m->first, m->last, m->end, m->erased};
         reader->told = m->last ? m->ticket : reader->told;
+        sk_timer_set(&reader->work, 0);
+    } else if (code == SK_SERVING_ANEW) {
+        follow_anew(&reader->follow, ((const struct sk_serving_anew *)message)->file);
         sk_timer_set(&reader->work, 0);
     } else if (code == SK_SERVING_FILE) {
         take_file(reader, ((const struct sk_serving_file *)message)->file, fds[0]);

@@ -20,7 +20,7 @@ struct segment {
     struct sk_slice bytes; /* the whole file, mapped for reading */
     struct sk_packed packed; /* header.packed: the same */
     struct opened *opened;   /* one for all segments */
-    bool asked;            /* for its packed form */
+    bool anew;             /* it was written anew since it was opened */
     struct live *live;     /* its index, while it is read and until it is stored */
     struct stored *stored; /* and from then on */
     struct stored_seal *seals; /* of `live` */

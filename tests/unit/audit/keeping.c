@@ -119,6 +119,10 @@ void record(unsigned tenant)
 static void pack(void)
 {
     const struct sk_writer_place place = sk_writer_place(w.trail.writer);
+    if (w.erased != sk_writer_erased(w.trail.writer)) {
+        w.erased = sk_writer_erased(w.trail.writer);
+        w.packed = 0;
+    }
     for (w.packed = w.packed < place.first ? place.first : w.packed; w.packed < place.last; w.packed++) {
         int r = w.packed % 2 ? trail_pack(&w.trail, w.packed) : 0;
         cr_assert(r >= 0 || w.no_room, "file %lu: %d", (unsigned long)w.packed, r);

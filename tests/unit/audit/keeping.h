@@ -18,7 +18,8 @@ extern const struct kept {
 extern struct keeping {
     struct trail trail;
     struct retention retention;
-    uint64_t packed; /* files before this one are */
+    uint64_t packed; /* files before this one are, */
+    uint64_t erased; /* since so many keys were erased */
     uint64_t walls[TENANTS][MOST];   /* when each was recorded; */
     bool there[TENANTS][MOST];       /* what can be read, */
     uint64_t pruned[TENANTS];        /* and from where on, as the last word of it says; */

@@ -275,6 +275,33 @@ Test(audit_packing, what_was_erased_before_is_not_in_it_and_what_is_erased_later
     (void)sk_keys_free(keys);
 }
 
+Test(audit_packing, what_is_erased_leaves_packed_files_too_and_nothing_else_does)
+{
+    struct sk_journal_state before, state;
+    write_files(4);
+    pack_all();
+    const size_t theirs = sealed_bytes(2, third), size = size_of(2);
+    cr_expect_eq(trail_pack(&trail, 2), 1, "there is nothing to take out");
+    cr_assert_eq(sk_writer_erase_tenant(trail.writer, second), 0);
+    struct sk_keys *keys = trail_keys(&trail);
+    cr_assert_eq(read_state(&before, keys, 3, NULL, NULL), 0);
+    writes_left = 1;
+    cr_expect_eq(trail_pack(&trail, 2), -ENOSPC);
+    cr_expect(size_of(2) == size && !trail_has(&trail, "packing"));
+    writes_left = -1;
+    cr_assert_eq(trail_pack(&trail, 2), 0);
+    cr_expect(sealed_bytes(2, second) == 0 && sealed_bytes(2, third) == theirs && size_of(2) < size);
+    cr_expect_eq(trail_pack(&trail, 2), 1, "it was taken out");
+    cr_assert_eq(read_state(&state, keys, 3, NULL, NULL), 0);
+    cr_expect(state.erased == before.erased && state.erased > 50);
+    check_same(&state, &before, "with keys");
+    sk_journal_state_free(&state);
+    sk_journal_state_free(&before);
+    cr_assert_eq(read_state(&state, NULL, 3, NULL, NULL), 0, "and without");
+    sk_journal_state_free(&state);
+    (void)sk_keys_free(keys);
+}
+
 Test(audit_packing, a_key_that_is_not_there_is_damage_and_not_erased)
 {
     static const uint8_t secret[SK_KEYS_SECRET] = {3};
@@ -491,6 +518,22 @@ Test(audit_packing, what_is_due_is_erased_between_two_files)
         (void)sched_yield();
     }
     cr_expect_geq(turns, 4, "%u", turns);
+    packing_free(&packing);
+}
+
+Test(audit_packing, when_a_key_was_erased_all_files_are_looked_at_again)
+{
+    write_files(PACKING_NEWEST + 2);
+    begin();
+    step(true);
+    step(true);
+    step(true);
+    cr_assert(packing.next == 3 && told == 2 && sealed_bytes(1, second) > 0);
+    cr_assert_eq(sk_writer_erase_tenant(trail.writer, second), 0);
+    step(true);
+    cr_expect(told == 1 && told_result == 0 && sealed_bytes(1, second) == 0);
+    step(true);
+    cr_expect(told == 2 && told_result == 0 && sealed_bytes(2, second) == 0);
     packing_free(&packing);
 }
 
