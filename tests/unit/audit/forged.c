@@ -63,7 +63,9 @@ static uint8_t *put_file(struct sk_packed_header *header, const uint8_t *begin, 
     cr_assert_neq(file, NULL);
     sk_digest_sha256(sk_buf_peek(&directory), header->hash);
     sk_packed_put_header(header, file);
-    memcpy(file + SK_FRAME_BLOCK, begin, header->chunks - SK_FRAME_BLOCK);
+    if (begin) {
+        memcpy(file + SK_FRAME_BLOCK, begin, header->chunks - SK_FRAME_BLOCK);
+    }
     if (sk_buf_len(&chunks)) {
         memcpy(file + header->chunks, sk_buf_peek(&chunks).data, sk_buf_len(&chunks));
         memcpy(file + header->directory, sk_buf_peek(&directory).data, sk_buf_len(&directory));
