@@ -70,12 +70,12 @@ int files_map(int folder, uint64_t number, struct sk_slice *bytes)
     return r;
 }
 
-int files_read_through(int fd)
+int files_read_through(int fd, uint64_t from, uint64_t to)
 {
     char piece[1 << 16];
     ssize_t n = 1;
-    for (off_t at = 0; n > 0; at += n) {
-        n = pread(fd, piece, sizeof(piece), at);
+    for (; n > 0 && from < to; from += (uint64_t)n) {
+        n = pread(fd, piece, to - from < sizeof(piece) ? to - from : sizeof(piece), (off_t)from);
     }
     return n < 0 ? -errno : 0;
 }

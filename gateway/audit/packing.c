@@ -284,7 +284,7 @@ static int prove(const struct making *m, const struct sk_journal_state *was)
     struct stat info = {0};
     uint64_t end, torn;
     (void)posix_fadvise(m->fd, 0, 0, POSIX_FADV_DONTNEED);
-    int r = files_read_through(m->fd);
+    int r = files_read_through(m->fd, 0, UINT64_MAX);
     r = r || fstat(m->fd, &info) == 0 ? r : -errno;
     void *at = r ? MAP_FAILED : mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, m->fd, 0);
     if (at == MAP_FAILED) {
@@ -408,6 +408,22 @@ static int pack(struct packing_job *job, struct sk_slice file, const struct sk_f
     return r;
 }
 
+/* 0; 1 the disk does not give what is there. */
+static int check_sectors(struct packing_job *job, uint64_t from, uint64_t to)
+{
+    char name[40];
+    sk_journal_file_name(job->file, name);
+    int fd = openat(job->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int r = fd < 0 ? -errno : files_read_through(fd, from, to);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    if (r) {
+        (void)snprintf(job->error.text, sizeof(job->error.text), "%s", strerror(-r));
+    }
+    return r != 0;
+}
+
 static bool any_gone(const struct sk_packed *packed, const struct sk_keys *keys)
 {
     bool any = false;
@@ -434,6 +450,7 @@ static int take_out(struct packing_job *job, struct sk_slice file)
     m.header = packed.header;
     m.header.count = 0;
     r = r ? r : !any_gone(&packed, keys);
+    r = r ? r : check_sectors(job, 0, UINT64_MAX);
     r = r ? r : sk_journal_read(&state, file, packed.header.last, NULL, NULL, &end, &torn, &job->error);
     r = r ? r : make(&m, &state);
     sk_journal_state_free(&state);
@@ -441,39 +458,44 @@ static int take_out(struct packing_job *job, struct sk_slice file)
     return r;
 }
 
-/* 0; 1 a reading cannot begin with it, or it is damaged. */
-static int look_at(struct sk_slice file, struct sk_slice behind, struct sk_frame_file *header, struct sk_frame_file *next)
+/* What the header of one of the files says; it is read, not mapped. 0; 1 it is none; negative. */
+static int read_header(int folder, uint64_t number, struct sk_packed_header *header)
 {
-    return sk_journal_get_file(file, header) || !sk_journal_begins(file, NULL, NULL) || sk_journal_get_file(behind, next);
+    uint8_t block[SK_FRAME_BLOCK];
+    char name[40];
+    sk_journal_file_name(number, name);
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return -errno;
+    }
+    ssize_t n = pread(fd, block, sizeof(block), 0);
+    (void)close(fd);
+    if (n != (ssize_t)sizeof(block)) {
+        return 1;
+    }
+    return sk_packed_get_header(block, header) == 0 ? 0 : sk_frame_get_file(block, &header->file);
 }
 
-/* 0; 1 the disk does not give all of it. */
-static int check_sectors(struct packing_job *job)
+/* Of a packed file what is looked at first: snapshot and directory. */
+static int check_first(struct packing_job *job, const struct sk_packed_header *header)
 {
-    char name[40];
-    sk_journal_file_name(job->file, name);
-    int fd = openat(job->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    int r = fd < 0 ? -errno : files_read_through(fd);
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    (void)snprintf(job->error.text, sizeof(job->error.text), "%s", r ? strerror(-r) : "");
-    return r != 0;
+    int r = check_sectors(job, 0, header->file.packed ? header->chunks : UINT64_MAX);
+    return r || !header->file.packed ? r : check_sectors(job, header->directory, UINT64_MAX);
 }
 
 int packing_file(struct packing_job *job)
 {
-    struct sk_slice file = SK_SLICE_NULL, behind = SK_SLICE_NULL;
-    struct sk_frame_file header, next;
+    struct sk_slice file = SK_SLICE_NULL;
+    struct sk_packed_header header, next;
     job->error.text[0] = '\0';
-    int r = files_map(job->folder, job->file, &file);
-    r = r ? r : files_map(job->folder, job->file + 1, &behind);
-    r = r ? r : look_at(file, behind, &header, &next);
-    r = r ? r : check_sectors(job);
-    r = r ? r : header.packed ? take_out(job, file) : pack(job, file, &next);
+    int r = read_header(job->folder, job->file, &header);
+    r = r ? r : read_header(job->folder, job->file + 1, &next);
+    r = r ? r : check_first(job, &header);
+    r = r ? r : files_map(job->folder, job->file, &file);
+    r = r ? r : !sk_journal_begins(file, NULL, NULL); /* or it is damaged */
+    r = r ? r : header.file.packed ? take_out(job, file) : pack(job, file, &next.file);
     files_unmap(file);
-    files_unmap(behind);
-    return r;
+    return r > 0 ? 1 : r;
 }
 
 /* ---- one after the other ---- */

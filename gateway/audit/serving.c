@@ -37,7 +37,7 @@ static void give(struct serving *s, uint64_t file)
         sk_journal_file_name(file, name);
     }
     int fd = openat(s->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    struct sk_serving_file m = {.file = file};
+    struct sk_serving_file m = {.file = file, .erased = s->writer ? sk_writer_erased(s->writer) : 0};
     struct sk_serving_no_file none = {.file = file, .error = fd < 0 ? (uint64_t)errno : 0};
     send(s, fd < 0 ? SK_SERVING_NO_FILE : SK_SERVING_FILE, fd < 0 ? (const void *)&none : &m, fd < 0 ? NULL : &fd);
     if (fd >= 0) {

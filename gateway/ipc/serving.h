@@ -13,10 +13,10 @@ enum { SK_SERVING_FROM_READER = 1, SK_SERVING_FROM_AUDIT = 2 };
 /* `first`, `last`: numbers of the oldest file and of the newest. `end`: bytes of the newest that are durable, a group's end. `last` 0: it is not open yet. `erased`:
  * how many keys are erased on disk, ever: when it is another number, those that were read before are to be forgotten. */
 #define SK_SERVING_STANDS_FIELDS(U, I, T) U(ticket) U(first) U(last) U(end) U(erased)
-/* A file by its number, or that of the keys: FILE or NO_FILE, in the order of the asking. */
+/* A file by its number, or that of the keys: FILE or NO_FILE, in the order of the asking. `erased` as above: what it may lack is known with it. */
 #define SK_SERVING_KEYS 0U
 #define SK_SERVING_OPEN_FIELDS(U, I, T) U(file)
-#define SK_SERVING_FILE_FIELDS(U, I, T) U(file)
+#define SK_SERVING_FILE_FIELDS(U, I, T) U(file) U(erased)
 #define SK_SERVING_NO_FILE_FIELDS(U, I, T) U(file) U(error)
 
 /* A file was written anew, with less room (journal/packed.h): who has it open asks for it again, for the former one takes room as long as somebody has it. */

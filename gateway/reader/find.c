@@ -214,7 +214,7 @@ static int count_many(const struct counting *c, const struct part *part, const r
 {
     struct part_many many;
     int r = part->kind->many(part, 0, &many);
-    for (uint64_t n = 1; r == 0; n++) {
+    for (uint64_t n = 1; r == 0 && many.more; n++) {
         uint64_t time = 0;
         bool meant = roaring_bitmap_contains(rows, many.row) && many.decision < FIND_DECISIONS;
         r = meant ? part->kind->time(part, many.row, &time) : 0;
@@ -223,7 +223,7 @@ static int count_many(const struct counting *c, const struct part *part, const r
         }
         r = r ? r : part->kind->many(part, n, &many);
     }
-    return r < 0 ? r : 0;
+    return r;
 }
 
 int find_counts_in(const struct segment *segment, const struct sk_keys *keys, const struct question *question, uint64_t step, struct find_count *counts)

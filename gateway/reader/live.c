@@ -292,10 +292,7 @@ static int live_place(const struct part *part, uint32_t row, uint64_t *place)
 static int live_many(const struct part *part, uint64_t n, struct part_many *many)
 {
     const struct live_tenant *tenant = tenant_of(part);
-    if (n >= tenant->many_count) {
-        return 1;
-    }
-    *many = tenant->many[n];
+    *many = n < tenant->many_count ? tenant->many[n] : (struct part_many){.more = 0};
     return 0;
 }
 

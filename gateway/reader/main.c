@@ -197,7 +197,9 @@ static void from_audit(struct sk_channel *channel sk_unused, uint16_t code, cons
         follow_anew(&reader->follow, ((const struct sk_serving_anew *)message)->file);
         sk_timer_set(&reader->work, 0);
     } else if (code == SK_SERVING_FILE) {
-        take_file(reader, ((const struct sk_serving_file *)message)->file, fds[0]);
+        const struct sk_serving_file *m = message;
+        reader->goal.erased = m->erased;
+        take_file(reader, m->file, fds[0]);
     } else if (code == SK_SERVING_NO_FILE) {
         const struct sk_serving_no_file *m = message;
         reader->needs = false; /* asked for again with the next tick */

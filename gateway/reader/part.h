@@ -42,7 +42,7 @@ struct part_kind {
     int (*time)(const struct part *part, uint32_t row, uint64_t *time);
     /* Where its frame begins in the file. 0 or negative. */
     int (*place)(const struct part *part, uint32_t row, uint64_t *place);
-    /* The n-th of the rows that stand for many, in their order. 0; 1 there are not so many; negative. */
+    /* The n-th of the rows that stand for many, in their order; when there are not so many, one of no more. 0 or negative. */
     int (*many)(const struct part *part, uint64_t n, struct part_many *many);
     /* The root of the n-th of its whole tiles. 0 or negative. */
     int (*tile)(const struct part *part, uint64_t n, uint8_t root[SK_TREE_HASH]);

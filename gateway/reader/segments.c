@@ -88,7 +88,7 @@ static int take_map(struct segment *segment, struct sk_slice bytes, bool halfway
     struct sk_packed packed = {.file = bytes};
     bool another = sk_journal_get_file(bytes, &header) || (segment->header.number && segment->header.number != header.number) ||
                    (header.packed && sk_packed_open(bytes, &packed));
-    if (another || (halfway && header.packed && !segment->header.packed)) {
+    if (another || (halfway && header.packed)) {
         (void)munmap((void *)(uintptr_t)bytes.data, bytes.len);
         return another;
     }

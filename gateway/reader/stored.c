@@ -301,6 +301,9 @@ static int select_pairs(const struct part *part, const struct stored_head *head,
     while (r == 0 && from < to) {
         uint64_t middle = from + (to - from) / 2;
         r = read_bytes(part, at + middle * sizeof(pair), sizeof(pair), &pair);
+        if (r) {
+            break;
+        }
         if (memcmp(pair.value, value.data, sizeof(pair.value)) < 0) {
             from = middle + 1;
         } else {
@@ -332,6 +335,9 @@ static int select_stored(const struct part *part, enum sk_term_field field, stru
     while (r == 0 && from < to) {
         uint64_t middle = from + (to - from) / 2;
         r = read_entry(part, at, middle, &entry, value);
+        if (r) {
+            break;
+        }
         if (sk_term_compare(sk_slice(value, entry.len), low) < 0) {
             from = middle + 1;
         } else {
@@ -375,7 +381,8 @@ static int many_stored(const struct part *part, uint64_t n, struct part_many *ma
 {
     const struct stored_head *head;
     int r = read_head(part, &head);
-    return r ? r : n >= head->many_count ? 1 : read_bytes(part, head->many + n * sizeof(*many), sizeof(*many), many);
+    *many = (struct part_many){.more = 0};
+    return r || n >= head->many_count ? r : read_bytes(part, head->many + n * sizeof(*many), sizeof(*many), many);
 }
 
 static int tile_stored(const struct part *part, uint64_t n, uint8_t root[SK_TREE_HASH])

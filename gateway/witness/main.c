@@ -16,6 +16,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -50,8 +52,14 @@ static int usage(FILE *out, int status)
 
 static int fail(const char *what, int error)
 {
-    (void)fprintf(stderr, "sekisho-witness: %s: %s\n", what,
-            error == -EPERM ? "others than its owner may read it: chmod 400" : error == -EINVAL ? "not a key of 32 bytes" : strerror(-error));
+    (void)fprintf(stderr, "sekisho-witness: %s: %s\n", what, error == -EWOULDBLOCK ? "another witness uses it" : strerror(-error));
+    return FAILED;
+}
+
+static int fail_key(const char *file, int error)
+{
+    const char *why = error == -EPERM ? "others than its owner may read it: chmod 400" : error == -EINVAL ? "not a key of 32 bytes" : strerror(-error);
+    (void)fprintf(stderr, "sekisho-witness: %s: %s\n", file, why);
     return FAILED;
 }
 
@@ -126,8 +134,8 @@ static int run(const struct settings *s, struct witness *witness)
         return usage(stderr, USAGE);
     }
     witness->folder = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (witness->folder < 0) {
-        return fail(s->folder, -errno);
+    if (witness->folder < 0 || flock(witness->folder, LOCK_EX | LOCK_NB)) {
+        return fail(s->folder, -errno); /* two would not see what the other cosigns */
     }
     int listener = listen_on(s->listen);
     if (listener < 0) {
@@ -196,11 +204,15 @@ int main(int argc, char **argv)
     int r = s.make ? witness_make_key(s.key) : 0;
     r = r ? r : witness_read_key(s.key, secret);
     if (r) {
-        return fail(s.key, r);
+        return fail_key(s.key, r);
     }
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* the key is in no core */
     struct witness witness = {.key = sk_note_key_new(secret), .name = s.name, .logs = s.logs, .logs_count = s.logs_count};
     sk_wipe(secret, sizeof(secret));
     status = s.make ? print_vkey(witness.key, s.name) : run(&s, &witness);
+    if (s.make && status) {
+        (void)unlink(s.key); /* nobody was told of it */
+    }
     witness.key = sk_note_key_free(witness.key);
     return status;
 }

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE (30 * SK_SECOND) /* without a byte of a client */
+#define PATIENCE (30 * SK_SECOND) /* for a request, and between two */
 
 struct serving_conn {
     struct serving_conn *next, **link;
@@ -20,6 +20,7 @@ struct serving_conn {
     struct sk_server *server;
     struct sk_buf body;
     bool too_long, over;
+    bool under_way; /* a request is */
 };
 
 static struct serving_conn *conn_of(const struct sk_stream *stream)
@@ -72,12 +73,12 @@ static void on_end(struct sk_stream *stream, const struct sk_field *trailers sk_
     } else if (!sk_slice_eq(stream->request.method, SK_LIT("POST"))) {
         answer(stream, 405, type, SK_LIT("a checkpoint is added with POST\n"));
     } else if (conn->too_long) {
-        answer(stream, 413, type, SK_LIT("a request has 64 KiB at most\n"));
+        answer(stream, 413, type, SK_LIT("a request has 128 KiB at most\n"));
     } else {
         unsigned status = witness_add(conn->serving->witness, sk_buf_peek(&conn->body), &out);
         if (status >= 500) {
-            struct sk_slice why = sk_slice_trim(sk_buf_peek(&out));
-            sk_log(SK_EVENT_WITNESS_FAILED, SK_SLICE("why", why));
+            struct sk_slice text = sk_buf_peek(&out);
+            sk_log(SK_EVENT_WITNESS_FAILED, SK_SLICE("why", sk_slice_split(&text, '\n')));
         }
         answer(stream, status, status == 409 ? "text/x.tlog.size" : type, sk_buf_peek(&out));
     }
@@ -109,7 +110,6 @@ static void conn_free(struct serving_conn *conn)
     sk_buf_free(&conn->body);
     free(conn);
     serving->count--;
-    sk_io_want(&serving->listener, SK_READ);
 }
 
 /* False: the connection is over. */
@@ -146,7 +146,11 @@ static void conn_ready(struct sk_io *io, int events)
         conn_free(conn);
         return;
     }
-    sk_timer_set(&conn->timer, PATIENCE);
+    bool idle = sk_server_streams(conn->server) == 0 && !sk_server_in_head(conn->server);
+    if (idle || !conn->under_way) {
+        sk_timer_set(&conn->timer, PATIENCE); /* a byte now and then does not lengthen it */
+    }
+    conn->under_way = !idle;
     sk_io_want(io, sk_server_output(conn->server).len ? SK_WRITE : SK_READ);
 }
 
@@ -184,7 +188,12 @@ static void accept_one(struct sk_io *io, int events sk_unused)
     }
     sk_timer_set(&conn->timer, PATIENCE);
     sk_io_want(&conn->io, SK_READ);
-    sk_io_want(io, serving->count < SERVING_MOST ? SK_READ : 0);
+    if (serving->count > SERVING_MOST) {
+        while (conn->next) {
+            conn = conn->next;
+        }
+        conn_free(conn);
+    }
 }
 
 void serving_begin(struct serving *serving, struct sk_loop *loop, const struct witness *witness, int listener)

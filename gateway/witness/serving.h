@@ -4,7 +4,7 @@
 #include "event/loop.h"
 #include "witness/witness.h"
 
-#define SERVING_MOST 64U /* connections: others wait to be accepted */
+#define SERVING_MOST 64U /* connections: one more, and the oldest is closed */
 
 struct serving_conn;
 

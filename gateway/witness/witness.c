@@ -99,6 +99,7 @@ static int read_last(const struct witness *w, struct sk_slice origin, struct che
     char name[2 * SK_SHA256_SIZE + 1];
     name_of(origin, name);
     *last = (struct checkpoint){.origin = origin};
+    sk_tree_root(&(struct sk_tree){.size = 0}, last->root);
     int fd = openat(w->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
         return errno == ENOENT ? 0 : -errno;
@@ -149,21 +150,30 @@ static bool read_request(struct sk_slice body, struct request *r)
     return r->text.len && read_checkpoint(r->text, &r->checkpoint) && r->old <= r->checkpoint.size;
 }
 
-static struct sk_slice name_of_key(struct sk_slice vkey)
+/* Is the log this key's by its whole name, or by what its name begins with? */
+static bool is_log_of(struct sk_slice vkey, struct sk_slice origin, bool whole)
 {
-    return sk_slice_split(&vkey, '+');
+    struct sk_slice name = sk_slice_split(&vkey, '+');
+    return whole ? sk_slice_eq(origin, name) : sk_slice_starts(origin, name) && origin.len > name.len && origin.data[name.len] == '/';
 }
 
-/* The vkey that the log's checkpoints are to be signed by, under its own name. 0; 1 nobody told of such a log; negative. */
-static int find_log(const struct witness *w, struct sk_slice origin, struct sk_buf *vkey)
+/* By one of the keys that are the log's: those of its whole name, or if there is none of the beginnings of it. 0; 1 by none of them; 2 there is none; negative. */
+static int verify(const struct witness *w, const struct request *r, bool whole)
 {
+    int result = 2;
     for (size_t i = 0; i < w->logs_count; i++) {
-        struct sk_slice name = name_of_key(sk_slice_str(w->logs[i]));
-        if (sk_slice_starts(origin, name) && (origin.len == name.len || origin.data[name.len] == '/')) {
-            return sk_note_vkey_as(sk_slice_str(w->logs[i]), origin, vkey);
+        struct sk_buf vkey SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(1024);
+        struct sk_slice text;
+        if (!is_log_of(sk_slice_str(w->logs[i]), r->checkpoint.origin, whole)) {
+            continue;
+        }
+        result = sk_note_vkey_as(sk_slice_str(w->logs[i]), r->checkpoint.origin, &vkey);
+        result = result ? result : sk_note_verify(sk_buf_peek(&vkey), r->note, &text);
+        if (result <= 0) {
+            return result;
         }
     }
-    return 1;
+    return result;
 }
 
 static unsigned say(struct sk_buf *out, unsigned status, const char *what)
@@ -184,7 +194,7 @@ static unsigned cosign(const struct witness *w, const struct request *r, struct 
     if (read_last(w, is->origin, &last)) {
         return say(out, 500, "what was cosigned of this log cannot be read");
     }
-    if (r->old != last.size || (is->size == last.size && last.size && memcmp(is->root, last.root, SK_TREE_HASH) != 0)) {
+    if (r->old != last.size || (is->size == last.size && memcmp(is->root, last.root, SK_TREE_HASH) != 0)) {
         return say_size(out, last.size);
     }
     if (sk_tree_check_consistency(last.size, last.root, is->size, is->root, sk_slice(r->proof, r->hashes * SK_TREE_HASH))) {
@@ -199,17 +209,15 @@ static unsigned cosign(const struct witness *w, const struct request *r, struct 
 unsigned witness_add(const struct witness *w, struct sk_slice body, struct sk_buf *out)
 {
     struct request r = {.old = 0};
-    struct sk_buf vkey SK_CLEANUP(sk_buf_free) = SK_BUF_INIT(1024);
-    struct sk_slice text;
     if (!read_request(body, &r)) {
         return say(out, 400, "not a request of add-checkpoint, or its old size is above the checkpoint's");
     }
-    int found = find_log(w, r.checkpoint.origin, &vkey);
-    if (found) {
-        return found > 0 ? say(out, 404, "this witness was not told of that log") : say(out, 500, "no memory");
+    int known = verify(w, &r, true);
+    known = known == 2 ? verify(w, &r, false) : known;
+    switch (known) {
+    case 0: return cosign(w, &r, out);
+    case 1: return say(out, 403, "the checkpoint is not signed by the log's key");
+    case 2: return say(out, 404, "this witness was not told of that log");
+    default: return say(out, 500, "no memory");
     }
-    if (sk_note_verify(sk_buf_peek(&vkey), r.note, &text)) {
-        return say(out, 403, "the checkpoint is not signed by the log's key");
-    }
-    return cosign(w, &r, out);
 }

@@ -7,13 +7,13 @@
 #include "base/buf.h"
 #include "crypto/note.h"
 
-#define WITNESS_REQUEST ((size_t)SK_NOTE_TEXT) /* most bytes of one */
+#define WITNESS_REQUEST (2 * SK_NOTE_TEXT) /* most bytes of one: a text, and many signatures */
 
 struct witness {
     int folder; /* of the checkpoints */
     struct sk_note_key *key;
     const char *name;
-    const char *const *logs; /* vkeys; of a log by the key's name, and of each whose name goes on behind it with a slash: a gateway's, of every epoch */
+    const char *const *logs; /* vkeys: of the log of the key's name; where there is none of that name, of each whose name goes on behind it with a slash */
     size_t logs_count;
 };
 

@@ -184,7 +184,7 @@ describe('a witness', () => {
       const { status, text } = await post(body);
       assert.equal(status, 400, `${what}: ${text}`);
     }
-    assert.equal((await post('x'.repeat(100000))).status, 413);
+    assert.equal((await post('x'.repeat(200000))).status, 413);
     assert.equal((await post(good, { path: '/' })).status, 404);
     assert.equal((await post(undefined, { method: 'GET' })).status, 405);
   });

@@ -99,6 +99,12 @@ Test(witness, cosigns_nothing_that_it_could_not_keep)
 Test(witness, an_empty_log_is_cosigned_as_the_empty_tree_alone)
 {
     char said[1024];
+    struct sk_buf body = SK_BUF_INIT(WITNESS_REQUEST), out = SK_BUF_INIT(1000);
+    cr_assert_eq(sk_buf_put(&body, SK_LIT("old 0\n\n")), 0);
+    cr_assert_eq(sk_note_sign(log_key, SK_LIT(LOG), SK_LIT(LOG "\n0\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"), &body), 0);
+    cr_expect_eq(witness_add(&witness, sk_buf_peek(&body), &out), 409, "it has another root");
+    sk_buf_free(&body);
+    sk_buf_free(&out);
     cr_expect_eq(add(0, 0, LOG, said), 200);
     cr_expect_eq(add(0, 3, LOG, said), 200, "%s", said);
     cr_expect_eq(add(0, 0, LOG, said), 409);
