@@ -79,6 +79,34 @@ static bool find_copy(struct retention *r)
     return tenant != NULL;
 }
 
+/* Wall time before which the service is not looked at again. */
+static uint64_t not_before(const struct retention *r, const uint8_t *service)
+{
+    const struct tenure_service *told = service ? tenure_find_service(&r->tenure, service) : NULL;
+    for (unsigned i = 0; service && !told && i < RETENTION_UNNAMED; i++) {
+        if (memcmp(r->unnamed[i].id, service, SK_ID_SIZE) == 0) {
+            return r->unnamed[i].not_before;
+        }
+    }
+    return told ? told->not_before : 0;
+}
+
+static void set_not_before(struct retention *r, const uint8_t *service, uint64_t time)
+{
+    struct tenure_service *told = tenure_find_service(&r->tenure, service);
+    unsigned i = 0;
+    if (told) {
+        told->not_before = time;
+        return;
+    }
+    while (i < RETENTION_UNNAMED && memcmp(r->unnamed[i].id, service, SK_ID_SIZE) != 0) {
+        i++;
+    }
+    i = i < RETENTION_UNNAMED ? i : r->unnamed_next++ % RETENTION_UNNAMED;
+    memcpy(r->unnamed[i].id, service, SK_ID_SIZE);
+    r->unnamed[i].not_before = time;
+}
+
 struct looking {
     struct retention *retention;
     uint32_t today;
@@ -97,9 +125,8 @@ static void look_at(void *context, const struct sk_keys_day *day)
     struct retention *r = l->retention;
     struct retention_job *job = &r->job;
     const uint8_t *service = day->held ? sk_keys_service(keys_of(r), day->id) : day->id;
-    const struct tenure_service *told = service ? tenure_find_service(&r->tenure, service) : NULL;
     uint32_t days = service ? tenure_days(&r->tenure, keys_of(r), service) : 0;
-    if (!is_over(day->day, days, l->today) || sk_clock_wall() < (told ? told->not_before : r->not_before) || (day->held && is_held(r, day->id))) {
+    if (!is_over(day->day, days, l->today) || sk_clock_wall() < not_before(r, service) || (day->held && is_held(r, day->id))) {
         return;
     }
     enum retention_what what = day->held ? RETENTION_RELEASED : RETENTION_SERVICE;
@@ -205,11 +232,11 @@ static void survey_over(struct retention *r)
 {
     const struct retention_job *job = &r->job;
     const uint8_t *id = job->what == RETENTION_RELEASED ? sk_keys_service(keys_of(r), job->id) : job->id;
-    struct tenure_service *service = id ? tenure_find_service(&r->tenure, id) : NULL;
     uint64_t due = job->last + job->days * SK_DAY;
     int error = job->what == RETENTION_SERVICE ? find_tenants(r, true, &r->job.held) : 0;
     if (sk_clock_wall() < due) {
-        *(service ? &service->not_before : &r->not_before) = sk_clock_wall() + (due - sk_clock_wall() < LOOK_AGAIN ? due - sk_clock_wall() : LOOK_AGAIN);
+        const uint64_t left = due - sk_clock_wall();
+        set_not_before(r, id ? id : job->id, sk_clock_wall() + (left < LOOK_AGAIN ? left : LOOK_AGAIN));
         end(r, 0);
     } else if (error) {
         end(r, error);

@@ -16,6 +16,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#define RETENTION_UNNAMED 16U
+
 enum retention_state {
     RETENTION_IDLE,
     RETENTION_SURVEYS, /* in a thread */
@@ -60,7 +62,11 @@ struct retention {
     int result;      /* its */
     uint64_t wall, boot; /* when it last looked */
     uint64_t doubt;      /* boot time until which the clock is not believed */
-    uint64_t not_before; /* of services that nobody names any more, as of one */
+    struct {
+        uint8_t id[SK_ID_SIZE];
+        uint64_t not_before;
+    } unnamed[RETENTION_UNNAMED]; /* services that nobody names any more, as tenure_service has it of others; the one that was put there longest ago goes */
+    unsigned unnamed_next;
     uint64_t again;      /* boot time before which nothing is tried: it failed */
     bool swept;          /* once since the start */
     void (*doubted)(struct retention *retention); /* the clock jumped */
