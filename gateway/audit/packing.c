@@ -463,6 +463,7 @@ static int read_header(int folder, uint64_t number, struct sk_packed_header *hea
 {
     uint8_t block[SK_FRAME_BLOCK];
     char name[40];
+    *header = (struct sk_packed_header){.count = 0};
     sk_journal_file_name(number, name);
     int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {

@@ -223,7 +223,9 @@ describe('its command line', () => {
     assert.equal(run('--help').status, 0);
     assert.match(run('--make-key', '--key', path.join(folder, 'key'), '--name', NAME).stderr, /exists/);
     assert.match(run('--make-key', '--key', path.join(folder, 'k2'), '--name', 'two words').stderr, /a name has no spaces/);
-    const rest = ['--name', NAME, '--folder', path.join(folder, 'state'), '--listen'];
+    fs.mkdirSync(path.join(folder, 'other'));
+    const inFolder = (name) => ['--name', NAME, '--folder', path.join(folder, name), '--listen'], rest = inFolder('other');
+    assert.match(run('--key', path.join(folder, 'key'), ...inFolder('state'), '127.0.0.1:1', '--log', logs.one.vkey).stderr, /another witness uses it/);
     assert.match(run('--key', path.join(folder, 'key'), ...rest, 'nowhere', '--log', logs.one.vkey).stderr, /an address and its port/);
     assert.match(run('--key', path.join(folder, 'key'), ...rest, '127.0.0.1:1', '--log', 'nothing').stderr, /not the public key of a log/);
     fs.writeFileSync(path.join(folder, 'open'), Buffer.alloc(32), { mode: 0o644 });
