@@ -40,7 +40,7 @@ struct sk_packed_chunk {
     uint64_t at;    /* in the file */
     uint64_t group; /* number of the one that its last record was in */
     uint32_t count; /* records */
-    uint32_t len;   /* bytes sealed, behind its roots; 0: there are none, its keys were erased before */
+    uint32_t len;   /* bytes sealed, behind its roots; 0: none, its keys are erased */
     uint8_t hash[SK_FRAME_HASH]; /* of both */
 };
 

@@ -1,4 +1,4 @@
-/* Giving feeds what was recorded, in the order of the journal. Runs in the reader. */
+/* Giving feeds what was recorded: each tenant's records in order, and of a file that is not packed all in the order of the journal. Runs in the reader. */
 #pragma once
 
 #include "reader/follow.h"

@@ -40,7 +40,7 @@ struct part_kind {
     int (*select)(const struct part *part, enum sk_term_field field, struct sk_slice low, struct sk_slice high, roaring_bitmap_t *rows);
     /* ms since 1970. 0 or negative. */
     int (*time)(const struct part *part, uint32_t row, uint64_t *time);
-    /* Where its frame begins in the file. 0 or negative. */
+    /* Where its frame begins in the file; nowhere, once that is packed. 0 or negative. */
     int (*place)(const struct part *part, uint32_t row, uint64_t *place);
     /* The n-th of the rows that stand for many, in their order; when there are not so many, one of no more. 0 or negative. */
     int (*many)(const struct part *part, uint64_t n, struct part_many *many);

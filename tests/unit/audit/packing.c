@@ -146,14 +146,14 @@ static void sum_record(void *context, const struct sk_journal_read *read)
     }
 }
 
-static bool is_first_tenant(const struct sk_journal_read *read)
+static bool is_second(const struct sk_journal_read *read)
 {
     return read->frame->tenant[0] == 2;
 }
 
 static void sum_one(void *context, const struct sk_journal_read *read)
 {
-    if (is_first_tenant(read)) {
+    if (is_second(read)) {
         sum_record(context, read);
     }
 }
